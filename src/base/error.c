@@ -1,0 +1,34 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void fill(struct error *reterr, int code, uint64_t offset, const char *format, va_list args)
+{
+    if (!reterr)
+        return;
+    reterr->code = code;
+    reterr->offset = offset;
+    vsnprintf(reterr->text, sizeof reterr->text, format, args);
+    for (char *c = reterr->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
+int error_set(struct error *reterr, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(reterr, code, ERROR_NO_OFFSET, format, args);
+    va_end(args);
+    return code;
+}
+
+int error_set_at(struct error *reterr, int code, uint64_t offset, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(reterr, code, offset, format, args);
+    va_end(args);
+    return code;
+}

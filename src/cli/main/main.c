@@ -1,0 +1,37 @@
+/* Entry point: finds the sub-command and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static void print_help(FILE *out)
+{
+    fputs(
+        "usage: trawl COMMAND [options]\n\nA packet flight recorder: record into a bounded ring, take a snapshot after the fact,\n"
+        "dissect it into API calls, browse it, open it in Wireshark.\n\n",
+        out);
+    for (size_t i = 0; commands[i]; i++)
+        if (!commands[i]->hidden)
+            fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n`trawl COMMAND --help` shows the options and an example.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        argv[1] = (char[]){"version"};
+    for (size_t i = 0; commands[i]; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    fprintf(stderr, "trawl: there is no command \"%.40s\"; `trawl --help` lists them.\n", argv[1]);
+    return 2;
+}

@@ -1,0 +1,199 @@
+/* What a protocol dissector sees of the world. proto/<name>.c may include only base/ and this
+ * header.
+ *
+ * In: the ordered bytes of one connection (TCP) or its datagrams (UDP), a direction at a time. Out:
+ * entries. Who owns what: the engine owns the connection, the streams and every entry until it is
+ * emitted; a dissector's own state lives in the connection's arena (capped, freed with the
+ * connection), so a dissector never frees anything. Thread: one connection is always served by one
+ * thread; dissectors have no global mutable state.
+ *
+ * Split invariance is the engine's promise as long as the dissector keeps this rule: what it does
+ * may depend only on the bytes of the stream and on what it consumed, never on how many bytes
+ * happen to be there. So: return DISSECT_MORE until a decision is certain, then consume; consume
+ * bodies as they come.
+ */
+#ifndef TRAWL_DISSECT_DISSECTOR_H
+#define TRAWL_DISSECT_DISSECTOR_H
+
+#include "base/arena.h"
+#include "base/cursor.h"
+#include "dissect/entry.h"
+
+enum dissect_dir {
+    DIR_CLIENT, /* from the requester */
+    DIR_SERVER  /* from the responder */
+};
+
+enum dissect_result {
+    DISSECT_OK,       /* something was consumed; call again while bytes are left */
+    DISSECT_MORE,     /* not enough bytes for a decision; nothing consumed since the last OK */
+    DISSECT_NOT_MINE, /* wrong protocol: the engine tries others, entries already emitted stay */
+    DISSECT_BAD /* mine, but broken: the rest of this direction is not read (a gap or resync may
+                   revive it) */
+};
+
+enum probe_result {
+    PROBE_NO,
+    PROBE_MAYBE, /* needs more bytes of either side */
+    PROBE_YES
+};
+
+enum dissect_transport {
+    DISSECT_TCP = 1,
+    DISSECT_UDP = 2
+};
+
+/* Unconsumed, contiguous bytes of one direction. A datagram is a whole stream of its own: what is
+ * not consumed is dropped. */
+struct dissect_stream {
+    enum dissect_dir dir;
+    const uint8_t *data; /* borrowed until the callback returns or bytes are consumed */
+    size_t len;
+    uint64_t offset; /* of data[0] since the start of the direction */
+    bool ended;      /* no more bytes will come (FIN, RST or end of the data) */
+    bool is_datagram;
+};
+
+/* Bytes and times of one message as it is gathered. Zero-initialise, then fill with dissect_take.
+ */
+struct dissect_span {
+    int64_t first_ns, last_ns; /* times of the packets that brought the first and the last byte; 0 =
+                                  nothing yet */
+    uint64_t first_offset;     /* stream offset of the first byte */
+    uint64_t bytes;
+    uint64_t gap_bytes;      /* missing inside */
+    struct packet_ref *refs; /* in the message's arena, at most ENTRY_MAX_PACKETS */
+    uint32_t ref_count, ref_cap;
+    bool refs_truncated;
+};
+
+struct dissect_conn; /* opaque: the engine's connection */
+
+struct dissect_tuple {
+    uint8_t ip_version; /* 4 or 6 */
+    uint8_t client_ip[16], server_ip[16];
+    uint16_t client_port, server_port;
+};
+
+struct probe_input {
+    struct slice client,
+        server; /* first bytes of each side as far as they are there (at most 4 KiB) */
+    bool client_ended, server_ended;
+    uint16_t client_port, server_port; /* a hint, never proof */
+    enum dissect_transport transport;
+    bool is_late_join; /* the beginning of the connection was not recorded */
+};
+
+enum dissect_end {
+    END_CLOSED, /* FIN of both sides, or idle UDP */
+    END_RESET_BY_CLIENT,
+    END_RESET_BY_SERVER,
+    END_TIMEOUT, /* idle too long */
+    END_OF_DATA  /* the capture ends: what is open is `open` or window_end */
+};
+
+struct dissector {
+    const char *name;    /* "dns": the value of `protocol` unless an entry says otherwise, and its
+                            presence flag */
+    const char *spec;    /* "RFC 1035, RFC 6891" */
+    unsigned transports; /* DISSECT_TCP | DISSECT_UDP */
+    const uint16_t *port_hints; /* ends with 0; only breaks ties */
+    const struct field_def
+        *fields; /* own rows; the index in this array is the `field` of entry_set_* */
+    size_t field_count;
+    /* Further protocol names its entries may carry (e.g. http: "grpc"); each becomes a flag. Ends
+     * with NULL; may be NULL. */
+    const char *const *more_protocols;
+    size_t state_bytes; /* zeroed and handed to every callback */
+
+    /* MUST look at content; MUST answer the same for the same bytes. May be called again with more
+     * bytes after MAYBE. */
+    enum probe_result (*probe)(const struct probe_input *in);
+    /* MAY be NULL. After a successful probe or a switch, before any data. */
+    void (*open)(struct dissect_conn *conn, void *state);
+    /* MUST consume with dissect_take or dissect_skip when it returns OK. Called whenever a
+     * direction has new bytes or ended. */
+    enum dissect_result (*data)(struct dissect_conn *conn, void *state,
+                                struct dissect_stream *stream);
+    /* MAY be NULL (then: DISSECT_BAD for that direction until resync). `bytes` are missing at the
+     * front of this direction; unconsumed bytes before the gap have been dropped and are counted in
+     * `bytes` too. */
+    void (*gap)(struct dissect_conn *conn, void *state, enum dissect_dir dir, uint64_t bytes);
+    /* MAY be NULL. The last call: emit what is half done (status no_response, open, incomplete …).
+     */
+    void (*close)(struct dissect_conn *conn, void *state, enum dissect_end end);
+};
+
+/* ── connection ── */
+const struct dissect_tuple *dissect_tuple(const struct dissect_conn *conn);
+bool dissect_is_late_join(const struct dissect_conn *conn);
+/* Lives as long as the connection; at most 4 MiB. */
+struct arena *dissect_arena(struct dissect_conn *conn);
+/* Late joins: content shows who is the client; swaps the sides (allowed before the first entry is
+ * begun; else ignored). The callback MUST return DISSECT_OK at once without consuming; it is called
+ * again with the right directions. */
+void dissect_swap_sides(struct dissect_conn *conn);
+/* From the next byte on, another dissector reads both directions (Upgrade, CONNECT, STARTTLS).
+ * NULL: detect anew by content. */
+void dissect_switch(struct dissect_conn *conn, const char *dissector_name);
+/* The time of the packet that is being worked on. */
+int64_t dissect_now_ns(const struct dissect_conn *conn);
+
+/* ── streams ── */
+/* Consumes n bytes (n ≤ stream->len) as part of a message; stream->data/len/offset move on. span
+ * may be NULL. */
+void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, struct arena *arena,
+                  struct dissect_span *span, size_t n);
+
+/* ── entries ──
+ * An entry is begun when its request (or a lone response) begins and owns an arena (capped at 4
+ * MiB) for all it needs; setters copy nothing: text MUST live in that arena, in the connection's,
+ * or be static. Emitting or dropping frees it. */
+struct dissect_entry;
+
+/* NULL when the limit of open entries of the connection (1,024) or memory is reached. */
+struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn);
+struct arena *dissect_entry_arena(struct dissect_entry *entry);
+struct dissect_span *dissect_entry_request(struct dissect_entry *entry);
+struct dissect_span *dissect_entry_response(struct dissect_entry *entry);
+/* Another protocol name than the dissector's (one of more_protocols). Static text. */
+void dissect_entry_protocol(struct dissect_entry *entry, const char *protocol);
+
+/* `field`: a common one (FIELD_…_ID), or OWN_FIELD(i) for row i of the dissector's table. Setting
+ * again replaces. */
+#define OWN_FIELD(i) ((unsigned)(i) | 0x8000u)
+void dissect_set_bool(struct dissect_entry *entry, unsigned field, bool v);
+void dissect_set_int(struct dissect_entry *entry, unsigned field, int64_t v);
+void dissect_set_text(struct dissect_entry *entry, unsigned field, struct slice text);
+void dissect_set_str(struct dissect_entry *entry, unsigned field, const char *text);
+void dissect_set_list(struct dissect_entry *entry, unsigned field, const struct slice *items,
+                      size_t count);
+void dissect_set_int_list(struct dissect_entry *entry, unsigned field, const int64_t *items,
+                          size_t count);
+void dissect_set_map(struct dissect_entry *entry, unsigned field, const struct entry_pair *pairs,
+                     size_t count);
+/* status and, when not NULL, status_reason (formats.md); window_start, window_end and capture_gap
+ * also set `incomplete`. */
+void dissect_set_status(struct dissect_entry *entry, const char *status, const char *reason);
+
+/* Fills timestamp, elapsed_time, time_to_response_us, addresses, ids, sizes, gap_bytes and packets
+ * from the two spans, then hands the entry over and frees it. */
+void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry);
+void dissect_entry_drop(struct dissect_conn *conn, struct dissect_entry *entry);
+
+/* ── bodies ── content decoding shared by protocols (gzip, deflate, br, zstd), caps of
+ * dissection.md */
+enum {
+    DISSECT_HEADER_CAP = 256 * 1024,
+    DISSECT_MAX_HEADERS = 1000,
+    DISSECT_BODY_CAP = 1024 * 1024,
+    DISSECT_DECODE_CAP = 16 * 1024 * 1024,
+    DISSECT_DECODE_RATIO = 200
+};
+/* Decodes `encoded` (a content-encoding value, e.g. "gzip", "br", "gzip, br") into the arena,
+ * keeping at most DISSECT_BODY_CAP. 0, -ENOTSUP for an unknown coding, -EBADMSG for damage
+ * (*ret_body then holds what could be decoded), *ret_truncated when a cap was hit. */
+int dissect_decode_body(struct arena *arena, struct slice encoding, struct slice encoded,
+                        struct slice *ret_body, bool *ret_truncated);
+
+#endif

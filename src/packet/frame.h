@@ -1,0 +1,58 @@
+/* Decodes one packet's headers, L2 to L4, following VLAN, cooked, VXLAN … to the innermost IP
+ * packet. Borrows everything. Thread: any. Never allocates. Sources: RFC 791, 8200, 9293, 768,
+ * 7348; IEEE 802.1Q; LINKTYPE_LINUX_SLL(2). */
+#ifndef TRAWL_PACKET_FRAME_H
+#define TRAWL_PACKET_FRAME_H
+
+#include "packet/packet.h"
+
+enum frame_kind {
+    FRAME_OTHER,    /* not IP (ARP, LLDP …) */
+    FRAME_IP,       /* IP, but an L4 we do not decode */
+    FRAME_FRAGMENT, /* an IP fragment: give it to defrag first */
+    FRAME_TCP,
+    FRAME_UDP,
+    FRAME_ICMP, /* ICMP or ICMPv6 */
+    FRAME_SCTP,
+    FRAME_BAD /* headers contradict their lengths */
+};
+
+enum {
+    FRAME_TCP_FIN = 0x01,
+    FRAME_TCP_SYN = 0x02,
+    FRAME_TCP_RST = 0x04,
+    FRAME_TCP_PSH = 0x08,
+    FRAME_TCP_ACK = 0x10,
+    FRAME_TCP_URG = 0x20
+};
+
+struct frame {
+    enum frame_kind kind;
+    uint8_t ip_version;             /* 4 or 6, 0 for OTHER */
+    uint8_t ip_protocol;            /* of the last header */
+    uint8_t src_ip[16], dst_ip[16]; /* IPv4 in the first four bytes, the rest zero */
+    uint16_t src_port, dst_port;
+    uint16_t vlan;      /* innermost VLAN id, 0 = none */
+    uint32_t tunnel_id; /* VNI, 0 = none */
+    uint16_t ip_id;     /* IPv4 identification */
+    /* fragments */
+    uint32_t fragment_id;
+    uint32_t fragment_offset;
+    bool more_fragments;
+    /* TCP */
+    uint8_t tcp_flags;
+    uint32_t tcp_seq, tcp_ack;
+    uint16_t tcp_window;
+    struct slice tcp_options;
+    /* what follows the L4 header (for FRAGMENT: the fragment's bytes); cut by snaplen it is shorter
+     * than payload_bytes */
+    struct slice payload;
+    uint32_t payload_bytes; /* by the headers' lengths */
+};
+
+/* kind is always set; the rest as far as it could be read. */
+void frame_decode(const struct packet *packet, struct frame *ret_frame);
+/* The same for an IP packet without link layer (reassembled datagrams, tunnels). */
+void frame_decode_ip(struct slice ip, struct frame *ret_frame);
+
+#endif

@@ -1,0 +1,34 @@
+/* One captured packet as it goes through the house. Borrows its bytes. */
+#ifndef TRAWL_PACKET_PACKET_H
+#define TRAWL_PACKET_PACKET_H
+
+#include "base/slice.h"
+
+enum packet_direction {
+    PACKET_DIRECTION_UNKNOWN,
+    PACKET_INBOUND,
+    PACKET_OUTBOUND
+};
+
+struct packet {
+    int64_t ts_ns;
+    const uint8_t *data;
+    uint32_t captured_bytes; /* ≤ 262,144 */
+    uint32_t original_bytes; /* on the wire */
+    uint32_t interface;      /* index into the reader's or writer's interfaces */
+    uint16_t link_type;      /* LINKTYPE_ of the pcap registry */
+    uint8_t direction;       /* enum packet_direction */
+    uint64_t offset;         /* of its block in the (uncompressed) file */
+};
+
+/* The strings are borrowed from whoever holds the description. */
+struct packet_interface {
+    uint16_t link_type;
+    uint32_t snaplen_bytes; /* 0 = no limit */
+    const char *name;       /* "eth0", may be NULL; from files: escaped, at most 255 bytes */
+    const char *description;
+    const char *filter; /* libpcap expression, may be NULL */
+    const char *os;
+};
+
+#endif
