@@ -1,6 +1,7 @@
 /* Flags, environment and YAML file into a struct, from one table per sub-command. Precedence: flag
  * > TRAWL_* > file > default.
- * --help and the docs are printed from the same table. Thread: init-only. Strings that land in the
+ * --help and the docs are printed from the same table. `--config FILE`
+ * is understood by every sub-command. Thread: init-only. Strings that land in the
  * struct are owned by it: free with options_done. */
 #ifndef TRAWL_CONFIG_OPTIONS_H
 #define TRAWL_CONFIG_OPTIONS_H
