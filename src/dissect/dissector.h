@@ -84,6 +84,10 @@ struct probe_input {
     bool is_late_join; /* the beginning of the connection was not recorded */
 };
 
+enum {
+    DISSECT_PENDING_CAP = 512 * 1024
+};
+
 enum dissect_end {
     END_CLOSED, /* FIN of both sides, or idle UDP */
     END_RESET_BY_CLIENT,
@@ -111,8 +115,11 @@ struct dissector {
     enum probe_result (*probe)(const struct probe_input *in);
     /* MAY be NULL. After a successful probe or a switch, before any data. */
     void (*open)(struct dissect_conn *conn, void *state);
-    /* MUST consume with dissect_take or dissect_skip when it returns OK. Called whenever a
-     * direction has new bytes or ended. */
+    /* MUST consume with dissect_take (span NULL: bytes of no message) when it returns OK. Called
+     * whenever a direction has new bytes or ended, and again for the other direction, if that one
+     * holds unconsumed bytes, after this one consumed something: so a dissector may return MORE to
+     * wait for the other side (an Upgrade waits for its 101). A direction that returned MORE may
+     * pile up at most DISSECT_PENDING_CAP bytes; beyond that it counts as DISSECT_BAD. */
     enum dissect_result (*data)(struct dissect_conn *conn, void *state,
                                 struct dissect_stream *stream);
     /* MAY be NULL (then: DISSECT_BAD for that direction until resync). `bytes` are missing at the
@@ -172,6 +179,9 @@ void dissect_set_int_list(struct dissect_entry *entry, unsigned field, const int
                           size_t count);
 void dissect_set_map(struct dissect_entry *entry, unsigned field, const struct entry_pair *pairs,
                      size_t count);
+/* The requester of this entry is the connection's server side (DNS NOTIFY, peers that both ask):
+ * src and dst change places; its request span then came from DIR_SERVER. */
+void dissect_entry_reverse(struct dissect_entry *entry);
 /* status and, when not NULL, status_reason (formats.md); window_start, window_end and capture_gap
  * also set `incomplete`. */
 void dissect_set_status(struct dissect_entry *entry, const char *status, const char *reason);
