@@ -50,6 +50,7 @@ function(trawl_unit_tests folder)
     set(target unit_${folder}_${name})
     add_executable(${target} ${source} ${shared_sources})
     target_link_libraries(${target} PRIVATE trawl_${folder} trawl_ext_CMOCKA trawl_warnings)
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -Wno-write-strings)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_compile_definitions(${target} PRIVATE
       TRAWL_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared" TRAWL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
