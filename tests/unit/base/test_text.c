@@ -1,17 +1,15 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "base/json_writer.h"
 #include "base/string_map.h"
 #include "base/text.h"
-
-#include <errno.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include "unit/unit_test.h"
 
 static void test_utf8_follows_rfc3629(void **state)
 {
@@ -27,7 +25,8 @@ static void test_escape_makes_captured_bytes_harmless(void **state)
 {
     (void)state;
     char out[64];
-    assert_string_equal(text_escape(SLICE_LITERAL("a\x1b[31m\xff"), out, sizeof out), "a\\x1b[31m\\xff");
+    assert_string_equal(text_escape(SLICE_LITERAL("a\x1b[31m\xff"), out, sizeof out),
+                        "a\\x1b[31m\\xff");
     assert_string_equal(text_escape(slice_str("x\u202ey"), out, sizeof out), "x\\u{202e}y");
     assert_string_equal(text_escape(slice_str("grüße"), out, sizeof out), "grüße");
     char small[8];
@@ -144,8 +143,10 @@ static void test_json_is_valid_whatever_goes_in(void **state)
     json_end_object(&w);
     json_end_array(&w);
     json_end_object(&w);
-    assert_true(slice_eq_str(buf_slice(&out), "{\"a\\\"b\":\"\\u0000\\n\\\\\xef\xbf\xbd ü\",\"list\":[-9223372036854775808,"
-                                              "18446744073709551615,0.1,{}]}"));
+    assert_true(
+        slice_eq_str(buf_slice(&out),
+                     "{\"a\\\"b\":\"\\u0000\\n\\\\\xef\xbf\xbd ü\",\"list\":[-9223372036854775808,"
+                     "18446744073709551615,0.1,{}]}"));
     buf_done(&out);
 }
 

@@ -1,12 +1,10 @@
-#include "config/options.h"
-
 #include <errno.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "config/options.h"
+#include "unit/unit_test.h"
 
 struct settings {
     bool wide;
@@ -19,24 +17,44 @@ struct settings {
 
 static const struct option_def defs[] = {
     {.name = "wide", .type = OPTION_BOOL, .offset = offsetof(struct settings, wide), .doc = "wide"},
-    {.name = "threads", .type = OPTION_INT, .offset = offsetof(struct settings, threads), .default_value = "2", .min = 1, .max = 64, .doc = "threads"},
-    {.name = "ring-size", .type = OPTION_SIZE, .offset = offsetof(struct settings, ring_bytes), .default_value = "1GiB", .doc = "size"},
-    {.name = "last", .letter = 'l', .type = OPTION_DURATION, .offset = offsetof(struct settings, last_ns), .doc = "window"},
+    {.name = "threads",
+     .type = OPTION_INT,
+     .offset = offsetof(struct settings, threads),
+     .default_value = "2",
+     .min = 1,
+     .max = 64,
+     .doc = "threads"},
+    {.name = "ring-size",
+     .type = OPTION_SIZE,
+     .offset = offsetof(struct settings, ring_bytes),
+     .default_value = "1GiB",
+     .doc = "size"},
+    {.name = "last",
+     .letter = 'l',
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct settings, last_ns),
+     .doc = "window"},
     {.name = "name", .type = OPTION_TEXT, .offset = offsetof(struct settings, name), .doc = "name"},
-    {.name = "nodes", .type = OPTION_LIST, .offset = offsetof(struct settings, nodes), .doc = "nodes"},
+    {.name = "nodes",
+     .type = OPTION_LIST,
+     .offset = offsetof(struct settings, nodes),
+     .doc = "nodes"},
     {0},
 };
-static const struct option_spec spec = {.usage = "trawl x", .summary = "x", .defs = defs, .positional = true};
+static const struct option_spec spec = {
+    .usage = "trawl x", .summary = "x", .defs = defs, .positional = true};
 
-#define PARSE(s, err, ...)                                                                         \
-    options_parse(&spec, (int)(sizeof((char *[]){"x", __VA_ARGS__}) / sizeof(char *)),             \
+#define PARSE(s, err, ...)                                                             \
+    options_parse(&spec, (int)(sizeof((char *[]){"x", __VA_ARGS__}) / sizeof(char *)), \
                   (char *[]){"x", __VA_ARGS__}, s, NULL, err)
 
 static void test_flags_of_every_type(void **state)
 {
     (void)state;
     struct settings s = {0};
-    assert_int_equal(PARSE(&s, NULL, "--wide", "--threads=7", "--ring-size", "64MiB", "-l", "1h30m", "--name=a=b", "--nodes", "a,b", "--nodes", "c"), 0);
+    assert_int_equal(PARSE(&s, NULL, "--wide", "--threads=7", "--ring-size", "64MiB", "-l", "1h30m",
+                           "--name=a=b", "--nodes", "a,b", "--nodes", "c"),
+                     0);
     assert_true(s.wide);
     assert_int_equal(s.threads, 7);
     assert_int_equal(s.ring_bytes, 64 << 20);

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Functions that have no place here: each with what to use instead.
+set -u
+cd "${TRAWL_ROOT:-$(dirname "$0")/../..}"
+banned='strcpy|strcat|strncat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|system|popen|mktemp|tmpnam|tempnam|alloca|rand|srand|asctime|ctime|gmtime|localtime|signal|setjmp|vfork'
+found=$(grep -rnE "(^|[^A-Za-z0-9_.>])($banned)[[:space:]]*\(" src tests --include='*.c' --include='*.h' --include='*.cc' | grep -vE '^[^:]+:[0-9]+:[[:space:]]*(\*|//|/\*)' || true)
+marks=$(git grep -nE 'TODO|FIXME|XXX|HACK' -- src web/src deploy | grep -v 'mkstemp\|XXXXXX' || true)
+[ -z "$found$marks" ] && { echo "none of the banned functions, no unfinished marks"; exit 0; }
+[ -n "$found" ] && printf 'banned (use snprintf, buf_printf, text_parse_int, posix_spawn, mkstemp, getrandom, gmtime_r, sigaction):\n%s\n' "$found"
+[ -n "$marks" ] && printf 'unfinished marks:\n%s\n' "$marks"
+exit 1
