@@ -4,8 +4,10 @@
  * In: a handler called once a request, after the headers. Out: the response. Memory: the request
  * lives until the handler returns; strings got from it are borrowed until then. Limits: 256
  * connections, 64 a client address, header block 32 KiB, 10 s to send the headers, 30 s idle,
- * request bodies only as the handler reads them. Thread: the handler runs on the connection's
- * thread. */
+ * request bodies only as the handler reads them. Thread: the handler runs on a thread of its own
+ * for the time of the request (libmicrohttpd pulls, handlers push: the two meet at a hand-over
+ * without a queue, so a slow client slows its producer and nothing piles up). All calls on a
+ * request are made by its handler's thread. */
 #ifndef TRAWL_NET_HTTP_SERVER_H
 #define TRAWL_NET_HTTP_SERVER_H
 
@@ -21,10 +23,15 @@ struct http_request; /* request and its response, during the handler */
 typedef void (*http_handler)(void *ctx, struct http_request *request);
 
 struct http_server_options {
-    const char *listen; /* "127.0.0.1:8899", "[::1]:0" */
+    const char *listen; /* "127.0.0.1:8899", "[::1]:0", "localhost:80" */
     http_handler handler;
     void *ctx;
-    unsigned max_connections; /* 0 = 256 */
+    unsigned max_connections;    /* 0 = 256 */
+    unsigned max_per_address;    /* 0 = 64 */
+    int64_t header_timeout_ns;   /* to send the headers; 0 = 10 s */
+    unsigned idle_timeout_s;     /* 0 = 30 s */
+    const char *const *defaults; /* name, value, name, value …, NULL: headers of every answer,
+                                    also of those that never reach the handler; borrowed */
 };
 
 /* -EADDRINUSE and the like with a sentence. */
@@ -32,7 +39,8 @@ int http_server_start(const struct http_server_options *options, struct http_ser
                       struct error *reterr);
 /* The port in use (for port 0). */
 uint16_t http_server_port(const struct http_server *server);
-/* Refuses new connections, tells producers to end (http_response_write fails), waits at most 5 s.
+/* Refuses new connections, tells producers to end (http_response_write fails), waits at most 5 s
+ * for handlers; one that hangs longer is left behind with its memory (the process is about to end).
  */
 void http_server_stop(struct http_server *server);
 
@@ -43,23 +51,31 @@ const char *http_request_path(
 const char *http_request_header(const struct http_request *r, const char *name); /* or NULL */
 const char *http_request_query(const struct http_request *r,
                                const char *name); /* decoded, first value, or NULL */
+/* The query as pairs, in order: false past the end. */
+bool http_request_query_at(const struct http_request *r, size_t i, const char **ret_name,
+                           const char **ret_value);
 const char *http_request_cookie(const struct http_request *r, const char *name); /* or NULL */
 const char *http_request_peer(const struct http_request *r); /* "127.0.0.1:4711" */
 /* Whole body, at most out->max (−EFBIG: answer 413). */
 int http_request_read_body(struct http_request *r, struct buf *out);
-/* Streams the body: the count, 0 at the end, or a negative errno. */
+/* Streams the body: the count, 0 at the end, or a negative errno. Only before the response began.
+ */
 ssize_t http_request_read(struct http_request *r, void *data, size_t n);
 /* Content-Length, or −1. */
 int64_t http_request_content_length(const struct http_request *r);
 
 /* ── response: begin once, then write; or send a whole one ── */
 void http_response_header(struct http_request *r, const char *name,
-                          const char *value); /* before begin/send */
+                          const char *value); /* before begin/send; copied; an injected line end
+                                                 drops the header */
 /* content_length −1 = chunked. */
 int http_response_begin(struct http_request *r, int status, const char *content_type,
                         int64_t content_length);
 /* Blocks while the client is slow. −EPIPE when it went away or the server stops. */
 int http_response_write(struct http_request *r, const void *data, size_t n);
+/* The producer failed half-way: the connection is cut, so that the client sees an incomplete body.
+ */
+void http_response_abort(struct http_request *r);
 /* True once the client is gone (for producers that have nothing to write just now). */
 bool http_response_client_gone(struct http_request *r);
 void http_response_send(struct http_request *r, int status, const char *content_type,
@@ -67,5 +83,7 @@ void http_response_send(struct http_request *r, int status, const char *content_
 /* A file, honouring Range and If-None-Match; takes over fd. */
 void http_response_send_file(struct http_request *r, int fd, const char *content_type,
                              const char *etag);
+/* The status that was sent, 0 before begin (for the audit log and metrics). */
+int http_response_status(const struct http_request *r);
 
 #endif

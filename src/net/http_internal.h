@@ -1,0 +1,64 @@
+/* Shared by http_server.c (libmicrohttpd's side), http_request.c and http_response.c (the handler's
+ * side). Private to src/net. */
+#ifndef TRAWL_NET_HTTP_INTERNAL_H
+#define TRAWL_NET_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "net/http_server.h"
+
+enum {
+    HTTP_MAX_HEADERS = 100,
+    HTTP_MAX_QUERY = 100,
+    HTTP_MAX_RESPONSE_HEADERS = 32,
+    HTTP_MAX_HEADER_BYTES = 32 * 1024,
+    HTTP_REQUEST_MEMORY = 256 * 1024,
+    HTTP_PIECE_BYTES = 64 * 1024
+};
+
+struct http_pair {
+    const char *name, *value;
+};
+
+struct http_request {
+    struct http_server *server;
+    struct http_request *next, *prev; /* of the server's list */
+    struct MHD_Connection *connection;
+    int fd; /* the connection's, for asking whether the client is gone */
+    struct arena arena;
+    const char *method, *path, *raw_uri;
+    struct http_pair headers[HTTP_MAX_HEADERS];
+    size_t header_count;
+    struct http_pair query[HTTP_MAX_QUERY];
+    size_t query_count;
+    int64_t content_length; /* −1 = none given */
+    bool has_body, head;
+    char peer[80];
+
+    pthread_t thread;
+    bool thread_started;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t to_handler, to_connection;
+    bool wants_body, in_end;
+    const uint8_t *in;
+    size_t in_len;
+    const uint8_t *out;
+    size_t out_len;
+    bool begun, done, aborted, gone;
+    int64_t drained_bytes;
+
+    /* response */
+    int status;
+    const char *content_type;
+    int64_t response_length, written_bytes;
+    struct http_pair response_headers[HTTP_MAX_RESPONSE_HEADERS];
+    size_t response_header_count;
+};
+
+/* Splits and decodes raw_uri into path and query. -EINVAL with a sentence: bad escapes, NUL, too
+ * many members. */
+int http_request_parse_uri(struct http_request *r, struct error *reterr);
+
+#endif

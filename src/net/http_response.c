@@ -1,0 +1,209 @@
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "net/http_internal.h"
+
+void http_response_header(struct http_request *r, const char *name, const char *value)
+{
+    if (r->begun || r->response_header_count == HTTP_MAX_RESPONSE_HEADERS)
+        return;
+    for (const char *p = value; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return;
+    struct http_pair *pair = &r->response_headers[r->response_header_count];
+    pair->name = arena_strdup(&r->arena, name);
+    pair->value = arena_strdup(&r->arena, value);
+    if (pair->name && pair->value)
+        r->response_header_count++;
+}
+
+int http_response_begin(struct http_request *r, int status, const char *content_type,
+                        int64_t content_length)
+{
+    const char *type = content_type ? arena_strdup(&r->arena, content_type) : NULL;
+    pthread_mutex_lock(&r->lock);
+    int result = r->gone ? -EPIPE : r->begun ? -EALREADY : 0;
+    if (!result) {
+        r->begun = true;
+        r->status = status;
+        r->content_type = type;
+        r->response_length = content_length;
+        pthread_cond_signal(&r->to_connection);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return result;
+}
+
+static bool without_body(const struct http_request *r)
+{
+    return r->head || r->status == 204 || r->status == 304;
+}
+
+int http_response_write(struct http_request *r, const void *data, size_t n)
+{
+    pthread_mutex_lock(&r->lock);
+    if (without_body(r)) {
+        bool gone = r->gone;
+        pthread_mutex_unlock(&r->lock);
+        return gone ? -EPIPE : 0;
+    }
+    int result = r->gone ? -EPIPE : 0;
+    if (!result && n) {
+        if (r->response_length >= 0 && (int64_t)n > r->response_length - r->written_bytes) {
+            pthread_mutex_unlock(&r->lock);
+            return -EMSGSIZE;
+        }
+        r->written_bytes += (int64_t)n;
+        r->out = data;
+        r->out_len = n;
+        pthread_cond_signal(&r->to_connection);
+        while (r->out_len && !r->gone)
+            pthread_cond_wait(&r->to_handler, &r->lock);
+        if (r->out_len)
+            result = -EPIPE;
+        r->out = NULL;
+        r->out_len = 0;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return result;
+}
+
+void http_response_abort(struct http_request *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->aborted = true;
+    pthread_cond_signal(&r->to_connection);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool http_response_client_gone(struct http_request *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool gone = r->gone;
+    pthread_mutex_unlock(&r->lock);
+    if (gone)
+        return true;
+    struct pollfd p = {.fd = r->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
+void http_response_send(struct http_request *r, int status, const char *content_type,
+                        struct slice body)
+{
+    if (http_response_begin(r, status, content_type, (int64_t)body.len) == 0)
+        (void)http_response_write(r, body.data, body.len);
+}
+
+int http_response_status(const struct http_request *r)
+{
+    return r->status;
+}
+
+enum range_kind {
+    RANGE_NONE,
+    RANGE_PART,
+    RANGE_BAD
+};
+
+/* One byte range (RFC 9110 section 14.1.2); several, or a unit we do not know, mean the whole. */
+static enum range_kind parse_range(const char *text, int64_t size, int64_t *ret_from,
+                                   int64_t *ret_len)
+{
+    if (!text || strncmp(text, "bytes=", 6) != 0 || strchr(text, ','))
+        return RANGE_NONE;
+    const char *first = text + 6, *dash = strchr(first, '-');
+    char number[24];
+    if (!dash || (size_t)(dash - first) >= sizeof number)
+        return RANGE_NONE;
+    memcpy(number, first, (size_t)(dash - first));
+    number[dash - first] = 0;
+    int64_t from = -1, to = -1;
+    if ((number[0] && text_parse_int(number, 0, INT64_MAX, &from) < 0) ||
+        (dash[1] && text_parse_int(dash + 1, 0, INT64_MAX, &to) < 0) || (from < 0 && to < 0) ||
+        (from >= 0 && to >= 0 && to < from))
+        return RANGE_NONE;
+    if (from < 0) { /* the last `to` bytes */
+        if (to == 0 || size == 0)
+            return RANGE_BAD;
+        from = to > size ? 0 : size - to;
+        to = size - 1;
+    }
+    if (from >= size)
+        return RANGE_BAD;
+    if (to < 0 || to >= size)
+        to = size - 1;
+    *ret_from = from;
+    *ret_len = to - from + 1;
+    return RANGE_PART;
+}
+
+static void send_part(struct http_request *r, int fd, int64_t from, int64_t len)
+{
+    uint8_t *piece = malloc(HTTP_PIECE_BYTES);
+    if (!piece) {
+        http_response_abort(r);
+        return;
+    }
+    while (len > 0) {
+        size_t want = len < HTTP_PIECE_BYTES ? (size_t)len : HTTP_PIECE_BYTES;
+        ssize_t n = io_pread_full(fd, piece, want, from);
+        if (n <= 0 || http_response_write(r, piece, (size_t)n) < 0)
+            break;
+        from += n;
+        len -= n;
+    }
+    free(piece);
+}
+
+/* The list of If-None-Match, compared weakly (RFC 9110 section 13.1.2). */
+static bool etag_matches(const char *list, const char *etag)
+{
+    return list && etag && (strcmp(list, "*") == 0 || strstr(list, etag));
+}
+
+void http_response_send_file(struct http_request *r, int fd, const char *content_type,
+                             const char *etag)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        close(fd);
+        http_response_send(r, 500, "text/plain", SLICE_LITERAL("The file cannot be read.\n"));
+        return;
+    }
+    if (etag)
+        http_response_header(r, "ETag", etag);
+    http_response_header(r, "Accept-Ranges", "bytes");
+    if (etag_matches(http_request_header(r, "if-none-match"), etag)) {
+        (void)http_response_begin(r, 304, NULL, 0);
+        close(fd);
+        return;
+    }
+    const char *if_range = http_request_header(r, "if-range");
+    bool part_allowed = !if_range || (etag && strcmp(if_range, etag) == 0);
+    int64_t from = 0, len = st.st_size;
+    enum range_kind kind =
+        part_allowed ? parse_range(http_request_header(r, "range"), st.st_size, &from, &len)
+                     : RANGE_NONE;
+    char text[80];
+    if (kind == RANGE_BAD) {
+        snprintf(text, sizeof text, "bytes */%lld", (long long)st.st_size);
+        http_response_header(r, "Content-Range", text);
+        (void)http_response_begin(r, 416, NULL, 0);
+    } else {
+        if (kind == RANGE_PART) {
+            snprintf(text, sizeof text, "bytes %lld-%lld/%lld", (long long)from,
+                     (long long)(from + len - 1), (long long)st.st_size);
+            http_response_header(r, "Content-Range", text);
+        }
+        if (http_response_begin(r, kind == RANGE_PART ? 206 : 200, content_type, len) == 0)
+            send_part(r, fd, from, len);
+    }
+    close(fd);
+}
