@@ -5,7 +5,7 @@ cd "${TRAWL_ROOT:-$(dirname "$0")/../..}"
 declare -A may=(
   [base]="" [config]="base" [net]="base" [job]="base" [packet]="base"
   [capture]="base packet" [ring]="base packet" [flow]="base packet"
-  [dissect]="base packet flow" [filter]="base dissect" [entries]="base dissect filter"
+  [dissect]="base packet flow" [filter]="base dissect" [entries]="base job packet dissect filter"
   [snapshot]="base packet ring flow dissect filter entries job"
   [identity]="base net entries"
   [api]="base net config job packet dissect filter entries snapshot identity"
