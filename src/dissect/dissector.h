@@ -51,6 +51,7 @@ struct dissect_stream {
     size_t len;
     uint64_t offset; /* of data[0] since the start of the direction */
     bool ended;      /* no more bytes will come (FIN, RST or end of the data) */
+    bool cut;        /* ended, but not by a peer: the recording or our patience ended */
     bool is_datagram;
 };
 
