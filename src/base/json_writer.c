@@ -118,13 +118,13 @@ void json_key(struct json_writer *w, const char *key)
     json_key_slice(w, slice_str(key));
 }
 
-void json_string(struct json_writer *w, struct slice text)
+void json_text(struct json_writer *w, struct slice text)
 {
     separate(w);
     put_string(w->out, text);
 }
 
-void json_null(struct json_writer *w)
+void json_none(struct json_writer *w)
 {
     json_raw(w, SLICE_LITERAL("null"));
 }
@@ -132,9 +132,9 @@ void json_null(struct json_writer *w)
 void json_str(struct json_writer *w, const char *text)
 {
     if (text)
-        json_string(w, slice_str(text));
+        json_text(w, slice_str(text));
     else
-        json_null(w);
+        json_none(w);
 }
 
 void json_raw(struct json_writer *w, struct slice json)
@@ -212,7 +212,7 @@ void json_member_str(struct json_writer *w, const char *key, const char *text)
 void json_member_string(struct json_writer *w, const char *key, struct slice text)
 {
     json_key(w, key);
-    json_string(w, text);
+    json_text(w, text);
 }
 
 void json_member_int(struct json_writer *w, const char *key, int64_t v)

@@ -24,14 +24,14 @@ void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, const char *key);
 void json_key_slice(struct json_writer *w, struct slice key);
-void json_string(struct json_writer *w, struct slice text);
+void json_text(struct json_writer *w, struct slice text);
 void json_str(struct json_writer *w, const char *text); /* NULL writes null */
 void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
 void json_double(struct json_writer *w,
                  double v); /* shortest that reads back; NaN and infinities as strings */
 void json_bool(struct json_writer *w, bool v);
-void json_null(struct json_writer *w);
+void json_none(struct json_writer *w);
 /* Already valid JSON, copied as it is. */
 void json_raw(struct json_writer *w, struct slice json);
 void json_base64(struct json_writer *w, struct slice bytes); /* as a string */
