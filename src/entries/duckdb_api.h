@@ -1,0 +1,72 @@
+/* DuckDB's C functions, found in libduckdb.so at run time (beside the binary first, then where the
+ * system has it). Only query and dissect processes call duckdb_api_load. Thread: init-only; the
+ * table is constant afterwards. */
+#ifndef TRAWL_ENTRIES_DUCKDB_API_H
+#define TRAWL_ENTRIES_DUCKDB_API_H
+
+#include <duckdb.h>
+
+#include "base/error.h"
+
+#define DUCKDB_FUNCTIONS(X)             \
+    X(create_config)                    \
+    X(set_config)                       \
+    X(destroy_config)                   \
+    X(open_ext)                         \
+    X(close)                            \
+    X(connect)                          \
+    X(disconnect)                       \
+    X(query)                            \
+    X(destroy_result)                   \
+    X(result_error)                     \
+    X(prepare)                          \
+    X(destroy_prepare)                  \
+    X(prepare_error)                    \
+    X(bind_int64)                       \
+    X(bind_varchar_length)              \
+    X(execute_prepared)                 \
+    X(fetch_chunk)                      \
+    X(data_chunk_get_size)              \
+    X(data_chunk_get_vector)            \
+    X(data_chunk_set_size)              \
+    X(data_chunk_reset)                 \
+    X(create_data_chunk)                \
+    X(destroy_data_chunk)               \
+    X(vector_get_data)                  \
+    X(vector_get_validity)              \
+    X(vector_ensure_validity_writable)  \
+    X(vector_assign_string_element_len) \
+    X(validity_set_row_invalid)         \
+    X(validity_row_is_valid)            \
+    X(vector_size)                      \
+    X(create_logical_type)              \
+    X(destroy_logical_type)             \
+    X(appender_create)                  \
+    X(append_data_chunk)                \
+    X(appender_close)                   \
+    X(appender_destroy)                 \
+    X(appender_error)                   \
+    X(free)
+
+struct duckdb_api {
+#define DUCKDB_MEMBER(name) __typeof__(&duckdb_##name) name;
+    DUCKDB_FUNCTIONS(DUCKDB_MEMBER)
+#undef DUCKDB_MEMBER
+};
+
+extern struct duckdb_api duckdb_api;
+
+/* 0 (also when it is loaded already), or -ENOENT with a sentence. */
+int duckdb_api_load(struct error *reterr);
+
+/* Opens a database with our settings: no extension loading, the memory limit, that many threads, no
+ * temporary files. `path` NULL: in memory. */
+int duckdb_api_open(const char *path, uint64_t memory_bytes, unsigned threads,
+                    duckdb_database *ret_database, duckdb_connection *ret_connection,
+                    struct error *reterr);
+/* Either may be NULL inside. */
+void duckdb_api_close(duckdb_database *database, duckdb_connection *connection);
+/* A statement without result. */
+int duckdb_api_run(duckdb_connection connection, const char *sql, struct error *reterr);
+
+#endif
