@@ -61,6 +61,7 @@ struct dissect_span {
     int64_t first_ns, last_ns; /* times of the packets that brought the first and the last byte; 0 =
                                   nothing yet */
     uint64_t first_offset;     /* stream offset of the first byte */
+    uint32_t first_sequence;   /* TCP sequence number of the first byte (UDP: stands in for one) */
     uint64_t bytes;
     uint64_t gap_bytes;      /* missing inside */
     struct packet_ref *refs; /* in the message's arena, at most ENTRY_MAX_PACKETS */

@@ -1,0 +1,654 @@
+#include "dissect/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "dissect/registry.h"
+
+enum {
+    CHARGE_STEP_BYTES = 4096,
+    PENDING_KEEP_BYTES = 16 * 1024, /* an emptied buffer larger than this is given back */
+    RETRY_FREE_BYTES = 8 * 1024     /* below it a dissector is asked again at every packet */
+};
+
+/* ── identity ── */
+
+static int compare_ends(const struct dissect_tuple *t)
+{
+    int c = memcmp(t->client_ip, t->server_ip, sizeof t->client_ip);
+    return c ? c : (t->client_port > t->server_port) - (t->client_port < t->server_port);
+}
+
+uint64_t conn_id_hash(const struct dissect_conn *conn, const char *protocol, uint8_t side,
+                      uint32_t sequence)
+{
+    const struct dissect_tuple *t = &conn->tuple;
+    bool client_first = compare_ends(t) <= 0;
+    bool from_client = side == conn->client_side;
+    uint8_t bytes[96];
+    size_t n = 0;
+    size_t name_len = strlen(protocol);
+    if (name_len > 40)
+        name_len = 40;
+    memcpy(bytes, protocol, name_len);
+    n += name_len;
+    bytes[n++] = (uint8_t)conn->transport;
+    bytes[n++] = t->ip_version;
+    bytes[n++] = client_first == from_client;
+    memcpy(bytes + n, client_first ? t->client_ip : t->server_ip, 16);
+    memcpy(bytes + n + 16, client_first ? t->server_ip : t->client_ip, 16);
+    n += 32;
+    uint16_t low = client_first ? t->client_port : t->server_port;
+    uint16_t high = client_first ? t->server_port : t->client_port;
+    bytes[n++] = (uint8_t)(low >> 8);
+    bytes[n++] = (uint8_t)low;
+    bytes[n++] = (uint8_t)(high >> 8);
+    bytes[n++] = (uint8_t)high;
+    for (int shift = 24; shift >= 0; shift -= 8)
+        bytes[n++] = (uint8_t)(sequence >> shift);
+    return hash_bytes(hash_fixed_key, bytes, n);
+}
+
+void conn_name_sides(struct dissect_conn *conn)
+{
+    int family = conn->tuple.ip_version == 6 ? AF_INET6 : AF_INET;
+    inet_ntop(family, conn->tuple.client_ip, conn->client_ip, sizeof conn->client_ip);
+    inet_ntop(family, conn->tuple.server_ip, conn->server_ip, sizeof conn->server_ip);
+}
+
+static void name_conn(struct dissect_conn *conn, uint8_t first_side, uint32_t sequence)
+{
+    bool tcp = conn->transport == DISSECT_TCP;
+    struct entry entry = {.timestamp_ns = conn->first_ns};
+    entry.id_hash = conn_id_hash(conn, tcp ? "tcp_flow" : "udp_flow", first_side, sequence);
+    entry_id_text(&entry, conn->flow_id);
+    entry.id_hash = conn_id_hash(conn, tcp ? "tcp_conn" : "udp_conn", first_side, sequence);
+    entry_id_text(&entry, conn->conn_id);
+    conn->id_hash = entry.id_hash;
+    conn->flow_seq = sequence;
+}
+
+struct dissect_conn *dissect_conn_new(struct dissect_host *host, const struct conn_spec *spec)
+{
+    struct dissect_conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL;
+    uint8_t client = spec->client_side, server = client ^ 1;
+    conn->host = host;
+    conn->transport = spec->transport;
+    conn->client_side = client;
+    conn->late_join = spec->late_join;
+    conn->tuple.ip_version = spec->ip_version;
+    memcpy(conn->tuple.client_ip, spec->ip[client], 16);
+    memcpy(conn->tuple.server_ip, spec->ip[server], 16);
+    conn->tuple.client_port = spec->port[client];
+    conn->tuple.server_port = spec->port[server];
+    conn->first_ns = conn->now_ns = spec->first_ns;
+    conn->node = spec->node;
+    conn->dissector = conn->switch_to = -1;
+    conn->last_side = 2;
+    arena_init(&conn->arena, CONN_ARENA_CAP);
+    for (int i = 0; i < 2; i++) {
+        struct conn_side *side = &conn->side[i];
+        buf_init(&side->pending, DISSECT_PENDING_CAP + 2 * 1024 * 1024);
+        side->base_seq = spec->base_seq[i];
+        side->limit = UINT64_MAX;
+        side->marks = side->inline_marks;
+        side->mark_cap = sizeof side->inline_marks / sizeof side->inline_marks[0];
+    }
+    conn_name_sides(conn);
+    name_conn(conn, spec->first_side, spec->base_seq[spec->first_side & 1]);
+    conn->charged_bytes = sizeof *conn;
+    host->memory_bytes += conn->charged_bytes;
+    return conn;
+}
+
+void dissect_conn_free(struct dissect_conn *conn)
+{
+    if (!conn)
+        return;
+    conn_drop_entries(conn);
+    conn->host->memory_bytes -= conn->charged_bytes;
+    for (int i = 0; i < 2; i++) {
+        buf_done(&conn->side[i].pending);
+        if (conn->side[i].marks != conn->side[i].inline_marks)
+            free(conn->side[i].marks);
+    }
+    arena_done(&conn->arena);
+    free(conn);
+}
+
+static void charge(struct dissect_conn *conn)
+{
+    size_t held = sizeof *conn + conn->arena.used_bytes + conn_entries_bytes(conn);
+    for (int i = 0; i < 2; i++)
+        held += conn->side[i].pending.cap + conn->side[i].mark_cap * sizeof(struct conn_mark);
+    conn->host->memory_bytes += held - conn->charged_bytes;
+    conn->charged_bytes = held;
+    conn->uncharged_bytes = 0;
+}
+
+void dissect_conn_vantage(struct dissect_conn *conn, struct slice name)
+{
+    for (uint32_t i = 0; i < conn->vantage_count; i++)
+        if (slice_eq(conn->vantages[i], name))
+            return;
+    if (conn->vantage_count < CONN_MAX_VANTAGES)
+        conn->vantages[conn->vantage_count++] = name;
+}
+
+/* ── what dissectors ask ── */
+
+const struct dissector *conn_dissector(const struct dissect_conn *conn)
+{
+    return registry_at((size_t)conn->dissector);
+}
+
+enum dissect_dir conn_dir(const struct dissect_conn *conn, uint8_t side)
+{
+    return side == conn->client_side ? DIR_CLIENT : DIR_SERVER;
+}
+
+const struct dissect_tuple *dissect_tuple(const struct dissect_conn *conn)
+{
+    return &conn->tuple;
+}
+
+bool dissect_is_late_join(const struct dissect_conn *conn)
+{
+    return conn->late_join;
+}
+
+struct arena *dissect_arena(struct dissect_conn *conn)
+{
+    return &conn->arena;
+}
+
+int64_t dissect_now_ns(const struct dissect_conn *conn)
+{
+    return conn->now_ns;
+}
+
+void dissect_swap_sides(struct dissect_conn *conn)
+{
+    if (!conn->sides_fixed)
+        conn->swap_wanted = true;
+}
+
+void dissect_switch(struct dissect_conn *conn, const char *dissector_name)
+{
+    conn->switch_to = dissector_name ? registry_find(slice_str(dissector_name)) : -1;
+    if (conn->switch_to >= 0 && !(conn->host->mask >> conn->switch_to & 1))
+        conn->switch_to = -1;
+    conn->switch_wanted = true;
+}
+
+static void swap_sides(struct dissect_conn *conn)
+{
+    struct dissect_tuple *t = &conn->tuple, old = *t;
+    memcpy(t->client_ip, old.server_ip, sizeof t->client_ip);
+    memcpy(t->server_ip, old.client_ip, sizeof t->server_ip);
+    t->client_port = old.server_port;
+    t->server_port = old.client_port;
+    conn->client_side ^= 1;
+    conn_name_sides(conn);
+}
+
+/* ── bytes ── */
+
+static struct conn_mark *mark_at(const struct conn_side *side, uint32_t i)
+{
+    return &side->marks[(side->mark_head + i) % side->mark_cap];
+}
+
+static bool grow_marks(struct conn_side *side)
+{
+    uint32_t cap = side->mark_cap * 4;
+    struct conn_mark *marks = malloc(cap * sizeof *marks);
+    if (!marks)
+        return false;
+    for (uint32_t i = 0; i < side->mark_count; i++)
+        marks[i] = *mark_at(side, i);
+    if (side->marks != side->inline_marks)
+        free(side->marks);
+    side->marks = marks;
+    side->mark_head = 0;
+    side->mark_cap = cap;
+    return true;
+}
+
+static void add_mark(struct dissect_conn *conn, const struct conn_packet *packet, uint64_t end)
+{
+    struct conn_side *side = &conn->side[packet->side];
+    struct conn_mark mark = {.end = end,
+                             .ts_ns = packet->ref.ts_ns,
+                             .block_offset = packet->ref.offset,
+                             .file = packet->ref.file,
+                             .ordinal = conn->next_ordinal++};
+    if (side->mark_count == side->mark_cap && !grow_marks(side)) {
+        mark_at(side, side->mark_count - 1)->end = end;
+        return;
+    }
+    side->mark_count++;
+    *mark_at(side, side->mark_count - 1) = mark;
+}
+
+static void pop_mark(struct conn_side *side)
+{
+    side->mark_head = (side->mark_head + 1) % side->mark_cap;
+    side->mark_count--;
+}
+
+static void add_ref(struct arena *arena, struct dissect_span *span, const struct conn_mark *mark)
+{
+    if (span->ref_count) {
+        const struct packet_ref *last = &span->refs[span->ref_count - 1];
+        if (last->offset == mark->block_offset && last->file == mark->file)
+            return;
+    }
+    if (span->ref_count == ENTRY_MAX_PACKETS) {
+        span->refs_truncated = true;
+        return;
+    }
+    if (span->ref_count == span->ref_cap) {
+        uint32_t cap = span->ref_cap ? span->ref_cap * 2 : 4;
+        struct packet_ref *refs = arena ? arena_alloc(arena, cap * sizeof *refs) : NULL;
+        if (!refs) {
+            span->refs_truncated = true;
+            return;
+        }
+        if (span->ref_count)
+            memcpy(refs, span->refs, span->ref_count * sizeof *refs);
+        span->refs = refs;
+        span->ref_cap = cap;
+    }
+    span->refs[span->ref_count++] =
+        (struct packet_ref){.file = mark->file, .offset = mark->block_offset, .ts_ns = mark->ts_ns};
+}
+
+static void extend_span(struct arena *arena, struct dissect_span *span,
+                        const struct conn_mark *mark, uint64_t offset, uint32_t sequence)
+{
+    if (span->bytes == 0 && span->first_ns == 0) {
+        span->first_ns = mark->ts_ns;
+        span->first_offset = offset;
+        span->first_sequence = sequence;
+    }
+    span->last_ns = mark->ts_ns;
+    add_ref(arena, span, mark);
+}
+
+struct slice conn_view(const struct conn_side *side)
+{
+    struct slice view = side->borrowed;
+    if (side->pending.len > side->start)
+        view = slice_of(side->pending.data + side->start, side->pending.len - side->start);
+    if (side->limit - side->offset < view.len)
+        view.len = (size_t)(side->limit - side->offset);
+    return view;
+}
+
+static void consume(struct conn_side *side, size_t n)
+{
+    if (side->pending.len > side->start)
+        side->start += n;
+    else
+        side->borrowed = slice_of(side->borrowed.data + n, side->borrowed.len - n);
+    side->offset += n;
+}
+
+void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, struct arena *arena,
+                  struct dissect_span *span, size_t n)
+{
+    uint8_t index = stream->dir == DIR_CLIENT ? conn->client_side : conn->client_side ^ 1;
+    struct conn_side *side = &conn->side[index];
+    if (n > stream->len)
+        n = stream->len;
+    uint64_t offset = side->offset, end = offset + n;
+    while (offset < end && side->mark_count) {
+        const struct conn_mark *mark = mark_at(side, 0);
+        if (span)
+            extend_span(arena, span, mark, offset, side->base_seq + (uint32_t)offset);
+        if (mark->end > end)
+            break;
+        offset = mark->end;
+        pop_mark(side);
+    }
+    if (span)
+        span->bytes += n;
+    consume(side, n);
+    stream->data += n;
+    stream->len -= n;
+    stream->offset += n;
+}
+
+void conn_discard(struct dissect_conn *conn, uint8_t index)
+{
+    struct conn_side *side = &conn->side[index];
+    size_t n = side->pending.len - side->start + side->borrowed.len;
+    side->offset += n;
+    side->borrowed = SLICE_NONE;
+    side->start = 0;
+    buf_reset(&side->pending);
+    side->retry_len = 0;
+    while (side->mark_count && mark_at(side, 0)->end <= side->offset)
+        pop_mark(side);
+}
+
+/* Keeps for later what the packet in hand still holds; the caller's bytes go away. */
+static void settle(struct dissect_conn *conn, uint8_t index)
+{
+    struct conn_side *side = &conn->side[index];
+    struct buf *pending = &side->pending;
+    if (side->start == pending->len) {
+        side->start = 0;
+        buf_reset(pending);
+        if (pending->cap > PENDING_KEEP_BYTES)
+            buf_done(pending);
+    } else if (side->start > pending->len / 2) {
+        buf_drop_front(pending, side->start);
+        side->start = 0;
+    }
+    if (side->borrowed.len == 0)
+        return;
+    struct slice left = side->borrowed;
+    side->borrowed = SLICE_NONE;
+    if (buf_append_slice(pending, left) < 0) {
+        side->borrowed = left;
+        side->broken = true;
+        conn_discard(conn, index);
+    }
+}
+
+static bool joins_pending(struct dissect_conn *conn, uint8_t index, struct slice bytes)
+{
+    struct conn_side *side = &conn->side[index];
+    if (side->pending.len == side->start) {
+        side->borrowed = bytes;
+        return true;
+    }
+    return buf_append_slice(&side->pending, bytes) == 0;
+}
+
+/* ── calling the dissector ── */
+
+static bool wants_call(const struct conn_side *side, size_t visible)
+{
+    if (side->broken)
+        return false;
+    if (side->ended && side->limit == UINT64_MAX && !side->end_seen)
+        return true;
+    return visible > 0 && (visible >= side->retry_len || side->ended);
+}
+
+static void do_switch(struct dissect_conn *conn)
+{
+    conn->switch_wanted = false;
+    conn_close_dissector(conn, END_CLOSED);
+    conn->excluded = 0;
+    if (conn->switch_to >= 0 && conn->detections++ < CONN_MAX_DETECTIONS)
+        conn_open(conn, conn->switch_to);
+    else
+        conn_detect_anew(conn);
+}
+
+static void not_mine(struct dissect_conn *conn, uint8_t index)
+{
+    if (conn->transport == DISSECT_UDP && conn->proven) {
+        conn_discard(conn, index); /* a stray datagram says nothing of the others */
+        return;
+    }
+    conn->excluded |= UINT64_C(1) << conn->dissector;
+    conn_close_dissector(conn, END_CLOSED);
+    conn_detect_anew(conn);
+}
+
+/* One call. True when it made progress. */
+static bool call_once(struct dissect_conn *conn, uint8_t index)
+{
+    struct conn_side *side = &conn->side[index];
+    struct slice view = conn_view(side);
+    if (!wants_call(side, view.len))
+        return false;
+    if (view.len > DISSECT_PENDING_CAP)
+        view.len = DISSECT_PENDING_CAP;
+    bool ended = side->ended && side->limit == UINT64_MAX;
+    struct dissect_stream stream = {.dir = conn_dir(conn, index),
+                                    .data = view.data ? view.data : (const uint8_t *)"",
+                                    .len = view.len,
+                                    .offset = side->offset,
+                                    .ended = ended || conn->transport == DISSECT_UDP,
+                                    .is_datagram = conn->transport == DISSECT_UDP};
+    side->end_seen |= ended;
+    uint64_t before = side->offset;
+    enum dissect_result result = conn_dissector(conn)->data(conn, conn->state, &stream);
+    if (conn->swap_wanted) {
+        conn->swap_wanted = false;
+        swap_sides(conn);
+        return true;
+    }
+    bool progress = side->offset != before;
+    if (progress)
+        side->retry_len = 0;
+    if (result == DISSECT_NOT_MINE) {
+        not_mine(conn, index);
+        return false;
+    }
+    conn->proven |= progress;
+    if (conn->switch_wanted) {
+        do_switch(conn);
+        return conn->mode == CONN_DISSECTING;
+    }
+    bool stuck = result == DISSECT_MORE && view.len == DISSECT_PENDING_CAP && !progress;
+    if (result == DISSECT_BAD || stuck || (result == DISSECT_OK && !progress && view.len)) {
+        side->broken = true;
+        conn_discard(conn, index);
+        return progress;
+    }
+    if (result == DISSECT_MORE) {
+        size_t left = conn_view(side).len;
+        side->retry_len = left < RETRY_FREE_BYTES ? left + 1 : left + left / 8;
+    }
+    return progress && result == DISSECT_OK;
+}
+
+/* MORE was answered with what is there; the other side's progress may change the answer. */
+static bool call_side(struct dissect_conn *conn, uint8_t index, bool again)
+{
+    if (again)
+        conn->side[index].retry_len = 0;
+    uint64_t before = conn->side[index].offset;
+    while (conn->mode == CONN_DISSECTING && call_once(conn, index))
+        ;
+    return conn->side[index].offset != before;
+}
+
+void conn_pump(struct dissect_conn *conn, uint8_t index)
+{
+    bool progress = call_side(conn, index, false);
+    while (conn->mode == CONN_DISSECTING && progress) {
+        index ^= 1;
+        progress = conn_view(&conn->side[index]).len > 0 && call_side(conn, index, true);
+    }
+}
+
+/* The oldest mark of a side that arrived at or after `ordinal`, or NULL. */
+static const struct conn_mark *mark_from(const struct conn_side *side, uint32_t ordinal)
+{
+    uint32_t low = 0, high = side->mark_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (mark_at(side, middle)->ordinal < ordinal)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < side->mark_count ? mark_at(side, low) : NULL;
+}
+
+void conn_replay(struct dissect_conn *conn)
+{
+    struct conn_side *sides = conn->side;
+    sides[0].limit = sides[0].offset;
+    sides[1].limit = sides[1].offset;
+    uint32_t next = 0;
+    while (conn->mode == CONN_DISSECTING) {
+        const struct conn_mark *mark[2] = {mark_from(&sides[0], next), mark_from(&sides[1], next)};
+        if (!mark[0] && !mark[1])
+            break;
+        uint8_t i = !mark[0] || (mark[1] && mark[1]->ordinal < mark[0]->ordinal);
+        next = mark[i]->ordinal + 1;
+        sides[i].limit = mark[i]->end;
+        conn_pump(conn, i);
+    }
+    sides[0].limit = sides[1].limit = UINT64_MAX;
+    for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++)
+        conn_pump(conn, i);
+}
+
+/* ── what the flow stage brings ── */
+
+/* Goes on until everything that can be read has been read. */
+static void run(struct dissect_conn *conn, uint8_t index, bool final)
+{
+    if (conn->mode == CONN_DISSECTING)
+        conn_pump(conn, index);
+    while (conn->mode == CONN_DETECTING && conn_detect(conn, final))
+        conn_replay(conn);
+}
+
+static void take_unknown(struct dissect_conn *conn, uint8_t index)
+{
+    /* After a late start or a hole the next change of direction is a likely start of a message. */
+    bool turn = conn->last_side != index;
+    if (turn && (conn->late_join || conn->had_gap) && conn->detections < CONN_MAX_DETECTIONS) {
+        conn_discard(conn, index ^ 1);
+        conn->excluded = 0;
+        conn_detect_anew(conn);
+        run(conn, index, false);
+        return;
+    }
+    conn_discard(conn, index);
+}
+
+void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
+                        struct slice bytes)
+{
+    uint8_t index = packet->side;
+    struct conn_side *side = &conn->side[index];
+    if (conn->mode == CONN_CLOSED || bytes.len == 0)
+        return;
+    conn->now_ns = packet->ref.ts_ns;
+    uint64_t end = side->offset + (side->pending.len - side->start) + bytes.len;
+    /* The other side's bytes came first: a call that was put off must happen before these. */
+    struct conn_side *other = &conn->side[index ^ 1];
+    if (conn->mode == CONN_DISSECTING && other->retry_len > RETRY_FREE_BYTES)
+        call_side(conn, index ^ 1, true);
+    add_mark(conn, packet, end);
+    if (!joins_pending(conn, index, bytes)) {
+        side->broken = true;
+        side->offset += bytes.len;
+        conn_discard(conn, index);
+    }
+    if (side->broken)
+        conn_discard(conn, index);
+    else if (conn->mode == CONN_UNKNOWN)
+        take_unknown(conn, index);
+    else
+        run(conn, index, false);
+    conn->last_side = index;
+    settle(conn, index);
+    settle(conn, index ^ 1);
+    conn->uncharged_bytes += bytes.len;
+    if (conn->uncharged_bytes >= CHARGE_STEP_BYTES)
+        charge(conn);
+}
+
+void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *packet,
+                           struct slice bytes)
+{
+    uint8_t index = packet->side;
+    struct conn_side *side = &conn->side[index];
+    if (conn->mode == CONN_CLOSED || bytes.len == 0)
+        return;
+    conn->now_ns = packet->ref.ts_ns;
+    side->broken = false;
+    side->retry_len = 0;
+    /* No sequence numbers here: what the datagram says stands in for one in ids. */
+    size_t sample = bytes.len < 64 ? bytes.len : 64;
+    side->base_seq =
+        (uint32_t)hash_bytes(hash_fixed_key, bytes.data, sample) - (uint32_t)side->offset;
+    add_mark(conn, packet, side->offset + bytes.len);
+    side->borrowed = bytes;
+    if (conn->mode == CONN_UNKNOWN && conn->detections < CONN_MAX_DETECTIONS) {
+        conn->excluded = 0;
+        conn->mode = CONN_DETECTING;
+    }
+    run(conn, index, true);
+    conn_discard(conn, index);
+    conn->last_side = index;
+    conn->uncharged_bytes += bytes.len;
+    if (conn->uncharged_bytes >= CHARGE_STEP_BYTES)
+        charge(conn);
+}
+
+void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
+{
+    struct conn_side *side = &conn->side[index];
+    if (conn->mode == CONN_CLOSED || bytes == 0)
+        return;
+    if (conn->mode == CONN_DISSECTING && side->retry_len > RETRY_FREE_BYTES)
+        call_side(conn, index, true);
+    uint64_t lost = conn_view(side).len + bytes;
+    conn_discard(conn, index);
+    side->offset += bytes;
+    conn->had_gap = true;
+    if (conn->mode == CONN_DISSECTING && conn_dissector(conn)->gap) {
+        side->broken = false;
+        conn_dissector(conn)->gap(conn, conn->state, conn_dir(conn, index), lost);
+        if (conn->switch_wanted)
+            do_switch(conn);
+        run(conn, index ^ 1, false);
+        settle(conn, index ^ 1);
+    } else if (conn->mode == CONN_DISSECTING) {
+        side->broken = true;
+    } else {
+        side->broken = false;
+        if (conn->mode == CONN_UNKNOWN)
+            conn->last_side = 2;
+    }
+}
+
+void dissect_conn_end_side(struct dissect_conn *conn, uint8_t index)
+{
+    struct conn_side *side = &conn->side[index];
+    if (conn->mode == CONN_CLOSED || side->ended)
+        return;
+    side->ended = true;
+    run(conn, index, conn->side[0].ended && conn->side[1].ended);
+    settle(conn, index);
+    settle(conn, index ^ 1);
+}
+
+void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
+{
+    if (conn->mode == CONN_CLOSED)
+        return;
+    if (conn->transport == DISSECT_TCP) {
+        uint8_t first = conn->client_side;
+        dissect_conn_end_side(conn, first);
+        dissect_conn_end_side(conn, first ^ 1);
+    }
+    if (conn->mode == CONN_DISSECTING)
+        conn_close_dissector(conn, end);
+    conn->mode = CONN_CLOSED;
+    conn_drop_entries(conn);
+    for (uint8_t i = 0; i < 2; i++) {
+        conn_discard(conn, i);
+        buf_done(&conn->side[i].pending);
+    }
+    arena_done(&conn->arena);
+    charge(conn);
+}

@@ -1,0 +1,169 @@
+/* The engine's side of dissector.h: one connection (or UDP conversation) between the flow stage,
+ * which brings ordered bytes, and the dissector that reads them. It holds what the dissector did
+ * not consume, finds the dissector by content, and turns what it emits into entries.
+ *
+ * Sides are numbered as the flow stage numbers them (0, 1); which of them is the client may change
+ * until the first entry is begun. Thread: owner; everything a connection touches belongs to its
+ * host (one shard). */
+#ifndef TRAWL_DISSECT_CONN_H
+#define TRAWL_DISSECT_CONN_H
+
+#include "dissect/conn_fields.h"
+#include "dissect/dissector.h"
+
+enum {
+    CONN_ARENA_CAP = 4 * 1024 * 1024,
+    CONN_ENTRY_CAP = 4 * 1024 * 1024,
+    CONN_MAX_OPEN_ENTRIES = 1024,
+    CONN_PROBE_BYTES = 4 * 1024, /* shown to probes, per side */
+    CONN_DETECT_CAP = 64 * 1024, /* kept per side while no dissector is sure */
+    CONN_MAX_DETECTIONS = 64,    /* fresh starts of detection on one connection */
+    CONN_MAX_VANTAGES = 8
+};
+
+/* What all connections of one shard share. Zero-initialise, set emit, mask and capture_source. */
+struct dissect_host {
+    /* MUST NOT keep the entry beyond the call. */
+    void (*emit)(void *ctx, const struct entry *entry);
+    void *ctx;
+    uint64_t mask;               /* dissectors that may be tried: bits by registry index */
+    struct slice capture_source; /* static; empty: left out */
+    size_t memory_bytes;         /* held by connections now */
+    uint64_t entries;            /* emitted so far */
+    struct dissect_entry *free_entries;
+    size_t free_count;
+};
+
+void dissect_host_done(struct dissect_host *host);
+
+struct conn_mark {
+    uint64_t end; /* stream offset behind the packet's bytes */
+    int64_t ts_ns;
+    uint64_t block_offset;
+    uint32_t file;
+    uint32_t ordinal; /* order of arrival over both sides */
+};
+
+struct conn_side {
+    /* Unconsumed bytes: `pending` from `start`, or, when that is empty, the packet in hand. */
+    struct buf pending;
+    size_t start;
+    struct slice borrowed;
+    uint64_t offset;    /* stream offset of the first unconsumed byte */
+    uint64_t limit;     /* bytes behind this offset are not shown yet (replay after detection) */
+    uint64_t retry_len; /* after MORE: not shown again below this length */
+    uint32_t base_seq;  /* TCP sequence number of offset 0 */
+    bool ended;         /* no more bytes will come */
+    bool end_seen;      /* the dissector was told */
+    bool broken;        /* BAD: discarded until a gap */
+    struct conn_mark *marks; /* ring buffer */
+    uint32_t mark_head, mark_count, mark_cap;
+    struct conn_mark inline_marks[2];
+};
+
+enum conn_mode {
+    CONN_DETECTING,
+    CONN_DISSECTING,
+    CONN_UNKNOWN, /* nobody's: bytes are only counted */
+    CONN_CLOSED
+};
+
+struct dissect_conn {
+    struct dissect_host *host;
+    struct dissect_tuple tuple;
+    enum dissect_transport transport;
+    uint8_t client_side; /* which side is the client: 0 or 1 */
+    bool late_join;
+    bool sides_fixed; /* an entry was begun */
+    bool swap_wanted;
+    bool switch_wanted;
+    bool had_gap;
+    bool proven;   /* the dissector in charge has consumed something */
+    int switch_to; /* registry index, or -1: detect anew */
+    enum conn_mode mode;
+    int dissector; /* registry index */
+    void *state;
+    uint64_t excluded; /* said NOT_MINE */
+    uint64_t detected; /* every dissector that was in charge */
+    unsigned detections;
+    uint8_t last_side; /* that brought bytes */
+    uint32_t next_ordinal;
+    int64_t now_ns;
+    struct conn_side side[2];
+    struct arena arena;
+    struct dissect_entry *entries; /* open ones, newest first */
+    uint32_t open_entries;
+    size_t charged_bytes, uncharged_bytes;
+    /* context of every entry */
+    int64_t first_ns; /* of the connection's first packet: with id_hash the conn_id */
+    uint64_t id_hash;
+    uint32_t flow_seq; /* sequence number of the first packet; 0 for UDP */
+    char client_ip[46], server_ip[46];
+    char conn_id[ENTRY_ID_TEXT_SIZE], flow_id[ENTRY_ID_TEXT_SIZE];
+    struct slice node;                        /* borrowed; empty: left out */
+    struct slice vantages[CONN_MAX_VANTAGES]; /* borrowed */
+    uint32_t vantage_count;
+};
+
+struct conn_spec {
+    enum dissect_transport transport;
+    uint8_t ip_version;
+    uint8_t ip[2][16]; /* by side */
+    uint16_t port[2];
+    uint8_t client_side;
+    bool late_join;
+    uint32_t base_seq[2];
+    int64_t first_ns;
+    uint8_t first_side;
+    struct slice node;
+};
+
+/* NULL without memory. */
+struct dissect_conn *dissect_conn_new(struct dissect_host *host, const struct conn_spec *spec);
+/* Closes nothing: see dissect_conn_close. */
+void dissect_conn_free(struct dissect_conn *conn);
+
+/* Where bytes of a packet come from. */
+struct conn_packet {
+    struct packet_ref ref;
+    uint8_t side;
+};
+
+/* The next bytes of a side's stream; borrowed for the call. */
+void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
+                        struct slice bytes);
+void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *packet,
+                           struct slice bytes);
+void dissect_conn_gap(struct dissect_conn *conn, uint8_t side, uint64_t bytes);
+void dissect_conn_end_side(struct dissect_conn *conn, uint8_t side);
+void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end);
+/* Adds a place where its packets were seen. Text borrowed. */
+void dissect_conn_vantage(struct dissect_conn *conn, struct slice name);
+
+/* The stable 64-bit part of an id: protocol, addresses and ports in canonical order, direction and
+ * sequence number of the first byte. */
+uint64_t conn_id_hash(const struct dissect_conn *conn, const char *protocol, uint8_t side,
+                      uint32_t sequence);
+
+/* ── between conn.c, conn_detect.c and entry_builder.c ── */
+/* Calls the dissector while it makes progress, this side first. */
+void conn_pump(struct dissect_conn *conn, uint8_t side);
+struct slice conn_view(const struct conn_side *side);
+/* Bytes that arrived on both sides are shown again in order of arrival. */
+void conn_replay(struct dissect_conn *conn);
+void conn_open(struct dissect_conn *conn, int dissector);
+/* The dissector's last call; frees its state's meaning, not the arena. */
+void conn_close_dissector(struct dissect_conn *conn, enum dissect_end end);
+void conn_discard(struct dissect_conn *conn, uint8_t side);
+/* Tries to find the dissector; `final`: no more bytes will come. True when one was opened (then
+ * conn_replay), false when more bytes are needed or nobody knows it. */
+bool conn_detect(struct dissect_conn *conn, bool final);
+/* A fresh start of detection with the unconsumed bytes and what comes from now on. */
+void conn_detect_anew(struct dissect_conn *conn);
+const struct dissector *conn_dissector(const struct dissect_conn *conn);
+enum dissect_dir conn_dir(const struct dissect_conn *conn, uint8_t side);
+void conn_name_sides(struct dissect_conn *conn);
+void conn_drop_entries(struct dissect_conn *conn);
+size_t conn_entries_bytes(const struct dissect_conn *conn);
+
+#endif

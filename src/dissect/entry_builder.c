@@ -1,0 +1,332 @@
+/* Entries from their beginning to the sink: dissector.h's part about entries. */
+#include <stdlib.h>
+
+#include "dissect/conn.h"
+#include "dissect/registry.h"
+
+enum {
+    FREE_ENTRIES_KEPT = 64,
+    ARENA_KEPT_BYTES = 16 * 1024,
+    FIRST_VALUES = 32
+};
+
+struct dissect_entry {
+    struct dissect_entry *prev, *next;
+    struct dissect_conn *conn;
+    struct arena arena;
+    struct dissect_span request, response;
+    struct entry_value *values; /* sorted by field */
+    uint32_t count, cap;
+    const char *protocol;
+    field_id field_base;
+    bool reversed;
+};
+
+static struct dissect_entry *take_free(struct dissect_host *host)
+{
+    struct dissect_entry *entry = host->free_entries;
+    if (entry) {
+        host->free_entries = entry->next;
+        host->free_count--;
+        struct arena arena = entry->arena;
+        *entry = (struct dissect_entry){.arena = arena};
+        return entry;
+    }
+    entry = calloc(1, sizeof *entry);
+    if (entry)
+        arena_init(&entry->arena, CONN_ENTRY_CAP);
+    return entry;
+}
+
+static void give_back(struct dissect_host *host, struct dissect_entry *entry)
+{
+    if (host->free_count >= FREE_ENTRIES_KEPT) {
+        arena_done(&entry->arena);
+        free(entry);
+        return;
+    }
+    if (entry->arena.used_bytes > ARENA_KEPT_BYTES)
+        arena_done(&entry->arena);
+    else
+        arena_reset(&entry->arena);
+    entry->next = host->free_entries;
+    host->free_entries = entry;
+    host->free_count++;
+}
+
+void dissect_host_done(struct dissect_host *host)
+{
+    while (host->free_entries) {
+        struct dissect_entry *entry = host->free_entries;
+        host->free_entries = entry->next;
+        arena_done(&entry->arena);
+        free(entry);
+    }
+    host->free_count = 0;
+}
+
+struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn)
+{
+    if (conn->open_entries >= CONN_MAX_OPEN_ENTRIES)
+        return NULL;
+    struct dissect_entry *entry = take_free(conn->host);
+    if (!entry)
+        return NULL;
+    entry->conn = conn;
+    entry->next = conn->entries;
+    if (entry->next)
+        entry->next->prev = entry;
+    conn->entries = entry;
+    conn->open_entries++;
+    conn->sides_fixed = true;
+    if (conn->dissector >= 0) {
+        entry->protocol = conn_dissector(conn)->name;
+        entry->field_base = registry_field_base((size_t)conn->dissector);
+    }
+    return entry;
+}
+
+static void unlink_entry(struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    if (entry->prev)
+        entry->prev->next = entry->next;
+    else
+        conn->entries = entry->next;
+    if (entry->next)
+        entry->next->prev = entry->prev;
+    conn->open_entries--;
+}
+
+void dissect_entry_drop(struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    if (!entry)
+        return;
+    unlink_entry(conn, entry);
+    give_back(conn->host, entry);
+}
+
+void conn_drop_entries(struct dissect_conn *conn)
+{
+    while (conn->entries)
+        dissect_entry_drop(conn, conn->entries);
+}
+
+size_t conn_entries_bytes(const struct dissect_conn *conn)
+{
+    size_t bytes = 0;
+    for (const struct dissect_entry *entry = conn->entries; entry; entry = entry->next)
+        bytes += sizeof *entry + entry->arena.used_bytes;
+    return bytes;
+}
+
+struct arena *dissect_entry_arena(struct dissect_entry *entry)
+{
+    return &entry->arena;
+}
+
+struct dissect_span *dissect_entry_request(struct dissect_entry *entry)
+{
+    return &entry->request;
+}
+
+struct dissect_span *dissect_entry_response(struct dissect_entry *entry)
+{
+    return &entry->response;
+}
+
+void dissect_entry_protocol(struct dissect_entry *entry, const char *protocol)
+{
+    entry->protocol = protocol;
+}
+
+void dissect_entry_reverse(struct dissect_entry *entry)
+{
+    entry->reversed = !entry->reversed;
+}
+
+/* ── values ── */
+
+static struct entry_value *place(struct dissect_entry *entry, unsigned field, enum field_type type)
+{
+    field_id id =
+        field & 0x8000u ? (field_id)(entry->field_base + (field & 0x7fffu)) : (field_id)field;
+    uint32_t at = entry->count;
+    while (at && entry->values[at - 1].field > id)
+        at--;
+    if (at && entry->values[at - 1].field == id) {
+        struct entry_value *old = &entry->values[at - 1];
+        *old = (struct entry_value){.field = id, .type = (uint8_t)type};
+        return old;
+    }
+    if (entry->count == entry->cap) {
+        uint32_t cap = entry->cap ? entry->cap * 2 : FIRST_VALUES;
+        struct entry_value *values = arena_calloc(&entry->arena, cap, sizeof *values);
+        if (!values)
+            return NULL;
+        if (entry->count)
+            memcpy(values, entry->values, entry->count * sizeof *values);
+        entry->values = values;
+        entry->cap = cap;
+    }
+    memmove(&entry->values[at + 1], &entry->values[at],
+            (entry->count - at) * sizeof *entry->values);
+    entry->count++;
+    entry->values[at] = (struct entry_value){.field = id, .type = (uint8_t)type};
+    return &entry->values[at];
+}
+
+void dissect_set_bool(struct dissect_entry *entry, unsigned field, bool v)
+{
+    struct entry_value *value = place(entry, field, FIELD_BOOL);
+    if (value)
+        value->boolean = v;
+}
+
+void dissect_set_int(struct dissect_entry *entry, unsigned field, int64_t v)
+{
+    struct entry_value *value = place(entry, field, FIELD_INT);
+    if (value)
+        value->integer = v;
+}
+
+void dissect_set_text(struct dissect_entry *entry, unsigned field, struct slice text)
+{
+    struct entry_value *value = place(entry, field, FIELD_TEXT);
+    if (value)
+        value->text = text;
+}
+
+void dissect_set_str(struct dissect_entry *entry, unsigned field, const char *text)
+{
+    dissect_set_text(entry, field, slice_str(text));
+}
+
+void dissect_set_list(struct dissect_entry *entry, unsigned field, const struct slice *items,
+                      size_t count)
+{
+    struct entry_value *value = place(entry, field, FIELD_LIST);
+    if (value) {
+        value->items = items;
+        value->count = (uint32_t)count;
+    }
+}
+
+void dissect_set_int_list(struct dissect_entry *entry, unsigned field, const int64_t *items,
+                          size_t count)
+{
+    struct entry_value *value = place(entry, field, FIELD_INT_LIST);
+    if (value) {
+        value->integers = items;
+        value->count = (uint32_t)count;
+    }
+}
+
+void dissect_set_map(struct dissect_entry *entry, unsigned field, const struct entry_pair *pairs,
+                     size_t count)
+{
+    struct entry_value *value = place(entry, field, FIELD_MAP);
+    if (value) {
+        value->pairs = pairs;
+        value->count = (uint32_t)count;
+    }
+}
+
+static bool is_recorder_fault(const char *reason)
+{
+    return strcmp(reason, "window_start") == 0 || strcmp(reason, "window_end") == 0 ||
+           strcmp(reason, "capture_gap") == 0;
+}
+
+void dissect_set_status(struct dissect_entry *entry, const char *status, const char *reason)
+{
+    dissect_set_str(entry, FIELD_STATUS_ID, status);
+    if (!reason)
+        return;
+    dissect_set_str(entry, FIELD_STATUS_REASON_ID, reason);
+    if (is_recorder_fault(reason))
+        dissect_set_bool(entry, FIELD_INCOMPLETE_ID, true);
+}
+
+/* ── emitting ── */
+
+static bool has_value(const struct dissect_entry *entry, field_id field)
+{
+    for (uint32_t i = 0; i < entry->count; i++)
+        if (entry->values[i].field == field)
+            return true;
+    return false;
+}
+
+static void set_addresses(const struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    const struct dissect_tuple *t = &conn->tuple;
+    bool r = entry->reversed;
+    dissect_set_str(entry, FIELD_SRC_IP_ID, r ? conn->server_ip : conn->client_ip);
+    dissect_set_int(entry, FIELD_SRC_PORT_ID, r ? t->server_port : t->client_port);
+    dissect_set_str(entry, FIELD_DST_IP_ID, r ? conn->client_ip : conn->server_ip);
+    dissect_set_int(entry, FIELD_DST_PORT_ID, r ? t->client_port : t->server_port);
+}
+
+static void set_context(struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    set_addresses(conn, entry);
+    if (conn->node.len)
+        dissect_set_text(entry, FIELD_NODE_NAME_ID, conn->node);
+    if (conn->host->capture_source.len)
+        dissect_set_text(entry, FIELD_CAPTURE_SOURCE_ID, conn->host->capture_source);
+    dissect_set_str(entry, FIELD_CONN_ID_ID, conn->conn_id);
+    dissect_set_str(entry, FIELD_FLOW_ID_ID, conn->flow_id);
+    if (conn->vantage_count > 1)
+        dissect_set_list(entry, FIELD_SEEN_AT_ID, conn->vantages, conn->vantage_count);
+    if (!has_value(entry, FIELD_STATUS_ID))
+        dissect_set_str(entry, FIELD_STATUS_ID, "ok");
+    if (!has_value(entry, FIELD_INCOMPLETE_ID))
+        dissect_set_bool(entry, FIELD_INCOMPLETE_ID, false);
+}
+
+static int64_t elapsed_us(int64_t from_ns, int64_t to_ns)
+{
+    return to_ns > from_ns ? (int64_t)(((uint64_t)to_ns - (uint64_t)from_ns) / 1000) : 0;
+}
+
+static void set_spans(struct dissect_entry *entry)
+{
+    const struct dissect_span *request = &entry->request, *response = &entry->response;
+    if (request->bytes)
+        dissect_set_int(entry, FIELD_REQUEST_SIZE_ID, (int64_t)request->bytes);
+    if (response->bytes)
+        dissect_set_int(entry, FIELD_RESPONSE_SIZE_ID, (int64_t)response->bytes);
+    dissect_set_int(entry, FIELD_GAP_BYTES_ID, (int64_t)(request->gap_bytes + response->gap_bytes));
+    if (!request->bytes || !response->bytes)
+        return;
+    if (!has_value(entry, FIELD_ELAPSED_TIME_ID))
+        dissect_set_int(entry, FIELD_ELAPSED_TIME_ID,
+                        elapsed_us(request->first_ns, response->last_ns));
+    if (!has_value(entry, FIELD_TIME_TO_RESPONSE_US_ID))
+        dissect_set_int(entry, FIELD_TIME_TO_RESPONSE_US_ID,
+                        elapsed_us(request->last_ns, response->first_ns));
+}
+
+void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    set_context(conn, entry);
+    set_spans(entry);
+    bool lone_response = entry->request.bytes == 0 && entry->response.bytes != 0;
+    const struct dissect_span *first = lone_response ? &entry->response : &entry->request;
+    uint8_t side = conn->client_side ^ (uint8_t)(lone_response != entry->reversed);
+    bool has_bytes = first->bytes != 0;
+    struct entry out = {
+        .timestamp_ns = has_bytes ? first->first_ns : conn->first_ns,
+        .protocol = entry->protocol,
+        .transport = conn->transport == DISSECT_TCP ? ENTRY_TRANSPORT_TCP : ENTRY_TRANSPORT_UDP,
+        .request = {entry->request.refs, entry->request.ref_count, entry->request.refs_truncated},
+        .response = {entry->response.refs, entry->response.ref_count,
+                     entry->response.refs_truncated},
+        .values = entry->values,
+        .value_count = entry->count};
+    out.id_hash = conn_id_hash(conn, entry->protocol, side,
+                               has_bytes ? first->first_sequence : conn->flow_seq);
+    conn->host->entries++;
+    conn->host->emit(conn->host->ctx, &out);
+    dissect_entry_drop(conn, entry);
+}
