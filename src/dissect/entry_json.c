@@ -26,7 +26,7 @@ struct json_target {
 static void write_text(struct json_writer *w, struct slice text)
 {
     if (text_is_utf8(text)) {
-        json_string(w, text);
+        json_text(w, text);
         return;
     }
     json_begin_object(w);
@@ -54,7 +54,7 @@ static void write_value(struct json_writer *w, const struct entry_value *value)
     case FIELD_LIST:
         json_begin_array(w);
         for (uint32_t i = 0; i < value->count; i++)
-            json_string(w, value->items[i]);
+            json_text(w, value->items[i]);
         json_end_array(w);
         break;
     case FIELD_INT_LIST:
@@ -67,7 +67,7 @@ static void write_value(struct json_writer *w, const struct entry_value *value)
         json_begin_object(w);
         for (uint32_t i = 0; i < value->count; i++) {
             json_key_slice(w, value->pairs[i].key);
-            json_string(w, value->pairs[i].value);
+            json_text(w, value->pairs[i].value);
         }
         json_end_object(w);
         break;
