@@ -1,12 +1,14 @@
 /* Reads pcapng and pcap (µs, ns, both byte orders), plain or gz / zst / lz4, from a descriptor, in
  * windows of bounded size.
  *
- * In: an open descriptor (file or pipe; owned by the caller, must outlive the reader). Out: packets
+ * In: an open descriptor (file or pipe; owned by the caller, must outlive the reader; a
+ * regular file is read from its first byte whatever the descriptor's position). Out: packets
  * in file order, damage reports. Memory: one window (2 MiB, grows to the largest block allowed: 16
  * MiB) + the interfaces. The packet's bytes are borrowed until the next call. Thread: owner.
  * Unknown blocks are skipped; a corrupt block costs that block: it is reported with its offset and
- * the reader finds the next plausible block. Source: draft-ietf-opsawg-pcapng,
- * draft-ietf-opsawg-pcap. */
+ * the reader finds the next plausible block. Interface indexes count through all sections of
+ * a file. A Simple Packet Block has no time: it gets that of the packet before it. Packets of more
+ * than 262,144 bytes are cut to that. Source: draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap. */
 #ifndef TRAWL_PACKET_CAPTURE_READER_H
 #define TRAWL_PACKET_CAPTURE_READER_H
 
@@ -18,9 +20,8 @@ struct capture_reader;
 enum capture_event {
     CAPTURE_END, /* end of file */
     CAPTURE_PACKET,
-    CAPTURE_DAMAGE,    /* *reterr says what and where; reading may go on */
-    CAPTURE_INTERFACE, /* a new interface was described: its index is capture_reader_interface_count
-                          − 1 */
+    CAPTURE_DAMAGE,     /* *reterr says what and where; reading may go on */
+    CAPTURE_INTERFACE,  /* a new interface was described: ret_packet->interface is its index */
     CAPTURE_STATISTICS, /* an Interface Statistics Block: see capture_reader_statistics */
     CAPTURE_SECRETS,    /* a Decryption Secrets Block: see capture_reader_secrets */
     CAPTURE_NAMES       /* a Name Resolution Block was read over */
@@ -35,8 +36,10 @@ struct capture_statistics {
 struct capture_reader_options {
     uint64_t
         end_offset; /* stop at this offset of the plain file (published length); 0 = end of file */
-    uint64_t start_offset; /* plain pcapng only: begin at this block after reading the section
-                              header and interfaces; 0 = start */
+    uint64_t start_offset; /* plain pcapng in a regular file only (else -EINVAL): begin at this
+                              block after reading the section header and the interfaces; those
+                              described in between are looked up when first needed; 0 = start. For
+                              files of one section. */
     bool packets_only;     /* skip STATISTICS, SECRETS, NAMES and INTERFACE events */
 };
 

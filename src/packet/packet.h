@@ -10,10 +10,14 @@ enum packet_direction {
     PACKET_OUTBOUND
 };
 
+enum {
+    PACKET_CAPTURED_BYTES_MAX = 262144 /* tshark and libpcap refuse more */
+};
+
 struct packet {
     int64_t ts_ns;
     const uint8_t *data;
-    uint32_t captured_bytes; /* ≤ 262,144 */
+    uint32_t captured_bytes; /* ≤ PACKET_CAPTURED_BYTES_MAX */
     uint32_t original_bytes; /* on the wire */
     uint32_t interface;      /* index into the reader's or writer's interfaces */
     uint16_t link_type;      /* LINKTYPE_ of the pcap registry */
