@@ -15,11 +15,11 @@ struct pcapng_statistics {
 int pcapng_put_section(struct buf *out, const char *os, const char *application,
                        const char *comment);
 int pcapng_put_interface(struct buf *out, const struct packet_interface *interface);
-/* comment may be NULL. */
+/* comment may be NULL. What is beyond 262,144 captured bytes is cut off: tshark refuses more. */
 int pcapng_put_packet(struct buf *out, const struct packet *packet, const char *comment);
 int pcapng_put_statistics(struct buf *out, uint32_t interface,
                           const struct pcapng_statistics *statistics);
-/* NSS key log text as a Decryption Secrets Block. */
+/* NSS key log text as Decryption Secrets Blocks of at most 1 MiB, cut between lines. */
 int pcapng_put_secrets(struct buf *out, struct slice nss_key_log);
 
 struct pcapng_name {
@@ -27,13 +27,19 @@ struct pcapng_name {
     uint8_t ip[16];
     const char *name;
 };
+/* Name Resolution Blocks of at most 1 MiB; names are cut to 255 bytes. Put them before the packets.
+ */
 int pcapng_put_names(struct buf *out, const struct pcapng_name *names, size_t count);
 
-/* Bytes that pcapng_put_packet without comment appends. */
+enum {
+    PCAPNG_PACKET_OVERHEAD_BYTES = 44 /* frame 12, fields 20, epb_flags 8, end of options 4 */
+};
+
+/* Bytes that pcapng_put_packet without comment appends: epb_flags is always written, so that the
+ * size depends on nothing else. */
 static inline size_t pcapng_packet_size(uint32_t captured_bytes)
 {
-    return 32 + ((captured_bytes + 3u) & ~3u) +
-           12; /* header, data, epb_flags + end of options, … */
+    return PCAPNG_PACKET_OVERHEAD_BYTES + (((size_t)captured_bytes + 3) & ~(size_t)3);
 }
 
 #endif
