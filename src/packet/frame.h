@@ -1,6 +1,16 @@
-/* Decodes one packet's headers, L2 to L4, following VLAN, cooked, VXLAN … to the innermost IP
- * packet. Borrows everything. Thread: any. Never allocates. Sources: RFC 791, 8200, 9293, 768,
- * 7348; IEEE 802.1Q; LINKTYPE_LINUX_SLL(2). */
+/* Decodes one packet's headers, L2 to L4, to the innermost IP packet. Followed: Ethernet, LLC/SNAP,
+ * VLAN and QinQ, Linux cooked v1/v2, raw IP, BSD loopback, PPP, PPPoE, Cisco HDLC, FDDI, MPLS, IP
+ * in IP, GRE, ERSPAN, VXLAN, Geneve, GTP-U. Where a tunnel holds no IP packet that can be decoded,
+ * the packet around it is the answer. Checksums are not looked at (offloading leaves them wrong).
+ *
+ * Lengths: the IP header decides what is payload, so Ethernet padding and check sequences never
+ * are; where it says 0 (segmentation offload, BIG TCP) the frame's length does. Headers that claim
+ * more than there was on the wire are believed: payload is what is there, payload_bytes what they
+ * say.
+ *
+ * Borrows everything. Thread: any. Never allocates; at most 32 headers. Sources: RFC 791, 8200,
+ * 2675, 9293, 768, 9260, 2784, 2890, 2637, 7348, 8926, 3032, 2516, 1661; IEEE 802.1Q, 802.3;
+ * LINKTYPE_LINUX_SLL(2), LINKTYPE_NULL; 3GPP TS 29.281. */
 #ifndef TRAWL_PACKET_FRAME_H
 #define TRAWL_PACKET_FRAME_H
 
@@ -33,7 +43,7 @@ struct frame {
     uint8_t src_ip[16], dst_ip[16]; /* IPv4 in the first four bytes, the rest zero */
     uint16_t src_port, dst_port;
     uint16_t vlan;      /* innermost VLAN id, 0 = none */
-    uint32_t tunnel_id; /* VNI, 0 = none */
+    uint32_t tunnel_id; /* VNI of VXLAN and Geneve, key of GRE, TEID of GTP-U; 0 = none */
     uint16_t ip_id;     /* IPv4 identification */
     /* fragments */
     uint32_t fragment_id;
@@ -44,8 +54,9 @@ struct frame {
     uint32_t tcp_seq, tcp_ack;
     uint16_t tcp_window;
     struct slice tcp_options;
-    /* what follows the L4 header (for FRAGMENT: the fragment's bytes); cut by snaplen it is shorter
-     * than payload_bytes */
+    /* What follows the L4 header; ICMP: from its type on; SCTP: the chunks; IP: what follows the IP
+     * headers; FRAGMENT: the fragment's bytes; OTHER, BAD: empty. Cut by snaplen it is shorter than
+     * payload_bytes. */
     struct slice payload;
     uint32_t payload_bytes; /* by the headers' lengths */
 };
