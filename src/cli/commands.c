@@ -2,7 +2,10 @@
 
 #include "cli/command.h"
 
+extern const struct command cmd_job;
+
 /* Rows: alphabetical but for `up`, which comes first. */
 const struct command *const commands[] = {
+    &cmd_job,
     NULL,
 };

@@ -6,8 +6,11 @@
  * appear in the job as JOB_FIRST_FD + i, in order. Child: does its opening, then
  * job_enter_sandbox(): seccomp (no socket, connect, execve, ptrace …), Landlock (only the folders
  * given, else nothing), no capabilities, no_new_privs, limits on memory, CPU seconds and file size.
- * A forbidden call ends the job with a message that names the call. Thread: a struct job belongs to
- * one thread, job_cancel may be called from any. */
+ * A forbidden call ends the job with a message that names the call. A job without folders cannot
+ * open anything by name. A job with folders is confined to them, the system's libraries, /proc and
+ * /sys from its first line on, because Landlock holds only for threads started later. Thread: a
+ * struct job belongs to one thread, job_cancel may be called from any. A job dies with the process
+ * that started it. */
 #ifndef TRAWL_JOB_JOB_H
 #define TRAWL_JOB_JOB_H
 
@@ -32,6 +35,7 @@ struct job_spec {
     const char *const *write_dirs; /* Landlock: readable and writable below; may be NULL */
     uint64_t memory_bytes; /* address-space independent limit on data (RLIMIT_DATA); 0 = 512 MiB */
     int64_t cpu_seconds;   /* 0 = no limit */
+    uint64_t file_bytes;   /* largest file it may write; 0 = 64 GiB */
     int stdout_fd;         /* the job's standard output, -1 = /dev/null */
 };
 
@@ -44,9 +48,12 @@ struct job_result {
                            forbidden call: socket") */
 };
 
+/* The program that is started instead of this one (tests). Init-only; borrowed. */
+void job_set_program(const char *path);
 int job_start(const struct job_spec *spec, struct job **ret_job, struct error *reterr);
-/* The next message line of the job into `ret_line` (without newline): 1, 0 when it closed its end,
- * -ETIMEDOUT, or an error. */
+/* The next message line of the job into `ret_line` (emptied first; without newline): 1, 0 when it
+ * closed its end, -ETIMEDOUT (timeout_ns < 0: never), or an error. A line that job_fail wrote is
+ * delivered and is also kept as the reason for job_wait. */
 int job_receive(struct job *job, int64_t timeout_ns, struct buf *ret_line);
 int job_send(struct job *job, struct slice line);
 /* Waits for the end (after job_receive gave 0, or anyway: messages are discarded). */
@@ -58,8 +65,9 @@ void job_free(struct job *job); /* kills and reaps what still runs */
 /* ── inside the job ── */
 struct job_context {
     struct slice request; /* owned by the context */
-    struct buf line;
-    size_t fd_count;
+    struct buf line;      /* what was read beyond the request */
+    struct buf request_buf;
+    size_t fd_count, read_dir_count, write_dir_count;
     bool sandboxed;
     const char *kind;
 };

@@ -1,0 +1,11 @@
+#include "cli/job_kinds.h"
+
+#include <stddef.h>
+
+#include "job/self_test.h"
+
+/* Rows: alphabetical. */
+const struct job_kind *const job_kinds[] = {
+    &job_kind_self_test,
+    NULL,
+};
