@@ -8,6 +8,7 @@
 #ifndef TRAWL_SNAPSHOT_SNAPSHOT_H
 #define TRAWL_SNAPSHOT_SNAPSHOT_H
 
+#include "base/arena.h"
 #include "base/json_writer.h"
 
 enum {
@@ -117,6 +118,8 @@ struct snapshot_origin_file { /* of an import */
 
 /* The evidence: manifest.json, written once. */
 struct snapshot_manifest {
+    unsigned refs;      /* atomic */
+    struct arena arena; /* holds everything below */
     char id[SNAPSHOT_ID_SIZE];
     int64_t created_at_ns, completed_at_ns;
     char *tool_version;
@@ -171,14 +174,14 @@ struct snapshot_progress {
 };
 
 struct snapshot {
-    unsigned refs; /* atomic; the store's and its holders' */
+    unsigned refs;      /* atomic; the store's and its holders' */
+    struct arena arena; /* holds everything below but the manifest */
     char id[SNAPSHOT_ID_SIZE];
     enum snapshot_status status;
     char *status_detail; /* "7/12 nodes · 20 s left", "disk full on the hub"; never NULL */
     struct snapshot_request request; /* request.name is the present name */
     int64_t created_at_ns;
-    struct snapshot_manifest *manifest; /* NULL until Completed; shared between versions */
-    unsigned *manifest_refs;
+    struct snapshot_manifest *manifest;         /* NULL until Completed; shared between versions */
     char manifest_sha256[SNAPSHOT_SHA256_SIZE]; /* "" until Completed */
     bool imported, locked;
     struct snapshot_progress progress;
@@ -192,6 +195,7 @@ struct snapshot {
     unsigned attempts;
 };
 
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
 
 /* "Pending", "In Progress", "Completed", "Dissected", "Failed". */

@@ -94,11 +94,18 @@ int snapshot_store_fail(struct snapshot_store *store, const char *id, const char
 int snapshot_store_complete(struct snapshot_store *store, const char *id,
                             struct snapshot_manifest *manifest, struct error *reterr);
 /* A folder below snapshots/ that is filled outside the store (import) and appears only by adopt:
- * "<id>.import", removed by recovery. ret_dir_fd is the caller's. */
-int snapshot_store_stage(struct snapshot_store *store, const char *id, int *ret_dir_fd,
+ * "<id>.import", removed by recovery. `bytes` are reserved until adopt or unstage. ret_dir_fd is
+ * the caller's. */
+int snapshot_store_stage(struct snapshot_store *store, const char *id, uint64_t bytes,
+                         int *ret_dir_fd, struct error *reterr);
+struct snapshot_adoption {
+    const char *id, *name, *by;
+    struct snapshot_manifest *manifest; /* signed and written here; taken over. NULL: the folder
+                                           holds manifest.json already (archive) */
+};
+/* The staged folder, its files synced, becomes a Completed snapshot. −EEXIST: the id is taken. */
+int snapshot_store_adopt(struct snapshot_store *store, const struct snapshot_adoption *adoption,
                          struct error *reterr);
-int snapshot_store_adopt(struct snapshot_store *store, const char *id, const char *name,
-                         const char *by, struct snapshot_manifest *manifest, struct error *reterr);
 void snapshot_store_unstage(struct snapshot_store *store, const char *id);
 void snapshot_new_id(struct snapshot_store *store, char ret_id[SNAPSHOT_ID_SIZE]);
 

@@ -1,0 +1,238 @@
+/* The JSON that the API serves: `Snapshot` and `Dissection` of web/src/api/types.ts. */
+#include "snapshot/snapshot_json.h"
+
+#include "base/clock.h"
+#include "snapshot/snapshot.h"
+
+void snapshot_interval_write_json(struct snapshot_interval at, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_time(w, "from", at.from_ns);
+    json_member_time(w, "to", at.to_ns);
+    json_end_object(w);
+}
+
+void snapshot_gap_write_json(const struct snapshot_gap *gap, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_time(w, "from", gap->at.from_ns);
+    json_member_time(w, "to", gap->at.to_ns);
+    json_member_str(w, "reason", snapshot_gap_reason_text(gap->reason));
+    json_end_object(w);
+}
+
+void snapshot_drops_write_json(const struct snapshot_drops *drops, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_uint(w, "kernel", drops->kernel);
+    json_member_uint(w, "ring", drops->ring);
+    json_member_uint(w, "disk", drops->disk);
+    json_end_object(w);
+}
+
+void snapshot_member_time_or_null(struct json_writer *w, const char *key, bool known, int64_t ns)
+{
+    json_key(w, key);
+    if (known)
+        json_time(w, ns);
+    else
+        json_null(w);
+}
+
+void snapshot_missing_write_json(const struct snapshot_manifest *m, struct json_writer *w)
+{
+    json_begin_array(w);
+    for (size_t i = 0; m && i < m->missing_count; i++) {
+        json_begin_object(w);
+        json_member_str(w, "node", m->missing[i].node);
+        json_member_time(w, "from", m->missing[i].at.from_ns);
+        json_member_time(w, "to", m->missing[i].at.to_ns);
+        json_member_str(w, "reason", m->missing[i].reason);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void eta(struct json_writer *w, int64_t eta_ns)
+{
+    json_key(w, "eta_s");
+    if (eta_ns < 0)
+        json_null(w);
+    else
+        json_int(w, (eta_ns + NS_PER_S - 1) / NS_PER_S);
+}
+
+static void node_json(const struct snapshot_node *node, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_str(w, "name", node->name);
+    json_key(w, "window");
+    if (node->has_window)
+        snapshot_interval_write_json(node->window, w);
+    else
+        json_null(w);
+    json_key(w, "covered");
+    json_begin_array(w);
+    for (size_t i = 0; i < node->covered_count; i++)
+        snapshot_interval_write_json(node->covered[i], w);
+    json_end_array(w);
+    json_key(w, "gaps");
+    json_begin_array(w);
+    for (size_t i = 0; i < node->gap_count; i++)
+        snapshot_gap_write_json(&node->gaps[i], w);
+    json_end_array(w);
+    json_member_uint(w, "packets", node->packets);
+    json_member_uint(w, "captured_bytes", node->captured_bytes);
+    json_key(w, "drops");
+    snapshot_drops_write_json(&node->drops, w);
+    json_member_int(w, "clock_offset_ns", node->clock_offset_ns);
+    json_member_str(w, "clock_source", node->clock_source ? node->clock_source : "");
+    json_key(w, "files");
+    json_begin_array(w);
+    for (size_t i = 0; i < node->file_count; i++) {
+        json_begin_object(w);
+        json_member_str(w, "name", node->files[i].name);
+        json_member_uint(w, "size_bytes", node->files[i].size_bytes);
+        json_member_str(w, "sha256", node->files[i].sha256);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void nodes_json(const struct snapshot *s, struct json_writer *w)
+{
+    json_begin_array(w);
+    if (s->manifest)
+        for (size_t i = 0; i < s->manifest->node_count; i++)
+            node_json(&s->manifest->nodes[i], w);
+    else
+        for (size_t i = 0; i < s->request.node_count; i++)
+            node_json(&(struct snapshot_node){.name = s->request.nodes[i]}, w);
+    json_end_array(w);
+}
+
+static void progress_json(const struct snapshot *s, struct json_writer *w)
+{
+    struct snapshot_progress p = s->progress;
+    if (s->manifest)
+        p = (struct snapshot_progress){.nodes_done = (unsigned)s->manifest->node_count,
+                                       .nodes_total = (unsigned)s->manifest->node_count,
+                                       .bytes = s->manifest->size_bytes,
+                                       .bytes_total = s->manifest->size_bytes};
+    json_begin_object(w);
+    json_member_uint(w, "nodes_done", p.nodes_done);
+    json_member_uint(w, "nodes_total", p.nodes_total);
+    json_member_uint(w, "bytes", p.bytes);
+    json_member_uint(w, "bytes_total", p.bytes_total);
+    eta(w, p.eta_ns);
+    json_end_object(w);
+}
+
+void snapshot_dissection_write_json(const struct snapshot_dissection *d, struct json_writer *w)
+{
+    static const char *const states[] = {"running", "done", "failed", "cancelled"};
+    json_begin_object(w);
+    json_member_str(w, "name", d->name);
+    json_member_str(w, "state", states[d->state]);
+    if (d->reason)
+        json_member_str(w, "reason", d->reason);
+    json_key(w, "progress");
+    json_begin_object(w);
+    json_key(w, "percent");
+    json_double(w, d->percent);
+    json_member_uint(w, "packets", d->packets);
+    json_member_uint(w, "bytes", d->bytes);
+    json_member_uint(w, "entries", d->entries);
+    eta(w, d->eta_ns);
+    json_key(w, "per_protocol");
+    json_begin_object(w);
+    for (size_t i = 0; i < d->protocol_count; i++)
+        json_member_uint(w, d->protocols[i].protocol, d->protocols[i].entries);
+    json_end_object(w);
+    json_end_object(w);
+    json_member_time(w, "started_at", d->started_at_ns);
+    snapshot_member_time_or_null(w, "finished_at", d->finished_at_ns != 0, d->finished_at_ns);
+    json_member_uint(w, "damage", d->damage);
+    json_end_object(w);
+}
+
+static void times_json(const struct snapshot *s, struct json_writer *w)
+{
+    const struct snapshot_manifest *m = s->manifest;
+    int64_t first = INT64_MAX, last = INT64_MIN, gaps_ns = 0;
+    for (size_t i = 0; m && i < m->node_count; i++) {
+        const struct snapshot_node *node = &m->nodes[i];
+        if (node->packets && node->first_ns < first)
+            first = node->first_ns;
+        if (node->packets && node->last_ns > last)
+            last = node->last_ns;
+        for (size_t g = 0; g < node->gap_count; g++)
+            gaps_ns += node->gaps[g].at.to_ns - node->gaps[g].at.from_ns;
+    }
+    json_member_time(w, "from", s->request.from_ns);
+    json_member_time(w, "to", s->request.to_ns);
+    snapshot_member_time_or_null(w, "start", first <= last, first);
+    snapshot_member_time_or_null(w, "end", first <= last, last);
+    json_member_int(w, "gaps_total_ns", gaps_ns);
+}
+
+static void remarks_json(const struct snapshot *s, struct json_writer *w)
+{
+    json_key(w, "dissections");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->dissection_count; i++)
+        snapshot_dissection_write_json(&s->dissections[i], w);
+    json_end_array(w);
+    json_key(w, "history");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->history_count; i++) {
+        json_begin_object(w);
+        json_member_time(w, "at", s->history[i].at_ns);
+        json_member_str(w, "status", s->history[i].status);
+        json_member_str(w, "text", s->history[i].text);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_member_str(w, "note", s->note ? s->note : "");
+    json_key(w, "tags");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->tag_count; i++)
+        json_str(w, s->tags[i]);
+    json_end_array(w);
+    json_member_bool(w, "locked", s->locked);
+}
+
+void snapshot_write_json(const struct snapshot *s, struct json_writer *w)
+{
+    static const struct snapshot_drops none;
+    const struct snapshot_manifest *m = s->manifest;
+    json_begin_object(w);
+    json_member_str(w, "id", s->id);
+    json_member_str(w, "name", s->request.name);
+    json_member_str(w, "status", snapshot_status_text(s));
+    json_member_str(w, "status_detail", s->status_detail ? s->status_detail : "");
+    json_member_bool(w, "partial", m && m->partial);
+    json_member_bool(w, "empty", m && m->empty);
+    json_key(w, "missing");
+    snapshot_missing_write_json(m, w);
+    json_member_uint(w, "size_bytes", snapshot_size_bytes(s));
+    json_member_uint(w, "captured_bytes", m ? m->captured_bytes : 0);
+    json_member_uint(w, "packets", m ? m->packets : 0);
+    times_json(s, w);
+    json_member_time(w, "created_at", s->created_at_ns);
+    json_member_str(w, "created_by", s->request.created_by ? s->request.created_by : "");
+    json_member_str(w, "origin", s->imported ? "import" : "ring");
+    json_key(w, "nodes");
+    nodes_json(s, w);
+    json_key(w, "drops");
+    snapshot_drops_write_json(m ? &m->drops : &none, w);
+    json_key(w, "coverage");
+    json_double(w, snapshot_coverage(s));
+    json_key(w, "progress");
+    progress_json(s, w);
+    remarks_json(s, w);
+    json_key(w, "manifest_sha256");
+    json_str(w, s->manifest_sha256[0] ? s->manifest_sha256 : NULL);
+    json_end_object(w);
+}
