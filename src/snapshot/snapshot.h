@@ -14,7 +14,7 @@
 enum {
     SNAPSHOT_ID_SIZE = 27, /* 26 base32hex characters of (time, random), and a NUL */
     SNAPSHOT_MAX_NAME_BYTES = 200,
-    SNAPSHOT_MAX_NODE_NAME_BYTES = 200,
+    SNAPSHOT_MAX_NODE_NAME_BYTES = 253,
     SNAPSHOT_MAX_NODES = 4096,
     SNAPSHOT_SHA256_SIZE = 65 /* hex and a NUL */
 };

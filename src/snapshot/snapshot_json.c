@@ -36,7 +36,7 @@ void snapshot_member_time_or_null(struct json_writer *w, const char *key, bool k
     if (known)
         json_time(w, ns);
     else
-        json_null(w);
+        json_none(w);
 }
 
 void snapshot_missing_write_json(const struct snapshot_manifest *m, struct json_writer *w)
@@ -57,7 +57,7 @@ static void eta(struct json_writer *w, int64_t eta_ns)
 {
     json_key(w, "eta_s");
     if (eta_ns < 0)
-        json_null(w);
+        json_none(w);
     else
         json_int(w, (eta_ns + NS_PER_S - 1) / NS_PER_S);
 }
@@ -70,7 +70,7 @@ static void node_json(const struct snapshot_node *node, struct json_writer *w)
     if (node->has_window)
         snapshot_interval_write_json(node->window, w);
     else
-        json_null(w);
+        json_none(w);
     json_key(w, "covered");
     json_begin_array(w);
     for (size_t i = 0; i < node->covered_count; i++)

@@ -66,7 +66,7 @@ static void write_node(const struct snapshot_node *n, struct json_writer *w)
     if (n->has_window)
         snapshot_interval_write_json(n->window, w);
     else
-        json_null(w);
+        json_none(w);
     json_key(w, "covered");
     json_begin_array(w);
     for (size_t i = 0; i < n->covered_count; i++)

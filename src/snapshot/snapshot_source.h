@@ -1,7 +1,7 @@
 /* Taking a snapshot: from the rings of the nodes into a folder of the store.
  *
  * The hub implements one `struct snapshot_source` per node (over the worker's HTTP protocol);
- * snapshot_take() is the algorithm: status → rotate → list → pin → link or fetch → trim the edges
+ * snapshot_take() is the algorithm: status → rotate → pin → list → link or fetch → trim the edges
  * in a sandboxed extract job → check SHA-256 → coverage, gaps, drops → manifest → Completed. Times
  * given to and got from a source are in the node's clock; snapshot_take shifts the window by the
  * node's clock offset. Windows are half-open [from, to). */
@@ -9,43 +9,19 @@
 #define TRAWL_SNAPSHOT_SNAPSHOT_SOURCE_H
 
 #include "packet/packet.h"
+#include "ring/ring_reader.h"
 #include "snapshot/snapshot_store.h"
 
 enum {
-    SNAPSHOT_SEGMENT_NAME_SIZE = 80,
     SNAPSHOT_PIN_SIZE = 80,
     SNAPSHOT_PIN_LEASE_S = 60
 };
 
-struct snapshot_segment {
-    char name[SNAPSHOT_SEGMENT_NAME_SIZE]; /* file name in the ring */
-    bool sealed;
-    uint64_t bytes;            /* valid length */
-    int64_t from_ns, to_ns;    /* recorded during [from, to): also times without packets */
-    int64_t first_ns, last_ns; /* smallest and largest packet stamp; first > last: none, both
-                                  INT64_MIN: not known */
-    uint64_t packets;
-    struct snapshot_drops drops;       /* while it was written */
-    char sha256[SNAPSHOT_SHA256_SIZE]; /* "" = not known */
-};
-
-struct snapshot_segments { /* owned by the caller: snapshot_segments_done */
-    struct snapshot_segment *items;
-    size_t count, cap;
-    struct snapshot_gap *gaps; /* what the recorder declares: stopped, disk, clock step … */
-    size_t gap_count, gap_cap;
-};
-struct snapshot_segment *
-snapshot_segments_add(struct snapshot_segments *list); /* zeroed, or NULL */
-int snapshot_segments_add_gap(struct snapshot_segments *list, struct snapshot_gap gap);
-void snapshot_segments_done(struct snapshot_segments *list);
-
 struct snapshot_source_status { /* strings: borrowed until the next call on the source */
     bool recording;
-    int64_t recording_since_ns; /* oldest moment the recorder could know of; 0 = not known */
-    int64_t heartbeat_ns;       /* up to here everything is recorded */
-    int64_t clock_offset_ns;    /* node time − hub time */
-    const char *clock_source;   /* "same host", "http round trip" */
+    int64_t captured_until_ns; /* everything captured before this is visible; 0 = not known */
+    int64_t clock_offset_ns;   /* node time − hub time */
+    const char *clock_source;  /* "same host", "http round trip" */
     const struct packet_interface *interfaces; /* capture rules in force */
     size_t interface_count;
 };
@@ -59,16 +35,17 @@ struct snapshot_source {
     void *ctx;
     /* −EHOSTUNREACH, −ECONNREFUSED, −ETIMEDOUT …: the node is unreachable. */
     int (*status)(void *ctx, struct snapshot_source_status *ret_status, struct error *reterr);
-    /* Segments that overlap [from, to) by their recording time, and the gaps inside it. */
-    int (*list)(void *ctx, int64_t from_ns, int64_t to_ns, struct snapshot_segments *ret_list,
+    /* What ring_reader_list() says: segments that touch [from, to), covered time, gaps, drops. The
+     * list is snapshot_take's (ring_list_done). */
+    int (*list)(void *ctx, int64_t from_ns, int64_t to_ns, struct ring_list *ret_list,
                 struct error *reterr);
-    /* Everything captured until now is in sealed segments afterwards. */
+    /* Everything captured until now is in sealed segments afterwards. 0 also when no capturer runs.
+     */
     int (*rotate)(void *ctx, struct error *reterr);
-    /* A lease of SNAPSHOT_PIN_LEASE_S on these segments. Those that are already gone: still 0, the
-     * fetch will say so. */
-    int (*pin)(void *ctx, const char *const *names, size_t count, char ret_pin[SNAPSHOT_PIN_SIZE],
+    /* A lease of 60 s on what touches [from, to); what is listed from now on stays. */
+    int (*pin)(void *ctx, int64_t from_ns, int64_t to_ns, char ret_pin[SNAPSHOT_PIN_SIZE],
                struct error *reterr);
-    /* −ESTALE: the pin was broken. */
+    /* −ESTALE or −ENOENT: the pin was broken. */
     int (*renew)(void *ctx, const char *pin, struct error *reterr);
     int (*release)(void *ctx, const char *pin, struct error *reterr);
     /* The bytes [offset, offset + length) of a segment. −ENOENT: it is gone. */

@@ -120,6 +120,10 @@ static int check_request(const struct snapshot_request *request, struct error *r
         if (len == 0 || len > SNAPSHOT_MAX_NODE_NAME_BYTES ||
             !text_is_utf8(slice_str(request->nodes[i])))
             return error_set(reterr, -EINVAL, "A node's name is empty, too long or not UTF-8.");
+        char folder[3 * SNAPSHOT_MAX_NODE_NAME_BYTES + 1];
+        snapshot_node_folder(request->nodes[i], folder);
+        if (strlen(folder) > 255)
+            return error_set(reterr, -EINVAL, "A node's name is too long for a folder.");
         for (size_t k = 0; k < i; k++)
             if (strcmp(request->nodes[i], request->nodes[k]) == 0)
                 return error_set(reterr, -EINVAL, "A node is named twice.");
