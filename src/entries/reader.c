@@ -1,0 +1,449 @@
+#include "entries/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "entries/block.h"
+#include "entries/part.h"
+
+enum {
+    DEFAULT_MEMORY_BYTES = 128 * 1000 * 1000,
+    DEFAULT_THREADS = 2,
+    MAX_THREADS = 16,
+    ROW_ARENA_BYTES = 64 * 1024 * 1024
+};
+
+struct part {
+    struct part_description description;
+    int payload_fd;
+    uint64_t first_row;
+    struct block_info *blocks;
+    size_t block_count;
+    struct block_reader *reader; /* for single rows */
+    uint64_t loaded_offset;      /* 0 = none */
+    unsigned loaded_payload;
+};
+
+struct entries_reader {
+    duckdb_database database;
+    duckdb_connection connection;
+    struct part *parts;
+    size_t part_count;
+    uint64_t rows;
+    unsigned threads;
+};
+
+static int open_payload(struct part *part, int part_fd, struct error *reterr)
+{
+    part->payload_fd = openat(part_fd, "payload.blk", O_RDONLY | O_CLOEXEC);
+    if (part->payload_fd < 0)
+        return error_set(reterr, -errno, "payload.blk is missing: dissect again.");
+    int r = block_list(part->payload_fd, &part->blocks, &part->block_count, reterr);
+    if (r < 0)
+        return r;
+    uint64_t rows = 0;
+    for (size_t i = 0; i < part->block_count; i++)
+        rows += part->blocks[i].row_count;
+    if (rows != part->description.summary.rows)
+        return error_set(reterr, -EBADMSG,
+                         "payload.blk holds %" PRIu64 " of %" PRIu64 " entries: dissect again.",
+                         rows, part->description.summary.rows);
+    return block_reader_new(part->payload_fd, part->description.field_map,
+                            part->description.field_map_count, &part->reader);
+}
+
+/* ATTACH 'path' AS pN (READ_ONLY), the quote doubled. */
+static int attach_columns(struct entries_reader *r, size_t number, const char *path,
+                          struct error *reterr)
+{
+    struct buf sql;
+    buf_init(&sql, 3 * PART_PATH_SIZE);
+    buf_append_str(&sql, "ATTACH '");
+    for (const char *c = path; *c; c++)
+        buf_append(&sql, *c == '\'' ? "''" : c, *c == '\'' ? 2 : 1);
+    buf_printf(&sql, "' AS p%zu (READ_ONLY)", number);
+    buf_append_u8(&sql, 0);
+    int result = buf_failed(&sql);
+    if (result == 0)
+        result = duckdb_api_run(r->connection, (const char *)sql.data, reterr);
+    buf_done(&sql);
+    return result;
+}
+
+static int open_part(struct entries_reader *r, const char *dir, const char *name,
+                     struct error *reterr)
+{
+    struct part *parts = realloc(r->parts, (r->part_count + 1) * sizeof *parts);
+    if (!parts)
+        return error_set(reterr, -ENOMEM, "out of memory.");
+    r->parts = parts;
+    struct part *part = &parts[r->part_count];
+    *part = (struct part){.payload_fd = -1, .first_row = r->rows};
+    r->part_count++;
+    char path[PART_PATH_SIZE];
+    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = n < 0 || (size_t)n + sizeof "/columns.duckdb" > sizeof path
+                 ? -1
+                 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(reterr, -ENOENT, "a part of the dissection cannot be opened.");
+    int result = part_read_summary(fd, &part->description, reterr);
+    if (result == 0)
+        result = open_payload(part, fd, reterr);
+    close(fd);
+    if (result < 0)
+        return result;
+    r->rows += part->description.summary.rows;
+    snprintf(path + n, sizeof path - (size_t)n, "/columns.duckdb");
+    return attach_columns(r, r->part_count - 1, path, reterr);
+}
+
+static int open_folder(struct entries_reader *r, const char *dir, struct error *reterr)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct part_list list = {0};
+    int result = fd < 0 ? -errno : part_list_folder(fd, false, &list);
+    if (fd >= 0)
+        close(fd);
+    if (result < 0)
+        return error_set(reterr, result, "the dissection's folder cannot be read.");
+    for (size_t i = 0; result == 0 && i < list.count; i++)
+        result = open_part(r, dir, list.names[i], reterr);
+    part_list_done(&list);
+    return result;
+}
+
+/* One view over the tables of all parts. */
+static int create_view(struct entries_reader *r, struct error *reterr)
+{
+    struct buf sql;
+    buf_init(&sql, 1 << 20);
+    buf_append_str(&sql, "CREATE VIEW rows AS ");
+    if (r->part_count == 0)
+        buf_append_str(&sql,
+                       "SELECT NULL::BIGINT AS row, NULL::BIGINT AS \"index\", NULL::BIGINT AS "
+                       "\"timestamp\" WHERE false");
+    for (size_t i = 0; i < r->part_count; i++) {
+        const struct part *part = &r->parts[i];
+        int64_t shift = (int64_t)(part->first_row - part->description.summary.first_index);
+        buf_printf(&sql, "%sSELECT \"index\" + (%" PRId64 ") AS row, * FROM p%zu.entries",
+                   i ? " UNION ALL BY NAME " : "", shift, i);
+    }
+    buf_append_u8(&sql, 0);
+    int result = buf_failed(&sql);
+    if (result == 0)
+        result = duckdb_api_run(r->connection, (const char *)sql.data, reterr);
+    buf_done(&sql);
+    return result;
+}
+
+int entries_reader_open(const struct entries_reader_options *options,
+                        struct entries_reader **ret_reader, struct error *reterr)
+{
+    struct entries_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return error_set(reterr, -ENOMEM, "out of memory.");
+    r->threads = options->threads ? options->threads : DEFAULT_THREADS;
+    if (r->threads > MAX_THREADS)
+        r->threads = MAX_THREADS;
+    uint64_t memory =
+        options->duckdb_memory_bytes ? options->duckdb_memory_bytes : DEFAULT_MEMORY_BYTES;
+    int result = duckdb_api_open(NULL, memory, r->threads, &r->database, &r->connection, reterr);
+    for (size_t i = 0; result == 0 && options->dirs[i]; i++)
+        result = open_folder(r, options->dirs[i], reterr);
+    if (result == 0)
+        result = create_view(r, reterr);
+    if (result < 0) {
+        entries_reader_free(r);
+        return result;
+    }
+    *ret_reader = r;
+    return 0;
+}
+
+void entries_reader_free(struct entries_reader *r)
+{
+    if (!r)
+        return;
+    duckdb_api_close(&r->database, &r->connection);
+    for (size_t i = 0; i < r->part_count; i++) {
+        part_description_done(&r->parts[i].description);
+        block_reader_free(r->parts[i].reader);
+        free(r->parts[i].blocks);
+        if (r->parts[i].payload_fd >= 0)
+            close(r->parts[i].payload_fd);
+    }
+    free(r->parts);
+    free(r);
+}
+
+uint64_t entries_reader_rows(const struct entries_reader *r)
+{
+    return r->rows;
+}
+
+void entries_reader_range(const struct entries_reader *r, int64_t *ret_first_ns,
+                          int64_t *ret_last_ns)
+{
+    int64_t first = INT64_MAX;
+    int64_t last = INT64_MIN;
+    for (size_t i = 0; i < r->part_count; i++) {
+        const struct part_summary *s = &r->parts[i].description.summary;
+        if (s->rows == 0)
+            continue;
+        first = s->first_ns < first ? s->first_ns : first;
+        last = s->last_ns > last ? s->last_ns : last;
+    }
+    *ret_first_ns = first <= last ? first : 0;
+    *ret_last_ns = first <= last ? last : 0;
+}
+
+duckdb_connection entries_reader_connection(struct entries_reader *r)
+{
+    return r->connection;
+}
+
+static struct part *part_of_row(struct entries_reader *r, uint64_t row)
+{
+    for (size_t i = 0; i < r->part_count; i++) {
+        struct part *part = &r->parts[i];
+        if (row >= part->first_row && row - part->first_row < part->description.summary.rows)
+            return part;
+    }
+    return NULL;
+}
+
+/* The block that holds an index of this part (binary search; blocks follow one another). */
+static const struct block_info *block_of_index(const struct part *part, uint64_t index)
+{
+    size_t low = 0;
+    size_t high = part->block_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (part->blocks[middle].first_row <= index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const struct block_info *block = low ? &part->blocks[low - 1] : NULL;
+    return block && index - block->first_row < block->row_count ? block : NULL;
+}
+
+int entries_reader_entry(struct entries_reader *r, uint64_t row, unsigned payload,
+                         struct arena *arena, struct entry *ret_entry,
+                         const struct entry_files **ret_files, struct error *reterr)
+{
+    struct part *part = part_of_row(r, row);
+    uint64_t index = part ? row - part->first_row + part->description.summary.first_index : 0;
+    const struct block_info *block = part ? block_of_index(part, index) : NULL;
+    if (!block)
+        return error_set(reterr, -ENOENT, "there is no such entry.");
+    if (part->loaded_offset != block->offset || part->loaded_payload != payload) {
+        part->loaded_offset = 0;
+        int result = block_reader_load(part->reader, block->offset, payload, NULL, reterr);
+        if (result < 0)
+            return result;
+        part->loaded_offset = block->offset;
+        part->loaded_payload = payload;
+    }
+    int result =
+        block_reader_row(part->reader, (uint32_t)(index - block->first_row), arena, ret_entry);
+    if (result < 0)
+        return error_set_at(reterr, result, block->offset,
+                            "an entry of the block at offset %" PRIu64 " is damaged.",
+                            block->offset);
+    *ret_files = &part->description.summary.files;
+    return 0;
+}
+
+/* ── scans ── */
+
+struct block_matches {
+    uint32_t *slots; /* malloc'd when count > 0 */
+    uint32_t count, unjudged;
+};
+
+struct scan {
+    struct entries_reader *reader;
+    const struct filter *filter;
+    unsigned payload;
+    int64_t from_ns, to_ns;
+    struct scan_unit {
+        const struct part *part;
+        const struct block_info *block;
+        struct block_matches matches;
+    } * units;
+    size_t unit_count;
+    _Atomic size_t next;
+    _Atomic int error; /* the first failure */
+    pthread_mutex_t error_lock;
+    struct error reterr;
+};
+
+static void scan_failed(struct scan *scan, int error, const struct error *reason)
+{
+    pthread_mutex_lock(&scan->error_lock);
+    if (scan->error == 0) {
+        scan->error = error;
+        scan->reterr = *reason;
+    }
+    pthread_mutex_unlock(&scan->error_lock);
+}
+
+struct scan_worker {
+    struct block_reader *reader;
+    const struct part *part;
+    struct filter_scratch *scratch;
+    struct arena arena;
+    uint32_t *slots;
+    size_t slot_cap;
+};
+
+static int judge_block(struct scan *scan, struct scan_worker *worker, struct scan_unit *unit,
+                       struct error *reterr)
+{
+    int r = block_reader_load(worker->reader, unit->block->offset, scan->payload, NULL, reterr);
+    if (r < 0)
+        return r;
+    if (unit->block->row_count > worker->slot_cap) {
+        uint32_t *slots = realloc(worker->slots, unit->block->row_count * sizeof *slots);
+        if (!slots)
+            return error_set(reterr, -ENOMEM, "out of memory.");
+        worker->slots = slots;
+        worker->slot_cap = unit->block->row_count;
+    }
+    struct block_matches *matches = &unit->matches;
+    for (uint32_t slot = 0; slot < unit->block->row_count; slot++) {
+        struct entry entry;
+        arena_reset(&worker->arena);
+        r = block_reader_row(worker->reader, slot, &worker->arena, &entry);
+        if (r < 0)
+            return error_set_at(reterr, r, unit->block->offset,
+                                "an entry of the block at offset %" PRIu64 " is damaged.",
+                                unit->block->offset);
+        if (entry.timestamp_ns < scan->from_ns || entry.timestamp_ns >= scan->to_ns)
+            continue;
+        enum filter_result result = filter_match(scan->filter, &entry, worker->scratch);
+        if (result == FILTER_YES)
+            worker->slots[matches->count++] = slot;
+        else if (result != FILTER_NO)
+            matches->unjudged++;
+    }
+    if (matches->count) {
+        matches->slots = malloc(matches->count * sizeof *matches->slots);
+        if (!matches->slots)
+            return error_set(reterr, -ENOMEM, "out of memory.");
+        memcpy(matches->slots, worker->slots, matches->count * sizeof *matches->slots);
+    }
+    return 0;
+}
+
+static void *scan_thread(void *arg)
+{
+    struct scan *scan = arg;
+    struct scan_worker worker = {.scratch = filter_scratch_new()};
+    arena_init(&worker.arena, ROW_ARENA_BYTES);
+    struct error reason = {0};
+    int r = worker.scratch ? 0 : error_set(&reason, -ENOMEM, "out of memory.");
+    while (r == 0 && scan->error == 0) {
+        size_t i = scan->next++;
+        if (i >= scan->unit_count)
+            break;
+        struct scan_unit *unit = &scan->units[i];
+        if (worker.part != unit->part) {
+            block_reader_free(worker.reader);
+            worker.reader = NULL;
+            worker.part = unit->part;
+            r = block_reader_new(unit->part->payload_fd, unit->part->description.field_map,
+                                 unit->part->description.field_map_count, &worker.reader);
+            if (r < 0)
+                error_set(&reason, r, "out of memory.");
+        }
+        if (r == 0)
+            r = judge_block(scan, &worker, unit, &reason);
+    }
+    if (r < 0)
+        scan_failed(scan, r, &reason);
+    block_reader_free(worker.reader);
+    filter_scratch_free(worker.scratch);
+    arena_done(&worker.arena);
+    free(worker.slots);
+    return NULL;
+}
+
+static int plan_scan(struct entries_reader *r, struct scan *scan)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < r->part_count; i++)
+        total += r->parts[i].block_count;
+    scan->units = calloc(total ? total : 1, sizeof *scan->units);
+    if (!scan->units)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->part_count; i++)
+        for (size_t b = 0; b < r->parts[i].block_count; b++) {
+            const struct block_info *block = &r->parts[i].blocks[b];
+            if (block->first_ns < scan->to_ns && block->last_ns >= scan->from_ns)
+                scan->units[scan->unit_count++] =
+                    (struct scan_unit){.part = &r->parts[i], .block = block};
+        }
+    return 0;
+}
+
+static int gather(const struct scan *scan, struct entries_matches *ret_matches)
+{
+    struct entries_matches m = {0};
+    for (size_t i = 0; i < scan->unit_count; i++)
+        m.count += scan->units[i].matches.count;
+    m.rows = malloc((m.count ? m.count : 1) * sizeof *m.rows);
+    if (!m.rows)
+        return -ENOMEM;
+    uint64_t at = 0;
+    for (size_t i = 0; i < scan->unit_count; i++) {
+        const struct scan_unit *unit = &scan->units[i];
+        uint64_t base = unit->part->first_row + unit->block->first_row -
+                        unit->part->description.summary.first_index;
+        for (uint32_t k = 0; k < unit->matches.count; k++)
+            m.rows[at++] = base + unit->matches.slots[k];
+        m.unjudged += unit->matches.unjudged;
+    }
+    *ret_matches = m;
+    return 0;
+}
+
+int entries_reader_match(struct entries_reader *r, const struct filter *filter, int64_t from_ns,
+                         int64_t to_ns, struct entries_matches *ret_matches, struct error *reterr)
+{
+    struct scan scan = {.reader = r,
+                        .filter = filter,
+                        .payload = filter_payload(filter),
+                        .from_ns = from_ns,
+                        .to_ns = to_ns,
+                        .error_lock = PTHREAD_MUTEX_INITIALIZER};
+    if (plan_scan(r, &scan) < 0)
+        return error_set(reterr, -ENOMEM, "out of memory.");
+    pthread_t threads[MAX_THREADS];
+    unsigned started = 0;
+    while (started + 1 < r->threads && started + 1 < scan.unit_count &&
+           pthread_create(&threads[started], NULL, scan_thread, &scan) == 0)
+        started++;
+    scan_thread(&scan);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    int result = scan.error;
+    if (result < 0 && reterr)
+        *reterr = scan.reterr;
+    if (result == 0 && gather(&scan, ret_matches) < 0)
+        result = error_set(reterr, -ENOMEM, "out of memory.");
+    for (size_t i = 0; i < scan.unit_count; i++)
+        free(scan.units[i].matches.slots);
+    free(scan.units);
+    return result;
+}

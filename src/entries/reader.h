@@ -1,0 +1,53 @@
+/* Opens the sealed parts of one or more dissections for queries.
+ *
+ * Every entry has a `row`: its place over all parts, counted from 0 in the order of folders, parts
+ * and indexes. Columns are answered by DuckDB through the view `rows` (row BIGINT, then the columns
+ * of columns.h); payload by entries_reader_entry. Memory: DuckDB's limit, one payload block per
+ * part and scan thread, 8 bytes a match. Thread: owner (scans start two of their own). */
+#ifndef TRAWL_ENTRIES_READER_H
+#define TRAWL_ENTRIES_READER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "dissect/entry.h"
+#include "entries/duckdb_api.h"
+#include "filter/filter.h"
+
+struct entries_reader;
+
+struct entries_reader_options {
+    const char *const *dirs;      /* ends with NULL */
+    uint64_t duckdb_memory_bytes; /* 0 = 128 MB */
+    unsigned threads;             /* of DuckDB and of scans; 0 = 2 */
+};
+
+/* Opens every file it will ever need. */
+int entries_reader_open(const struct entries_reader_options *options,
+                        struct entries_reader **ret_reader, struct error *reterr);
+void entries_reader_free(struct entries_reader *reader);
+
+uint64_t entries_reader_rows(const struct entries_reader *reader);
+/* Smallest and largest timestamp; 0 and 0 without rows. */
+void entries_reader_range(const struct entries_reader *reader, int64_t *ret_first_ns,
+                          int64_t *ret_last_ns);
+duckdb_connection entries_reader_connection(struct entries_reader *reader);
+
+/* The entry of a row with the wanted payload (FIELD_HEADERS | FIELD_REQUEST_BODY |
+ * FIELD_RESPONSE_BODY). Borrowed from the reader and the arena until the next call or arena_reset.
+ * *ret_files speaks for its packets. -ENOENT when there is no such row. */
+int entries_reader_entry(struct entries_reader *reader, uint64_t row, unsigned payload,
+                         struct arena *arena, struct entry *ret_entry,
+                         const struct entry_files **ret_files, struct error *reterr);
+
+struct entries_matches {
+    uint64_t *rows; /* ascending; the caller's (free) */
+    uint64_t count;
+    uint64_t unjudged; /* the filter failed on them, or what it asked for is known in part only */
+};
+/* Judges every entry whose time is in [from_ns, to_ns) with the one evaluator, over the blocks in
+ * parallel. */
+int entries_reader_match(struct entries_reader *reader, const struct filter *filter,
+                         int64_t from_ns, int64_t to_ns, struct entries_matches *ret_matches,
+                         struct error *reterr);
+
+#endif
