@@ -1,0 +1,81 @@
+/* One question of the query protocol (query.h) while it is answered.
+ * Thread: owner. */
+#ifndef TRAWL_ENTRIES_QUESTION_H
+#define TRAWL_ENTRIES_QUESTION_H
+
+#include <jansson.h>
+
+#include "base/json_writer.h"
+#include "entries/reader.h"
+
+enum {
+    QUERY_MAX_PAGE = 1000,
+    QUERY_CACHED_FILTERS = 4,
+    QUERY_MAX_SQL = 16384
+};
+
+/* The rows a filter matched, kept as a temporary DuckDB table `m<number>`(row BIGINT), so that
+ * pages, orders and aggregates of one filter judge every entry once. */
+struct match_table {
+    char *filter_text; /* NULL = free */
+    int64_t from_ns, to_ns;
+    unsigned number;
+    uint64_t count, unjudged;
+    uint64_t last_use;
+};
+
+struct query_session {
+    struct entries_reader *reader;
+    const char *source;
+    struct match_table tables[QUERY_CACHED_FILTERS];
+    unsigned next_number;
+    uint64_t uses;
+    struct arena arena; /* of the row that is being written */
+    int (*send)(void *ctx, struct slice line);
+    void *send_ctx;
+};
+
+struct question {
+    struct query_session *session;
+    json_int_t number;
+    const json_t *json;
+    int64_t from_ns, to_ns;
+    const struct match_table *matches; /* NULL: no filter, every row */
+    struct buf warnings;               /* JSON strings, comma-separated */
+    struct problem {
+        int status;
+        char title[80];
+        struct error error;
+        char token[64], suggestion[128];
+    } problem;
+};
+
+int query_session_open(struct query_session *session, const char *const *dirs,
+                       struct error *reterr);
+void query_session_done(struct query_session *session);
+/* Answers one line; sends its lines through session->send. A negative errno only when sending
+ * failed. */
+int query_session_answer(struct query_session *session, struct slice line);
+
+/* Fills the problem; returns -EINVAL. */
+int question_refuse(struct question *q, int status, const char *title, const struct error *error);
+/* Compiles the filter and makes sure its match table is there. */
+int question_apply_filter(struct question *q);
+/* "rows r" or "rows r JOIN m3 USING (row)" with the time range as WHERE clause. */
+void question_put_from(const struct question *q, struct buf *sql);
+/* Runs a statement whose result is read row by row: int64 columns only, NULL → INT64_MIN. on_row
+ * non-zero stops. */
+int question_select(struct question *q, const char *sql, size_t columns,
+                    int (*on_row)(void *ctx, const int64_t *values), void *ctx);
+/* {"q":N,"item":…}: the item is written between begin and end. */
+void question_begin_item(const struct question *q, struct buf *line, struct json_writer *w);
+int question_end_item(const struct question *q, struct buf *line, struct json_writer *w);
+
+/* The operations; each writes the value of "result". */
+struct query_op {
+    const char *name;
+    int (*run)(struct question *q, struct json_writer *w);
+};
+extern const struct query_op query_ops[]; /* ends with name == NULL */
+
+#endif
