@@ -1,0 +1,104 @@
+/* One entry: entry, body, refs. */
+#include <stdlib.h>
+
+#include "entries/query_ops.h"
+#include "entries/question_rows.h"
+
+static int find_entry(struct question *q, unsigned payload, struct entry *ret_entry,
+                      const struct entry_files **ret_files)
+{
+    const char *id = json_string_value(json_object_get(q->json, "id"));
+    struct row_list rows = {0};
+    int r = question_select_by_text(q, "SELECT row FROM rows WHERE \"id\" = ? ORDER BY row LIMIT 1",
+                                    id ? id : "", &rows);
+    if (r == 0 && rows.count == 0)
+        r = question_refuse_text(q, 404, "No such entry",
+                                 "This dissection has no entry with that id.");
+    if (r == 0)
+        r = question_load_row(q, (uint64_t)rows.items[0][0], payload, ret_entry, ret_files);
+    free(rows.items);
+    return r;
+}
+
+int query_op_entry(struct question *q, struct json_writer *w)
+{
+    struct entry entry;
+    const struct entry_files *files;
+    int r = find_entry(q, FIELD_HEADERS | FIELD_REQUEST_BODY | FIELD_RESPONSE_BODY, &entry, &files);
+    if (r == 0)
+        entry_write_json(&entry, files, w);
+    return r;
+}
+
+static struct slice header_value(const struct entry *entry, field_id headers, const char *name)
+{
+    const struct entry_value *v = entry_find(entry, headers);
+    for (uint32_t i = 0; v && i < v->count; i++)
+        if (slice_eq_str(v->pairs[i].key, name))
+            return v->pairs[i].value;
+    return SLICE_NONE;
+}
+
+int query_op_body(struct question *q, struct json_writer *w)
+{
+    const char *half = json_string_value(json_object_get(q->json, "half"));
+    bool is_request = half && strcmp(half, "request") == 0;
+    if (!is_request && (!half || strcmp(half, "response") != 0))
+        return question_refuse_text(q, 400, "Which half", "half is request or response.");
+    struct entry entry;
+    const struct entry_files *files;
+    int r = find_entry(q, FIELD_HEADERS | (is_request ? FIELD_REQUEST_BODY : FIELD_RESPONSE_BODY),
+                       &entry, &files);
+    if (r < 0)
+        return r;
+    const struct entry_value *body =
+        entry_find(&entry, is_request ? FIELD_REQUEST_BODY_ID : FIELD_RESPONSE_BODY_ID);
+    if (!body)
+        return question_refuse_text(q, 404, "No body", "This half of the call has no body.");
+    const struct entry_value *truncated =
+        entry_find(&entry, is_request ? FIELD_REQUEST_TRUNCATED_ID : FIELD_RESPONSE_TRUNCATED_ID);
+    json_begin_object(w);
+    json_member_string(
+        w, "content_type",
+        header_value(&entry, is_request ? FIELD_REQUEST_HEADERS_ID : FIELD_RESPONSE_HEADERS_ID,
+                     "content-type"));
+    json_key(w, "base64");
+    json_base64(w, body->text);
+    json_member_bool(w, "truncated", truncated && truncated->boolean);
+    json_end_object(w);
+    return 0;
+}
+
+static void write_refs(const struct entry_packets *packets, const struct entry_files *files,
+                       const char *direction, struct json_writer *w)
+{
+    for (uint32_t i = 0; i < packets->count; i++) {
+        if (packets->refs[i].file >= files->count)
+            continue;
+        const struct entry_file *file = &files->files[packets->refs[i].file];
+        json_begin_object(w);
+        json_member_str(w, "node", file->node);
+        json_member_uint(w, "seq", file->sequence);
+        json_member_uint(w, "offset", packets->refs[i].offset);
+        json_member_str(w, "direction", direction);
+        json_end_object(w);
+    }
+}
+
+int query_op_refs(struct question *q, struct json_writer *w)
+{
+    struct entry entry;
+    const struct entry_files *files;
+    int r = find_entry(q, 0, &entry, &files);
+    if (r < 0)
+        return r;
+    json_begin_object(w);
+    json_key(w, "refs");
+    json_begin_array(w);
+    write_refs(&entry.request, files, "client", w);
+    write_refs(&entry.response, files, "server", w);
+    json_end_array(w);
+    json_member_bool(w, "truncated", entry.request.truncated || entry.response.truncated);
+    json_end_object(w);
+    return 0;
+}

@@ -1,0 +1,339 @@
+/* Entries go in, are sealed, and come back through the query protocol: pages, filters, orders,
+ * totals, payload, damage. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "entries/part.h"
+#include "entries/question.h"
+#include "entries/writer.h"
+#include "unit/unit_test.h"
+
+enum {
+    CALLS = 1000
+};
+static const int64_t start_ns = INT64_C(1767225600000000000); /* 2026-01-01T00:00:00Z */
+
+struct world {
+    char dir[64];
+    struct query_session session;
+    struct buf answer; /* last line */
+    struct buf all;    /* all lines of the last question, one a line */
+    json_t *json;
+};
+
+static const struct entry_file file_rows[] = {{"n1", 7}, {"n2", 9}};
+static const struct entry_files files = {.files = file_rows, .count = 2};
+
+/* Call i: every tenth is a 500, every third a POST with a body; one a millisecond; three
+ * connections. */
+static int append_call(struct entries_writer *writer, uint64_t i, struct error *error)
+{
+    char path[32];
+    char conn[8];
+    char body[64];
+    snprintf(path, sizeof path, "/carts/%u", (unsigned)i);
+    snprintf(conn, sizeof conn, "c%u", (unsigned)i % 3);
+    snprintf(body, sizeof body, "{\"number\":%u,\"text\":\"x\xff\"}", (unsigned)i);
+    struct entry_pair header = {slice_str("content-type"), slice_str("application/json")};
+    struct packet_ref refs[] = {{.file = (uint32_t)(i % 2), .offset = 100 + i},
+                                {.file = (uint32_t)(i % 2), .offset = 5000 + i}};
+    bool failed = i % 10 == 0;
+    struct entry_value values[] = {
+        {.field = FIELD_ELAPSED_TIME_ID, .type = FIELD_INT, .integer = (int64_t)(i * 7919 % 1000)},
+        {.field = FIELD_SRC_IP_ID, .type = FIELD_TEXT, .text = slice_str("10.0.0.1")},
+        {.field = FIELD_SRC_PORT_ID, .type = FIELD_INT, .integer = 40000 + (int64_t)(i % 3)},
+        {.field = FIELD_DST_IP_ID, .type = FIELD_TEXT, .text = slice_str("10.0.0.2")},
+        {.field = FIELD_DST_PORT_ID, .type = FIELD_INT, .integer = 80},
+        {.field = FIELD_CONN_ID_ID, .type = FIELD_TEXT, .text = slice_str(conn)},
+        {.field = FIELD_STATUS_ID, .type = FIELD_TEXT, .text = slice_str(failed ? "error" : "ok")},
+        {.field = FIELD_METHOD_ID, .type = FIELD_TEXT, .text = slice_str(i % 3 ? "GET" : "POST")},
+        {.field = FIELD_PATH_ID, .type = FIELD_TEXT, .text = slice_str(path)},
+        {.field = FIELD_STATUS_CODE_ID, .type = FIELD_INT, .integer = failed ? 500 : 200},
+        {.field = FIELD_RESPONSE_HEADERS_ID, .type = FIELD_MAP, .count = 1, .pairs = &header},
+        {.field = FIELD_RESPONSE_BODY_ID, .type = FIELD_TEXT, .text = slice_str(body)},
+    };
+    struct entry entry = {.timestamp_ns = start_ns + (int64_t)i * NS_PER_MS,
+                          .id_hash = i * 1000003,
+                          .index = i,
+                          .protocol = "http",
+                          .transport = ENTRY_TRANSPORT_TCP,
+                          .request = {.refs = &refs[0], .count = 1},
+                          .response = {.refs = &refs[1], .count = 1},
+                          .values = values,
+                          .value_count = sizeof values / sizeof *values};
+    return entries_writer_append(writer, &entry, error);
+}
+
+static void write_store(const char *dir, uint64_t part_rows)
+{
+    struct error error = {0};
+    struct entries_writer *writer;
+    struct entries_writer_options options = {.dir = dir, .files = files, .part_rows = part_rows};
+    if (entries_writer_open(&options, &writer, &error) < 0)
+        fail_msg("%s", error.text);
+    for (uint64_t i = 0; i < CALLS; i++)
+        if (append_call(writer, i, &error) < 0)
+            fail_msg("%s", error.text);
+    if (entries_writer_close(writer, &error) < 0)
+        fail_msg("%s", error.text);
+    entries_writer_free(writer);
+}
+
+static int keep_line(void *ctx, struct slice line)
+{
+    struct world *world = ctx;
+    buf_reset(&world->answer);
+    buf_append_slice(&world->answer, line);
+    buf_append_slice(&world->all, line);
+    return buf_append_u8(&world->all, '\n');
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    snprintf(world->dir, sizeof world->dir, "/tmp/trawl_entries_XXXXXX");
+    assert_non_null(mkdtemp(world->dir));
+    write_store(world->dir, 300); /* four parts */
+    buf_init(&world->answer, 32 << 20);
+    buf_init(&world->all, 64 << 20);
+    world->session = (struct query_session){.source = "s/d", .send = keep_line, .send_ctx = world};
+    struct error error = {0};
+    if (query_session_open(&world->session, (const char *[]){world->dir, NULL}, &error) < 0)
+        fail_msg("%s", error.text);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    query_session_done(&world->session);
+    buf_done(&world->answer);
+    buf_done(&world->all);
+    json_decref(world->json);
+    io_remove_tree("test", AT_FDCWD, world->dir);
+    free(world);
+    return 0;
+}
+
+/* The result of a question, or its problem. Borrowed until the next one. */
+static const json_t *ask(struct world *world, const char *question)
+{
+    buf_reset(&world->all);
+    assert_int_equal(query_session_answer(&world->session, slice_str(question)), 0);
+    json_decref(world->json);
+    world->json = json_loadb((const char *)world->answer.data, world->answer.len, 0, NULL);
+    assert_non_null(world->json);
+    assert_int_equal(json_integer_value(json_object_get(world->json, "q")), 7);
+    const json_t *result = json_object_get(world->json, "result");
+    return result ? result : json_object_get(world->json, "problem");
+}
+
+static json_int_t number(const json_t *object, const char *name)
+{
+    assert_true(json_is_integer(json_object_get(object, name)));
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void test_newest_page_first_and_cursor_walks_all(void **state)
+{
+    struct world *world = *state;
+    char question[256] = "{\"q\":7,\"op\":\"page\",\"limit\":300}";
+    json_int_t expected = CALLS - 1;
+    for (;;) {
+        const json_t *page = ask(world, question);
+        const json_t *entries = json_object_get(page, "entries");
+        assert_int_equal(number(page, "total"), CALLS);
+        for (size_t i = 0; i < json_array_size(entries); i++)
+            assert_int_equal(number(json_array_get(entries, i), "index"), expected--);
+        const char *cursor = json_string_value(json_object_get(page, "next_cursor"));
+        if (!cursor)
+            break;
+        snprintf(question, sizeof question,
+                 "{\"q\":7,\"op\":\"page\",\"limit\":300,\"cursor\":\"%s\"}", cursor);
+    }
+    assert_int_equal(expected, -1);
+}
+
+static void test_filter_counts_and_pages_what_the_evaluator_says(void **state)
+{
+    struct world *world = *state;
+    const json_t *page = ask(
+        world,
+        "{\"q\":7,\"op\":\"page\",\"filter\":\"http && status_code >= 500\",\"limit\":10,\"order\":\"+time\"}");
+    assert_int_equal(number(page, "total"), CALLS / 10);
+    assert_int_equal(number(page, "matched_of"), CALLS);
+    const json_t *entries = json_object_get(page, "entries");
+    assert_int_equal(json_array_size(entries), 10);
+    assert_int_equal(number(json_array_get(entries, 1), "index"), 10);
+    assert_null(json_object_get(json_object_get(json_array_get(entries, 0), "response"), "body"));
+    /* a filter that needs payload */
+    const json_t *count = ask(
+        world,
+        "{\"q\":7,\"op\":\"count\",\"filter\":\"response.body.contains('\\\"number\\\":77,')\"}");
+    assert_int_equal(number(count, "total"), 1);
+    /* and a time range on top, twice, so that the second answer comes from the kept matches */
+    char question[256];
+    snprintf(
+        question, sizeof question,
+        "{\"q\":7,\"op\":\"count\",\"filter\":\"status_code == 500\",\"from_ns\":%lld,\"to_ns\":%lld}",
+        (long long)(start_ns + 100 * NS_PER_MS), (long long)(start_ns + 200 * NS_PER_MS));
+    assert_int_equal(number(ask(world, question), "total"), 10);
+    assert_int_equal(number(ask(world, question), "total"), 10);
+}
+
+static void test_order_by_elapsed_time(void **state)
+{
+    struct world *world = *state;
+    const json_t *entries = json_object_get(
+        ask(world, "{\"q\":7,\"op\":\"page\",\"limit\":1000,\"order\":\"-elapsed_time\"}"),
+        "entries");
+    assert_int_equal(json_array_size(entries), CALLS);
+    for (size_t i = 1; i < CALLS; i++)
+        assert_true(number(json_array_get(entries, i - 1), "elapsed_time") >=
+                    number(json_array_get(entries, i), "elapsed_time"));
+}
+
+static void test_one_entry_with_its_payload_and_packets(void **state)
+{
+    struct world *world = *state;
+    const json_t *page =
+        ask(world, "{\"q\":7,\"op\":\"page\",\"filter\":\"path == '/carts/421'\"}");
+    const char *id = json_string_value(
+        json_object_get(json_array_get(json_object_get(page, "entries"), 0), "id"));
+    assert_non_null(id);
+    char question[256];
+    snprintf(question, sizeof question, "{\"q\":7,\"op\":\"entry\",\"id\":\"%s\"}", id);
+    const json_t *response = json_object_get(ask(world, question), "response");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(response, "headers"), "content-type")),
+        "application/json");
+    assert_non_null(json_object_get(json_object_get(response, "body"), "base64")); /* not UTF-8 */
+    snprintf(question, sizeof question, "{\"q\":7,\"op\":\"entry\",\"id\":\"%s\"}", id);
+    snprintf(question, sizeof question,
+             "{\"q\":7,\"op\":\"page\",\"filter\":\"path == '/carts/421'\"}");
+    page = ask(world, question);
+    char copy[64];
+    snprintf(copy, sizeof copy, "%s",
+             json_string_value(
+                 json_object_get(json_array_get(json_object_get(page, "entries"), 0), "id")));
+    snprintf(question, sizeof question, "{\"q\":7,\"op\":\"refs\",\"id\":\"%s\"}", copy);
+    const json_t *refs = json_object_get(ask(world, question), "refs");
+    assert_int_equal(json_array_size(refs), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(refs, 1), "node")), "n2");
+    assert_int_equal(number(json_array_get(refs, 1), "offset"), 5421);
+    snprintf(question, sizeof question,
+             "{\"q\":7,\"op\":\"body\",\"id\":\"%s\",\"half\":\"request\"}", copy);
+    assert_int_equal(number(ask(world, question), "status"), 404);
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"entry\",\"id\":\"nothing' OR '1'='1\"}"), "status"),
+        404);
+}
+
+static void test_aggregates(void **state)
+{
+    struct world *world = *state;
+    const json_t *timeline = ask(world, "{\"q\":7,\"op\":\"timeline\",\"buckets\":10}");
+    const json_t *buckets = json_object_get(timeline, "buckets");
+    assert_int_equal(json_array_size(buckets), 10);
+    json_int_t ok = 0;
+    json_int_t errors = 0;
+    for (size_t i = 0; i < 10; i++) {
+        ok += number(json_array_get(buckets, i), "ok");
+        errors += number(json_array_get(buckets, i), "error");
+    }
+    assert_int_equal(errors, CALLS / 10);
+    assert_int_equal(ok, CALLS - CALLS / 10);
+    const json_t *flows =
+        ask(world, "{\"q\":7,\"op\":\"flows\",\"filter\":\"status_code == 500\"}");
+    assert_int_equal(json_array_size(json_object_get(flows, "flows")), 3);
+    assert_int_equal(number(flows, "calls"), CALLS / 10);
+    const json_t *packets =
+        ask(world, "{\"q\":7,\"op\":\"packets\",\"filter\":\"status_code == 500\"}");
+    assert_int_equal(number(packets, "packets"), CALLS / 10 * 2);
+    assert_int_equal(json_array_size(json_object_get(
+                         ask(world, "{\"q\":7,\"op\":\"conn\",\"conn_id\":\"c1\"}"), "entries")),
+                     333);
+}
+
+static void test_bad_questions_are_problems(void **state)
+{
+    struct world *world = *state;
+    const json_t *problem =
+        ask(world, "{\"q\":7,\"op\":\"page\",\"filter\":\"status_cod == 500\"}");
+    assert_int_equal(number(problem, "status"), 400);
+    assert_int_equal(number(problem, "offset"), 0);
+    assert_string_equal(json_string_value(json_object_get(problem, "suggestion")), "status_code");
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"page\",\"order\":\"; DROP TABLE\"}"), "status"), 400);
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"page\",\"cursor\":\"1:2;--\"}"), "status"), 400);
+    assert_int_equal(number(ask(world, "{\"q\":7,\"op\":\"page\",\"limit\":0}"), "status"), 400);
+    assert_int_equal(number(ask(world, "{\"q\":7,\"op\":\"explode\"}"), "status"), 400);
+}
+
+static void test_a_flipped_bit_is_named_and_the_rest_stays_readable(void **state)
+{
+    struct world *world = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/part-000001/payload.blk", world->dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+    assert_int_equal(pread(fd, &byte, 1, 200), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 200), 1);
+    const json_t *problem =
+        ask(world, "{\"q\":7,\"op\":\"count\",\"filter\":\"status_code == 501\"}");
+    assert_non_null(strstr(json_string_value(json_object_get(problem, "detail")), "offset 16"));
+    assert_int_equal(json_array_size(json_object_get(
+                         ask(world, "{\"q\":7,\"op\":\"page\",\"limit\":5}"), "entries")),
+                     5);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 200), 1);
+    close(fd);
+}
+
+static void test_unsealed_parts_are_not_seen_and_are_removed(void **state)
+{
+    struct world *world = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/part-000009.tmp", world->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    struct query_session other = {.source = "", .send = keep_line, .send_ctx = world};
+    assert_int_equal(query_session_open(&other, (const char *[]){world->dir, NULL}, NULL), 0);
+    assert_int_equal(entries_reader_rows(other.reader), CALLS);
+    query_session_done(&other);
+    char empty[] = "/tmp/trawl_entries_XXXXXX";
+    assert_non_null(mkdtemp(empty));
+    snprintf(path, sizeof path, "%s/part-000001.tmp", empty);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_store(empty, 0);
+    struct part_list list;
+    int fd = open(empty, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(part_list_folder(fd, true, &list), 0);
+    assert_int_equal(list.count, 0);
+    part_list_done(&list);
+    close(fd);
+    io_remove_tree("test", AT_FDCWD, empty);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_newest_page_first_and_cursor_walks_all),
+        cmocka_unit_test(test_filter_counts_and_pages_what_the_evaluator_says),
+        cmocka_unit_test(test_order_by_elapsed_time),
+        cmocka_unit_test(test_one_entry_with_its_payload_and_packets),
+        cmocka_unit_test(test_aggregates),
+        cmocka_unit_test(test_bad_questions_are_problems),
+        cmocka_unit_test(test_a_flipped_bit_is_named_and_the_rest_stays_readable),
+        cmocka_unit_test(test_unsealed_parts_are_not_seen_and_are_removed),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
