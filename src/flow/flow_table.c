@@ -1,0 +1,369 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "flow/flow.h"
+
+enum {
+    SLAB_FLOWS = 32,
+    FIRST_BUCKETS = 256
+};
+
+struct flow_slab {
+    struct flow_slab *next;
+    struct flow flows[SLAB_FLOWS];
+};
+
+const char *flow_state_name(enum flow_state state)
+{
+    switch (state) {
+    case FLOW_ATTEMPTED:
+        return "attempted";
+    case FLOW_REFUSED:
+        return "refused";
+    case FLOW_ESTABLISHED:
+        return "established";
+    case FLOW_RESET:
+        return "reset";
+    case FLOW_CLOSED:
+        return "closed";
+    case FLOW_TIMED_OUT:
+        return "timed_out";
+    }
+    return "";
+}
+
+/* ── keys ── */
+
+void flow_key_of(const struct frame *f, struct flow_key *ret_key, uint8_t *ret_side)
+{
+    int c = memcmp(f->src_ip, f->dst_ip, 16);
+    if (c == 0)
+        c = (f->src_port > f->dst_port) - (f->src_port < f->dst_port);
+    uint8_t side = c > 0;
+    memcpy(ret_key->ip[side], f->src_ip, 16);
+    memcpy(ret_key->ip[side ^ 1], f->dst_ip, 16);
+    ret_key->port[side] = f->src_port;
+    ret_key->port[side ^ 1] = f->dst_port;
+    ret_key->ip_version = f->ip_version;
+    ret_key->ip_protocol = f->kind == FRAME_TCP ? 6 : 17;
+    *ret_side = side;
+}
+
+static uint64_t half(const uint8_t *ip, uint16_t port)
+{
+    uint64_t a, b;
+    memcpy(&a, ip, 8);
+    memcpy(&b, ip + 8, 8);
+    uint64_t h = (a + 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
+    h = (h ^ h >> 33 ^ b ^ port) * 0xc4ceb9fe1a85ec53ULL;
+    return h ^ h >> 33;
+}
+
+uint32_t flow_shard_hash(const struct frame *f)
+{
+    uint64_t h = half(f->src_ip, f->src_port) + half(f->dst_ip, f->dst_port);
+    h = (h ^ (uint64_t)f->kind) * 0xff51afd7ed558ccdULL;
+    return (uint32_t)(h >> 32);
+}
+
+/* SipHash with the table's random key; IPv4 takes a third of the bytes. */
+static uint64_t hash_key_bytes(const struct flow_table *table, const struct flow_key *key)
+{
+    uint8_t bytes[40];
+    size_t n = key->ip_version == 6 ? 16 : 4;
+    memcpy(bytes, key->ip[0], n);
+    memcpy(bytes + n, key->ip[1], n);
+    memcpy(bytes + 2 * n, key->port, 4);
+    bytes[2 * n + 4] = key->ip_protocol;
+    return hash_bytes(table->key, bytes, 2 * n + 5);
+}
+
+static bool same_key(const struct flow_key *a, const struct flow_key *b)
+{
+    return memcmp(a->ip, b->ip, sizeof a->ip) == 0 && a->port[0] == b->port[0] &&
+           a->port[1] == b->port[1] && a->ip_version == b->ip_version &&
+           a->ip_protocol == b->ip_protocol;
+}
+
+/* ── table ── */
+
+int flow_table_init(struct flow_table *table, const struct flow_handler *handler,
+                    size_t waiting_cap_bytes)
+{
+    *table = (struct flow_table){
+        .handler = *handler, .key = hash_random_key(), .waiting_cap_bytes = waiting_cap_bytes};
+    table->buckets = calloc(FIRST_BUCKETS, sizeof *table->buckets);
+    if (!table->buckets)
+        return -ENOMEM;
+    table->bucket_count = FIRST_BUCKETS;
+    return 0;
+}
+
+void flow_table_done(struct flow_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (struct flow *flow = table->buckets[i]; flow; flow = flow->next_in_bucket)
+            flow_stream_free(table, flow);
+    free(table->buckets);
+    while (table->slabs) {
+        struct flow_slab *next = table->slabs->next;
+        free(table->slabs);
+        table->slabs = next;
+    }
+    *table = (struct flow_table){0};
+}
+
+static int grow_buckets(struct flow_table *table)
+{
+    size_t count = table->bucket_count * 2;
+    struct flow **buckets = calloc(count, sizeof *buckets);
+    if (!buckets)
+        return -ENOMEM;
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct flow *flow = table->buckets[i];
+        while (flow) {
+            struct flow *next = flow->next_in_bucket;
+            flow->next_in_bucket = buckets[flow->hash & (count - 1)];
+            buckets[flow->hash & (count - 1)] = flow;
+            flow = next;
+        }
+    }
+    free(table->buckets);
+    table->buckets = buckets;
+    table->bucket_count = count;
+    return 0;
+}
+
+static struct flow *find(const struct flow_table *table, const struct flow_key *key, uint64_t hash)
+{
+    struct flow *flow = table->buckets[hash & (table->bucket_count - 1)];
+    while (flow && (flow->hash != hash || !same_key(&flow->key, key)))
+        flow = flow->next_in_bucket;
+    return flow;
+}
+
+static struct flow *take_flow(struct flow_table *table)
+{
+    if (!table->free_flows) {
+        struct flow_slab *slab = malloc(sizeof *slab);
+        if (!slab)
+            return NULL;
+        slab->next = table->slabs;
+        table->slabs = slab;
+        for (int i = SLAB_FLOWS - 1; i >= 0; i--) {
+            slab->flows[i].next_in_bucket = table->free_flows;
+            table->free_flows = &slab->flows[i];
+        }
+    }
+    struct flow *flow = table->free_flows;
+    table->free_flows = flow->next_in_bucket;
+    memset(flow, 0, sizeof *flow);
+    table->memory_bytes += sizeof *flow;
+    return flow;
+}
+
+/* ── idle lists: the least recently active first ── */
+
+static void leave_list(struct flow_table *table, struct flow *flow)
+{
+    if (flow->older)
+        flow->older->newer = flow->newer;
+    else
+        table->idle[flow->idle_list].oldest = flow->newer;
+    if (flow->newer)
+        flow->newer->older = flow->older;
+    else
+        table->idle[flow->idle_list].newest = flow->older;
+}
+
+static void join_list(struct flow_table *table, struct flow *flow, enum flow_idle_list list)
+{
+    flow->idle_list = (uint8_t)list;
+    flow->older = table->idle[list].newest;
+    flow->newer = NULL;
+    if (flow->older)
+        flow->older->newer = flow;
+    else
+        table->idle[list].oldest = flow;
+    table->idle[list].newest = flow;
+}
+
+void flow_move_to(struct flow_table *table, struct flow *flow, enum flow_idle_list list)
+{
+    if (flow->idle_list == list && !flow->newer)
+        return;
+    leave_list(table, flow);
+    join_list(table, flow, list);
+}
+
+static void touch(struct flow_table *table, struct flow *flow, int64_t ts_ns)
+{
+    flow->active_ns = table->clock_ns;
+    if (ts_ns > flow->last_ns)
+        flow->last_ns = ts_ns;
+    if (ts_ns < flow->first_ns)
+        flow->first_ns = ts_ns;
+    flow_move_to(table, flow, flow->idle_list);
+}
+
+/* ── life of a flow ── */
+
+static struct flow *add(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                        const struct flow_packet *packet, uint8_t side)
+{
+    if (table->count >= table->bucket_count && grow_buckets(table) < 0)
+        return NULL;
+    struct flow *flow = take_flow(table);
+    if (!flow)
+        return NULL;
+    flow->key = *key;
+    flow->hash = hash;
+    struct flow **bucket = &table->buckets[hash & (table->bucket_count - 1)];
+    flow->next_in_bucket = *bucket;
+    *bucket = flow;
+    flow->client_side = flow->first_side = side;
+    flow->first_ns = flow->last_ns = packet->ref.ts_ns;
+    flow->first_ref = packet->ref;
+    flow->active_ns = table->clock_ns;
+    flow->side[0].vantage = flow->side[1].vantage = UINT32_MAX;
+    join_list(table, flow, key->ip_protocol == 17 ? FLOW_LIST_UDP : FLOW_LIST_ATTEMPTED);
+    table->count++;
+    table->total_flows++;
+    return flow;
+}
+
+void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end)
+{
+    if (flow->is_closed)
+        return;
+    if (flow->key.ip_protocol == 6) {
+        flow_stream_flush(table, flow);
+        flow_stream_unwatch(table, flow);
+    }
+    table->handler.close(table->handler.ctx, flow, end);
+    flow->is_closed = true;
+    flow_stream_free(table, flow);
+    flow_move_to(table, flow, FLOW_LIST_CLOSED);
+}
+
+static void forget(struct flow_table *table, struct flow *flow, enum flow_end end)
+{
+    if (!flow->is_closed && end == FLOW_END_TIMEOUT && flow->state == FLOW_ESTABLISHED)
+        flow->state = flow->key.ip_protocol == 17 ? FLOW_CLOSED : FLOW_TIMED_OUT;
+    flow_close(table, flow, end);
+    table->handler.forget(table->handler.ctx, flow);
+    leave_list(table, flow);
+    struct flow **link = &table->buckets[flow->hash & (table->bucket_count - 1)];
+    while (*link != flow)
+        link = &(*link)->next_in_bucket;
+    *link = flow->next_in_bucket;
+    flow->next_in_bucket = table->free_flows;
+    table->free_flows = flow;
+    table->memory_bytes -= sizeof *flow;
+    table->count--;
+}
+
+static void udp_packet(struct flow_table *table, struct flow *flow,
+                       const struct flow_packet *packet, uint8_t side)
+{
+    struct flow_side *s = &flow->side[side];
+    s->packets++;
+    s->bytes += packet->frame->payload_bytes;
+    if (flow->side[side ^ 1].packets && flow->state == FLOW_ATTEMPTED)
+        flow->state = FLOW_ESTABLISHED;
+    if (side != flow->client_side && flow->first_response_ns == 0)
+        flow->first_response_ns = packet->ref.ts_ns;
+    if (packet->frame->payload.len)
+        table->handler.datagram(table->handler.ctx, flow, side, &packet->ref,
+                                packet->frame->payload);
+}
+
+int flow_table_packet(struct flow_table *table, const struct flow_packet *packet)
+{
+    struct flow_key key;
+    uint8_t side;
+    flow_key_of(packet->frame, &key, &side);
+    uint64_t hash = hash_key_bytes(table, &key);
+    struct flow *flow = find(table, &key, hash);
+    bool tcp = key.ip_protocol == 6;
+    if (flow && flow_is_copy(table, flow, packet, side))
+        return 0;
+    if (flow && tcp && flow_tcp_is_new(flow, packet->frame, side)) {
+        forget(table, flow, FLOW_END_REUSED);
+        flow = NULL;
+    }
+    if (!flow) {
+        flow = add(table, &key, hash, packet, side);
+        if (!flow)
+            return -ENOMEM;
+        (void)flow_is_copy(table, flow, packet, side);
+    }
+    touch(table, flow, packet->ref.ts_ns);
+    struct flow_side *s = &flow->side[side];
+    if (s->vantage == UINT32_MAX)
+        s->vantage = packet->vantage;
+    if (tcp) {
+        struct flow_tcp_in in = {.packet = packet,
+                                 .frame = packet->frame,
+                                 .side = side,
+                                 .primary = s->vantage == packet->vantage};
+        flow_tcp_packet(table, flow, &in);
+    } else {
+        udp_packet(table, flow, packet, side);
+    }
+    return 0;
+}
+
+static int64_t idle_limit(enum flow_idle_list list)
+{
+    switch (list) {
+    case FLOW_LIST_CLOSED:
+        return FLOW_CLOSED_LINGER_NS;
+    case FLOW_LIST_ATTEMPTED:
+        return FLOW_ATTEMPT_IDLE_NS;
+    case FLOW_LIST_UDP:
+        return FLOW_UDP_IDLE_NS;
+    case FLOW_LIST_TCP:
+    case FLOW_LIST_COUNT:
+        break;
+    }
+    return FLOW_TCP_IDLE_NS;
+}
+
+void flow_table_tick(struct flow_table *table, int64_t now_ns)
+{
+    if (now_ns <= table->clock_ns)
+        return;
+    table->clock_ns = now_ns;
+    for (struct flow *flow = table->holes, *next; flow; flow = next) {
+        next = flow->next_hole;
+        flow_stream_check_holes(table, flow);
+        flow_tcp_close_if_over(table, flow);
+    }
+    for (int list = 0; list < FLOW_LIST_COUNT; list++) {
+        int64_t limit = idle_limit((enum flow_idle_list)list);
+        struct flow *flow;
+        while ((flow = table->idle[list].oldest) && now_ns - flow->active_ns > limit)
+            forget(table, flow, FLOW_END_TIMEOUT);
+    }
+}
+
+bool flow_table_evict(struct flow_table *table)
+{
+    for (int list = 0; list < FLOW_LIST_COUNT; list++) {
+        if (table->idle[list].oldest) {
+            forget(table, table->idle[list].oldest, FLOW_END_TIMEOUT);
+            return true;
+        }
+    }
+    return false;
+}
+
+void flow_table_finish(struct flow_table *table)
+{
+    for (int list = 0; list < FLOW_LIST_COUNT; list++)
+        while (table->idle[list].oldest)
+            forget(table, table->idle[list].oldest, FLOW_END_OF_DATA);
+}
