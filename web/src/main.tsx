@@ -1,4 +1,21 @@
 import "./style/tokens.css";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/frame.css";
+import "./style/snapshots.css";
+import "./style/stream.css";
+import "./style/entry.css";
+import "./style/nodes.css";
 import { render } from "preact";
+import { App } from "./App";
+import { exchangeLinkToken } from "./api/client";
+import { startKeys } from "./frame/keys";
+import { startTheme } from "./state/preferences";
+import { startRoute } from "./state/route";
 
-render(<main>Trawl</main>, document.getElementById("app")!);
+startTheme();
+await exchangeLinkToken();
+startRoute();
+startKeys();
+const root = document.getElementById("app");
+if (root) render(<App />, root);

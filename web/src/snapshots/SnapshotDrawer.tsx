@@ -1,0 +1,103 @@
+// What stands under a row: evidence per node on the left; dissections, history and the same thing as commands on the right.
+import type { JSX } from "preact";
+import type { Snapshot, SnapshotNode } from "../api/types";
+import { formatBytes, formatCount, formatExactCount, formatLatency, formatPercent, plural } from "../format/quantity";
+import { formatBoth, formatClock, formatFull } from "../format/time";
+import { preferences } from "../state/preferences";
+import { useStore } from "../state/store";
+import { Button } from "../ui/Button";
+import { Captured, CutMiddle } from "../ui/Captured";
+import { copyText } from "../ui/clipboard";
+import { protocolTag } from "../format/entry";
+import { cliLines, openInStream } from "./actions";
+import { reasonWords } from "./status";
+
+function clockWords(node: SnapshotNode): string {
+  const micros = node.clock_offset_ns / 1000;
+  return `${micros < 0 ? "−" : "+"}${formatLatency(Math.abs(micros))}`;
+}
+
+function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
+  const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
+  const lost = node.drops.kernel + node.drops.ring + node.drops.disk;
+  const [file] = node.files;
+  const gaps = node.gaps.map((g) => `${formatClock(g.from, zone)}–${formatClock(g.to, zone)} ${reasonWords(g.reason)}`);
+  return (
+    <tr>
+      <td><CutMiddle text={node.name} tail={6} /></td>
+      <td class="mono" data-tip={node.window ? `${formatBoth(node.window.from)}\n${formatBoth(node.window.to)}` : undefined}>{node.window ? `${formatClock(node.window.from, zone)} – ${formatClock(node.window.to, zone)}` : ""}</td>
+      <td class="mono right" data-tip={formatExactCount(node.packets)}>{formatCount(node.packets)}</td>
+      <td class="mono right">{formatBytes(node.captured_bytes)}</td>
+      <td class={`mono right ${lost > 0 ? "tone-warn" : ""}`} data-tip={`kernel ${node.drops.kernel} · ring ${node.drops.ring} · disk ${node.drops.disk}`}>{formatCount(lost)}</td>
+      <td class={gaps.length ? "tone-warn" : ""} data-tip={gaps.join("\n") || undefined}>
+        <span class="ellipsis drawer-gap">{gaps.length === 0 ? "none" : gaps.length === 1 ? gaps[0] : plural(gaps.length, "gap")}</span>
+      </td>
+      <td class="mono right" data-tip={`Clock offset against the hub, from ${node.clock_source}`}>{clockWords(node)}</td>
+      <td class="mono">
+        {file && (
+          <span class="drawer-hash" data-tip={node.files.map((f) => `${f.name} · ${formatBytes(f.size_bytes)}\n${f.sha256}`).slice(0, 6).join("\n")}>
+            {file.sha256.slice(0, 12)}
+            <Button kind="ghost" icon="copy" label={`Copy the checksums of ${node.name}`} onClick={() => void copyText(node.files.map((f) => `${f.sha256}  ${f.name}`).join("\n"), plural(node.files.length, "checksum"))} />
+          </span>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+export function SnapshotDrawer({ snapshot }: { snapshot: Snapshot }): JSX.Element {
+  const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
+  const lines = cliLines(snapshot);
+  const jobWord = { running: "running", done: "done", failed: "failed", cancelled: "cancelled" };
+  return (
+    <div class="drawer" role="row">
+      <div role="gridcell" class="drawer-inner" aria-label={`Details of ${snapshot.name}`}>
+        <div class="drawer-nodes" tabIndex={0} aria-label="Nodes of the snapshot" role="region">
+          <table>
+            <thead>
+              <tr><th>Node</th><th>Window</th><th class="right">Packets</th><th class="right">Bytes</th><th class="right">Lost</th><th>Gaps</th><th class="right">Clock</th><th>SHA-256</th></tr>
+            </thead>
+            <tbody>{snapshot.nodes.map((node) => <NodeRow key={node.name} node={node} />)}</tbody>
+          </table>
+          {snapshot.nodes.length === 0 && <p class="hint">No node has answered yet.</p>}
+        </div>
+        <div class="drawer-side" tabIndex={0} aria-label="Dissections, history, commands" role="region">
+          <section>
+            <h3>Dissections</h3>
+            {snapshot.dissections.length === 0 && <p class="hint">None. PCAP works without.</p>}
+            {snapshot.dissections.map((job) => (
+              <div class="drawer-job" key={job.name}>
+                <span class="mono"><Captured text={job.name} /></span>
+                <span class={job.state === "failed" ? "tone-error" : job.state === "running" ? "tone-info" : ""}>{job.state === "running" ? `${Math.floor(job.progress.percent)} %` : jobWord[job.state]}</span>
+                <span class="hint">{plural(job.progress.entries, "entry", "entries")}{job.damage > 0 ? ` · ${plural(job.damage, "damaged block")}` : ""}</span>
+                {job.state === "done" && <Button kind="link" onClick={() => openInStream(snapshot)}>Open</Button>}
+                <p class="hint drawer-protocols">
+                  {Object.entries(job.progress.per_protocol).sort((a, b) => b[1] - a[1]).map(([protocol, count]) => `${protocolTag(protocol).word} ${formatCount(count)}`).join(" · ")}
+                </p>
+                {job.reason && <p class="field-error"><Captured text={job.reason} /></p>}
+              </div>
+            ))}
+          </section>
+          <section>
+            <h3>History</h3>
+            <ul>
+              {snapshot.history.map((step, i) => (
+                <li key={i}><span class="mono" data-tip={formatBoth(step.at)}>{formatClock(step.at, zone)}</span> {step.status} <span class="hint"><Captured text={step.text} /></span></li>
+              ))}
+            </ul>
+            <p class="hint">
+              Asked for {formatFull(snapshot.from, zone).slice(0, 19)} to {formatFull(snapshot.to, zone).slice(0, 19)} by <Captured text={snapshot.created_by} />. Covered {formatPercent(snapshot.coverage)}
+              {snapshot.manifest_sha256 ? `, manifest ${snapshot.manifest_sha256.slice(0, 12)}.` : "."}
+            </p>
+          </section>
+          <section>
+            <h3>The same by command</h3>
+            <pre class="command">{lines.cli}</pre>
+            <Button kind="link" onClick={() => void copyText(lines.cli, "the commands")}>Copy CLI</Button>{" · "}
+            <Button kind="link" onClick={() => void copyText(lines.curl, "the curl lines")}>Copy curl</Button>
+          </section>
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,154 @@
+// What the table says about a snapshot, and how one is searched for. Pure: tested in test/snapshots.test.ts.
+import type { Dissection, Gap, Interval, Snapshot, SnapshotNode } from "../api/types";
+import { formatBytes, formatCount, formatSpan, plural } from "../format/quantity";
+import { formatMinute, spanSeconds, toMs, type Zone } from "../format/time";
+
+export type Shape = "ring" | "progress" | "dot" | "half" | "check" | "cross";
+export interface DisplayStatus {
+  shape: Shape;
+  tone: "quiet" | "info" | "ok" | "warn" | "error";
+  word: string;
+  detail: string;
+  tip: string;
+  /** 0..1 for the ring. */
+  share: number;
+}
+
+export const running = (s: Snapshot): Dissection | undefined => s.dissections.find((d) => d.state === "running");
+export const done = (s: Snapshot): Dissection | undefined => s.dissections.find((d) => d.state === "done");
+
+export function reasonWords(reason: Gap["reason"] | string): string {
+  const words: Record<string, string> = {
+    capture_stopped: "capture was stopped", not_recording: "the node was not recording", recycled: "the ring no longer had them", clock_step: "the clock was set back", disk: "the disk could not keep up", corrupt: "damaged on disk",
+    node_unreachable: "the node could not be reached",
+  };
+  return words[reason] ?? reason.replace(/_/g, " ");
+}
+
+export function missingWords(s: Snapshot, zone: Zone): string {
+  const first = s.missing[0];
+  if (!first) return s.status_detail;
+  const more = s.missing.length > 1 ? ` +${s.missing.length - 1}` : "";
+  return `missing ${shortNodeName(first.node, s.nodes.map((n) => n.name))} ${formatMinute(first.from, zone)}–${formatMinute(first.to, zone)}${more}`;
+}
+
+const left = (eta: number | null): string => (eta === null ? "" : ` · ${formatSpan(eta)} left`);
+
+export function displayStatus(s: Snapshot, zone: Zone): DisplayStatus {
+  const make = (shape: Shape, tone: DisplayStatus["tone"], word: string, detail: string, tip = "", share = 0): DisplayStatus => ({ shape, tone, word, detail, tip: [word, detail, tip].filter(Boolean).join("\n"), share });
+  const { progress } = s;
+  if (s.status === "Failed") return make("cross", "error", "Failed", s.status_detail);
+  if (s.status === "Pending") return make("ring", "quiet", "Pending", s.status_detail);
+  if (s.status === "In Progress") {
+    const detail = progress.nodes_total > 0 ? `${progress.nodes_done}/${progress.nodes_total} nodes${left(progress.eta_s)}` : s.status_detail;
+    const bytes = progress.bytes_total > 0 ? `${formatBytes(progress.bytes)} of ${formatBytes(progress.bytes_total)}` : formatBytes(progress.bytes);
+    return make("progress", "info", "In Progress", detail, bytes, progress.bytes_total > 0 ? progress.bytes / progress.bytes_total : 0);
+  }
+  const dissection = running(s);
+  if (dissection) {
+    const { percent, entries, eta_s } = dissection.progress;
+    return make("progress", "info", `Dissecting ${Math.floor(percent)} %`, `${plural(entries, "entry", "entries")}${left(eta_s)}`, s.partial ? missingWords(s, zone) : "", percent / 100);
+  }
+  const finished = done(s);
+  if (s.status === "Dissected" || finished)
+    return make("check", "ok", s.partial ? "Dissected · partial" : "Dissected", finished ? plural(finished.progress.entries, "entry", "entries") : s.status_detail, s.partial ? missingWords(s, zone) : "");
+  if (s.empty) return make("ring", "warn", "Completed · empty", "no packets in window");
+  if (s.partial) return make("half", "warn", "Completed · partial", missingWords(s, zone), s.missing.map((m) => `${m.node} ${formatMinute(m.from, zone)}–${formatMinute(m.to, zone)}: ${reasonWords(m.reason)}`).join("\n"));
+  const failed = s.dissections.find((d) => d.state === "failed");
+  if (failed) return make("dot", "ok", "Completed", `dissection stopped at ${Math.floor(failed.progress.percent)} %`, failed.reason ?? "");
+  return make("dot", "ok", "Completed", s.status_detail);
+}
+
+const length = (parts: Interval[]): number => parts.reduce((sum, p) => sum + spanSeconds(p.from, p.to), 0);
+
+/** Share of the asked window that the node's packets cover, 0..1. */
+export function coverageOf(node: SnapshotNode, s: Snapshot): number {
+  const asked = spanSeconds(s.from, s.to);
+  return asked > 0 ? Math.min(1, length(node.covered) / asked) : 0;
+}
+
+export function worstNode(s: Snapshot): { node: SnapshotNode; share: number } | null {
+  let worst: { node: SnapshotNode; share: number } | null = null;
+  for (const node of s.nodes) {
+    const share = coverageOf(node, s);
+    if (!worst || share < worst.share) worst = { node, share };
+  }
+  return worst;
+}
+
+/** The host part of a node's domain name, as long as it tells the nodes apart. */
+export function shortNodeName(name: string, all: string[]): string {
+  const [host = name] = name.split(".");
+  if (/^\d+$/.test(host) || all.filter((other) => other.split(".")[0] === host).length > 1) return name;
+  return host;
+}
+
+export const statusFilters = ["Pending", "In Progress", "Completed", "Dissected", "Failed"] as const;
+
+const monthNames = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/** "mar 3 14:00", "2026-03-03 14:00", "14:00" → UTC milliseconds. A day without a year is the latest such day that has begun. */
+export function parseCoveredTime(text: string, zone: Zone, now = Date.now()): number | null {
+  const t = text.trim().toLowerCase();
+  const make = (y: number, m: number, d: number, h: number, min: number): number => (zone === "utc" ? Date.UTC(y, m, d, h, min) : new Date(y, m, d, h, min).getTime());
+  const today = new Date(now);
+  const year = zone === "utc" ? today.getUTCFullYear() : today.getFullYear();
+  let match = /^([a-z]{3})[a-z]*\s+(\d{1,2})(?:\s+(\d{1,2}):(\d\d))?$/.exec(t);
+  if (match) {
+    const month = monthNames.indexOf(match[1] ?? "");
+    if (month < 0) return null;
+    const at = make(year, month, Number(match[2]), Number(match[3] ?? 0), Number(match[4] ?? 0));
+    return at > now + 864e5 ? make(year - 1, month, Number(match[2]), Number(match[3] ?? 0), Number(match[4] ?? 0)) : at;
+  }
+  match = /^(\d{4})-(\d\d)-(\d\d)(?:[ t](\d{1,2}):(\d\d))?$/.exec(t);
+  if (match) return make(Number(match[1]), Number(match[2]) - 1, Number(match[3]), Number(match[4] ?? 0), Number(match[5] ?? 0));
+  match = /^(\d{1,2}):(\d\d)$/.exec(t);
+  if (!match) return null;
+  const [month, day] = zone === "utc" ? [today.getUTCMonth(), today.getUTCDate()] : [today.getMonth(), today.getDate()];
+  return make(year, month, day, Number(match[1]), Number(match[2]));
+}
+
+/** Every word must be in the name, note, tags or a node; "covers …" asks for a time inside the window. */
+export function matchesSearch(s: Snapshot, text: string, zone: Zone, now = Date.now()): boolean {
+  const search = text.trim().toLowerCase();
+  if (!search) return true;
+  const covers = /^covers\s+(.+)$/.exec(search);
+  if (covers) {
+    const at = parseCoveredTime(covers[1] ?? "", zone, now);
+    if (at !== null) return toMs(s.from) <= at && at < toMs(s.to);
+  }
+  const words = `${s.name} ${s.note} ${s.tags.join(" ")} ${s.id} ${s.nodes.map((n) => n.name).join(" ")}`.toLowerCase();
+  return search.split(/\s+/).every((word) => words.includes(word));
+}
+
+export type SortKey = "name" | "size" | "start" | "end" | "status" | "created" | "nodes" | "coverage";
+
+const statusRank: Record<string, number> = { Pending: 0, "In Progress": 1, Completed: 2, Dissected: 3, Failed: 4 };
+
+export function sortSnapshots(list: Snapshot[], key: SortKey, descending: boolean): Snapshot[] {
+  const value = (s: Snapshot): string | number => {
+    switch (key) {
+      case "name": return s.name.toLowerCase();
+      case "size": return s.size_bytes;
+      case "start": return s.start ?? s.from;
+      case "end": return s.end ?? s.to;
+      case "status": return statusRank[s.status] ?? 9;
+      case "nodes": return s.nodes.length;
+      case "coverage": return s.coverage;
+      default: return s.created_at;
+    }
+  };
+  return [...list].sort((a, b) => {
+    const [x, y] = [value(a), value(b)];
+    const order = x < y ? -1 : x > y ? 1 : a.id < b.id ? -1 : 1;
+    return descending ? -order : order;
+  });
+}
+
+/** "removes 2 dissections (412,880 entries)" */
+export function dissectionsWords(list: Snapshot[]): string {
+  const all = list.flatMap((s) => s.dissections);
+  if (all.length === 0) return "";
+  const entries = all.reduce((sum, d) => sum + d.progress.entries, 0);
+  return ` and removes ${plural(all.length, "dissection")} (${formatCount(entries)} ${entries === 1 ? "entry" : "entries"})`;
+}
