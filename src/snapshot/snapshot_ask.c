@@ -1,0 +1,184 @@
+/* What the nodes hold, before anything is taken. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "snapshot/snapshot_coverage.h"
+#include "snapshot/snapshot_json.h"
+#include "snapshot/snapshot_source.h"
+
+/* The share of a segment that lies in the window. */
+static uint64_t share(const struct ring_segment_info *s, int64_t from_ns, int64_t to_ns)
+{
+    if (s->packets == 0 || s->last_ns < from_ns || s->first_ns >= to_ns)
+        return 0;
+    if (s->first_ns >= from_ns && s->last_ns < to_ns)
+        return s->size_bytes;
+    int64_t from = s->first_ns > from_ns ? s->first_ns : from_ns;
+    int64_t to = s->last_ns < to_ns ? s->last_ns : to_ns;
+    double span = (double)(s->last_ns - s->first_ns);
+    double part = span > 0 ? (double)(to - from) / span : 1;
+    return (uint64_t)((double)s->size_bytes * (part < 1 ? part : 1));
+}
+
+static int take_over(struct snapshot_node_availability *node, struct snapshot_coverage *coverage)
+{
+    node->held = coverage->covered; /* moved */
+    node->held_count = coverage->covered_count;
+    node->gaps = coverage->gaps;
+    node->gap_count = coverage->gap_count;
+    *coverage = (struct snapshot_coverage){0};
+    return 0;
+}
+
+static int ask_ring(struct snapshot_node_availability *node, const struct snapshot_source *source,
+                    int64_t offset, struct snapshot_interval window, struct error *reterr)
+{
+    struct ring_list list = {0}, all = {0};
+    int r =
+        source->list(source->ctx, window.from_ns + offset, window.to_ns + offset, &list, reterr);
+    if (r == 0)
+        r = source->list(source->ctx, INT64_MIN, INT64_MAX, &all, reterr);
+    struct snapshot_coverage coverage = {0};
+    if (r == 0) {
+        r = snapshot_coverage_from_ring(&list, window, offset, &coverage);
+        if (r == 0)
+            take_over(node, &coverage);
+    }
+    for (size_t i = 0; r == 0 && i < list.segment_count; i++)
+        node->bytes_in_window +=
+            share(&list.segments[i], window.from_ns + offset, window.to_ns + offset);
+    if (r == 0 && all.covered_count) {
+        node->oldest_ns = all.covered[0].from_ns - offset;
+        node->newest_ns = all.covered[all.covered_count - 1].to_ns - offset;
+    }
+    ring_list_done(&list);
+    ring_list_done(&all);
+    return r;
+}
+
+/* A window that ends in the future is not missing its future. */
+static struct snapshot_interval past_part(struct snapshot_interval window, int64_t until)
+{
+    if (window.to_ns > until)
+        window.to_ns = until > window.from_ns ? until : window.from_ns;
+    return window;
+}
+
+static int ask_node(struct snapshot_node_availability *node, const struct snapshot_take_node *who,
+                    struct snapshot_interval window, struct error *reterr)
+{
+    const struct snapshot_source *source = who->source;
+    struct snapshot_source_status status = {0};
+    struct error e = {.text = "The node is not known to the hub."};
+    node->oldest_ns = INT64_MAX;
+    node->newest_ns = INT64_MIN;
+    node->name = strdup(who->name);
+    int r = source ? source->status(source->ctx, &status, &e) : -EHOSTUNREACH;
+    if (r == 0) {
+        int64_t visible = status.captured_until_ns - status.clock_offset_ns, now = clock_now_ns();
+        bool fresh = status.recording && visible > now - 5 * NS_PER_S;
+        r = ask_ring(node, source, status.clock_offset_ns, past_part(window, fresh ? visible : now),
+                     &e);
+    }
+    node->reachable = r == 0;
+    node->detail = strdup(r == 0 ? "" : e.text);
+    if (!node->name || !node->detail || r == -ENOMEM)
+        return error_set(reterr, -ENOMEM, "There is no memory to ask the nodes.");
+    return 0;
+}
+
+int snapshot_ask(const struct snapshot_take_node *nodes, size_t count,
+                 struct snapshot_interval window, struct snapshot_availability *ret_availability,
+                 struct error *reterr)
+{
+    struct snapshot_availability a = {.oldest_ns = INT64_MAX, .newest_ns = INT64_MIN};
+    a.nodes = calloc(count + 1, sizeof *a.nodes);
+    int r = a.nodes ? 0 : error_set(reterr, -ENOMEM, "There is no memory to ask the nodes.");
+    a.whole = count > 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct snapshot_node_availability *node = &a.nodes[a.node_count++];
+        r = ask_node(node, &nodes[i], window, reterr);
+        a.whole &= node->reachable && node->gap_count == 0;
+        a.anything |= node->held_count > 0 || (node->reachable && window.to_ns > clock_now_ns());
+        a.estimate_bytes += node->bytes_in_window;
+        if (node->oldest_ns < a.oldest_ns)
+            a.oldest_ns = node->oldest_ns;
+        if (node->newest_ns > a.newest_ns)
+            a.newest_ns = node->newest_ns;
+    }
+    if (r < 0)
+        snapshot_availability_done(&a);
+    else
+        *ret_availability = a;
+    return r;
+}
+
+void snapshot_availability_done(struct snapshot_availability *a)
+{
+    for (size_t i = 0; i < a->node_count; i++) {
+        free(a->nodes[i].name);
+        free(a->nodes[i].detail);
+        free(a->nodes[i].held);
+        free(a->nodes[i].gaps);
+    }
+    free(a->nodes);
+    *a = (struct snapshot_availability){0};
+}
+
+int snapshot_availability_check(const struct snapshot_availability *a,
+                                struct snapshot_interval window, struct error *reterr)
+{
+    if (a->anything)
+        return 0;
+    bool reachable = false;
+    for (size_t i = 0; i < a->node_count; i++)
+        reachable |= a->nodes[i].reachable;
+    if (a->node_count == 0)
+        return error_set(reterr, -EHOSTUNREACH, "No node is known: there is nothing to take.");
+    if (!reachable)
+        return error_set(reterr, -EHOSTUNREACH, "None of the nodes answers.");
+    char f[CLOCK_TEXT_SIZE], t[CLOCK_TEXT_SIZE], o[CLOCK_TEXT_SIZE], n[CLOCK_TEXT_SIZE];
+    clock_format(window.from_ns, f);
+    clock_format(window.to_ns, t);
+    if (a->oldest_ns >= a->newest_ns)
+        return error_set(reterr, -ENODATA,
+                         "Nothing is there from %s to %s: the nodes have recorded nothing yet.", f,
+                         t);
+    return error_set(reterr, -ENODATA, "Nothing is left from %s to %s: available is %s to %s.", f,
+                     t, clock_format(a->oldest_ns, o), clock_format(a->newest_ns, n));
+}
+
+void snapshot_availability_write_json(const struct snapshot_availability *a,
+                                      const struct snapshot_quota *quota, struct json_writer *w)
+{
+    bool any = a->oldest_ns <= a->newest_ns;
+    json_begin_object(w);
+    json_key(w, "nodes");
+    json_begin_array(w);
+    for (size_t i = 0; i < a->node_count; i++) {
+        const struct snapshot_node_availability *node = &a->nodes[i];
+        json_begin_object(w);
+        json_member_str(w, "name", node->name);
+        json_key(w, "held");
+        json_begin_array(w);
+        for (size_t k = 0; k < node->held_count; k++)
+            snapshot_interval_write_json(node->held[k], w);
+        json_end_array(w);
+        json_key(w, "gaps");
+        json_begin_array(w);
+        for (size_t k = 0; k < node->gap_count; k++)
+            snapshot_gap_write_json(&node->gaps[k], w);
+        json_end_array(w);
+        json_member_uint(w, "bytes_in_window", node->bytes_in_window);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    snapshot_member_time_or_null(w, "oldest", any, a->oldest_ns);
+    snapshot_member_time_or_null(w, "newest", any, a->newest_ns);
+    json_member_uint(w, "estimate_bytes", a->estimate_bytes);
+    json_key(w, "quota");
+    snapshot_quota_write_json(quota, w);
+    json_end_object(w);
+}

@@ -1,0 +1,325 @@
+#include "snapshot/snapshot_extract.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/io.h"
+#include "packet/capture_reader.h"
+#include "packet/pcapng_writer.h"
+#include "snapshot/snapshot_filter.h"
+#include "snapshot/snapshot_hash.h"
+#include "snapshot/snapshot_read.h"
+#include "snapshot/snapshot_store_private.h"
+
+enum {
+    FLUSH_BYTES = 1024 * 1024,
+    BUFFER_BYTES = 24 * 1024 * 1024, /* flush size, and the largest block */
+    POLL_NS = 200 * 1000 * 1000
+};
+
+/* ── the work, in the job ── */
+
+struct cut {
+    const struct snapshot_extract *extract;
+    struct snapshot_extract_file *file;
+    struct snapshot_filter *filter;
+    struct capture_reader *reader;
+    struct buf out;
+    struct snapshot_hash hash;
+};
+
+static int flush(struct cut *c, struct error *reterr)
+{
+    if (buf_failed(&c->out))
+        return error_set(reterr, buf_failed(&c->out), "There is no memory for the output.");
+    snapshot_hash_add(&c->hash, c->out.data, c->out.len);
+    int r = io_write(SNAPSHOT_PHASE_DATA, c->file->out_fd, c->out.data, c->out.len);
+    if (r < 0)
+        return error_set(reterr, r, "Writing the trimmed segment failed: %s.", strerrordesc_np(-r));
+    c->file->bytes += c->out.len;
+    buf_reset(&c->out);
+    return 0;
+}
+
+static void take_packet(struct cut *c, const struct packet *packet)
+{
+    struct snapshot_extract_file *f = c->file;
+    if (packet->ts_ns < c->extract->from_ns || packet->ts_ns >= c->extract->to_ns ||
+        !snapshot_filter_match(c->filter, packet))
+        return;
+    pcapng_put_packet(&c->out, packet, NULL);
+    f->packets++;
+    if (packet->ts_ns < f->first_ns)
+        f->first_ns = packet->ts_ns;
+    if (packet->ts_ns > f->last_ns)
+        f->last_ns = packet->ts_ns;
+}
+
+static void take_statistics(struct cut *c)
+{
+    const struct capture_statistics *s = capture_reader_statistics(c->reader);
+    if (s->ts_ns < c->extract->from_ns || s->ts_ns >= c->extract->to_ns)
+        return;
+    struct pcapng_statistics copy = {.ts_ns = s->ts_ns,
+                                     .received = s->received,
+                                     .dropped_by_interface = s->dropped_by_interface,
+                                     .dropped_by_os = s->dropped_by_os};
+    pcapng_put_statistics(&c->out, s->interface, &copy);
+}
+
+static int cut_events(struct cut *c, struct error *reterr)
+{
+    pcapng_put_section(&c->out, NULL, "trawl " TRAWL_VERSION, NULL);
+    for (;;) {
+        if (c->extract->cancel && __atomic_load_n(c->extract->cancel, __ATOMIC_RELAXED))
+            return error_set(reterr, -ECANCELED, "It was cancelled.");
+        struct packet packet;
+        int event = capture_reader_next(c->reader, &packet, reterr);
+        if (event < 0)
+            return event;
+        if (event == CAPTURE_END)
+            return flush(c, reterr);
+        if (event == CAPTURE_PACKET)
+            take_packet(c, &packet);
+        else if (event == CAPTURE_INTERFACE)
+            pcapng_put_interface(&c->out, capture_reader_interface(c->reader, packet.interface));
+        else if (event == CAPTURE_STATISTICS)
+            take_statistics(c);
+        else if (event == CAPTURE_DAMAGE)
+            c->file->damage++;
+        int r = c->out.len >= FLUSH_BYTES ? flush(c, reterr) : 0;
+        if (r < 0)
+            return r;
+    }
+}
+
+static int cut_file(const struct snapshot_extract *extract, struct snapshot_extract_file *file,
+                    struct snapshot_filter *filter, struct error *reterr)
+{
+    struct cut c = {.extract = extract, .file = file, .filter = filter};
+    file->packets = file->bytes = file->damage = 0;
+    file->first_ns = INT64_MAX;
+    file->last_ns = INT64_MIN;
+    buf_init(&c.out, BUFFER_BYTES);
+    struct capture_reader_options options = {.end_offset = file->end_offset};
+    int r = snapshot_hash_begin(&c.hash);
+    if (r == 0)
+        r = capture_reader_open(file->in_fd, &options, &c.reader, reterr);
+    if (r == 0)
+        r = cut_events(&c, reterr);
+    else if (r == -EBADMSG) { /* no capture at all: all of it is damage */
+        file->damage++;
+        r = 0;
+    }
+    if (r == 0 && snapshot_hash_end(&c.hash, file->sha256) < 0)
+        r = error_set(reterr, -EIO, "SHA-256 could not be computed.");
+    capture_reader_free(c.reader);
+    snapshot_hash_done(&c.hash);
+    buf_done(&c.out);
+    return r;
+}
+
+/* ── the job ── */
+
+static void result_json(const struct snapshot_extract_file *f, size_t index, struct buf *line)
+{
+    struct json_writer w;
+    json_init(&w, line);
+    json_begin_object(&w);
+    json_member_uint(&w, "file", index);
+    json_member_uint(&w, "packets", f->packets);
+    json_member_uint(&w, "bytes", f->bytes);
+    json_member_int(&w, "first", f->first_ns);
+    json_member_int(&w, "last", f->last_ns);
+    json_member_uint(&w, "damage", f->damage);
+    json_member_str(&w, "sha256", f->sha256);
+    json_end_object(&w);
+}
+
+static int parse_request(struct slice text, struct arena *arena, struct snapshot_extract *e,
+                         struct error *reterr)
+{
+    json_t *root = snapshot_read_document(text, "extract", 1, "The job's request", reterr);
+    if (!root)
+        return -EBADMSG;
+    struct snapshot_read r = {.arena = arena};
+    e->from_ns = snapshot_read_int(&r, root, "from");
+    e->to_ns = snapshot_read_int(&r, root, "to");
+    e->bpf = snapshot_read_optional(&r, root, "bpf");
+    const json_t *list = snapshot_read_array(&r, root, "ends", JOB_MAX_FDS / 2, &e->file_count);
+    e->files = snapshot_read_alloc(&r, e->file_count, sizeof *e->files);
+    for (size_t i = 0; !r.bad && i < e->file_count; i++) {
+        e->files[i].end_offset = (uint64_t)json_integer_value(json_array_get(list, i));
+        e->files[i].in_fd = (int)(JOB_FIRST_FD + 2 * i);
+        e->files[i].out_fd = (int)(JOB_FIRST_FD + 2 * i + 1);
+    }
+    json_decref(root);
+    return snapshot_read_result(&r, "The job's request", reterr);
+}
+
+static int run_job(struct job_context *ctx, struct arena *arena, struct error *reterr)
+{
+    struct snapshot_extract extract = {0};
+    int r = parse_request(ctx->request, arena, &extract, reterr);
+    if (r == 0 && ctx->fd_count != 2 * extract.file_count)
+        r = error_set(reterr, -EBADMSG, "The job was given the wrong number of files.");
+    if (r < 0)
+        return r;
+    struct snapshot_filter filter;
+    r = snapshot_filter_init(&filter, extract.bpf, reterr);
+    if (r == 0)
+        r = job_enter_sandbox(ctx, reterr);
+    struct buf line;
+    buf_init(&line, 4096);
+    for (size_t i = 0; r == 0 && i < extract.file_count; i++) {
+        r = cut_file(&extract, &extract.files[i], &filter, reterr);
+        buf_reset(&line);
+        result_json(&extract.files[i], i, &line);
+        if (r == 0)
+            r = job_report(ctx, buf_slice(&line));
+    }
+    buf_done(&line);
+    snapshot_filter_done(&filter);
+    return r;
+}
+
+static int job_main_extract(struct job_context *ctx)
+{
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    struct arena arena;
+    arena_init(&arena, 16 * 1024 * 1024);
+    int r = run_job(ctx, &arena, &e);
+    arena_done(&arena);
+    return r < 0 ? job_fail(ctx, &e) : 0;
+}
+
+const struct job_kind job_kind_extract = {.name = "extract", .run = job_main_extract};
+
+/* ── the parent ── */
+
+static int request_json(const struct snapshot_extract *e, struct buf *out)
+{
+    struct json_writer w;
+    json_init(&w, out);
+    json_begin_object(&w);
+    json_member_str(&w, "format", "extract");
+    json_member_int(&w, "version", 1);
+    json_member_int(&w, "from", e->from_ns);
+    json_member_int(&w, "to", e->to_ns);
+    json_member_str(&w, "bpf", e->bpf && e->bpf[0] ? e->bpf : NULL);
+    json_key(&w, "ends");
+    json_begin_array(&w);
+    for (size_t i = 0; i < e->file_count; i++)
+        json_uint(&w, e->files[i].end_offset);
+    json_end_array(&w);
+    json_end_object(&w);
+    return buf_failed(out);
+}
+
+/* What the job says is checked like anything from outside. */
+static int take_result(struct snapshot_extract *e, struct slice line, size_t *done)
+{
+    json_t *root = json_loadb((const char *)line.data, line.len, 0, NULL);
+    struct arena arena;
+    arena_init(&arena, 64 * 1024);
+    struct snapshot_read r = {.arena = &arena};
+    if (!json_object_get(root, "error")) {
+        uint64_t index = snapshot_read_uint(&r, root, "file");
+        if (!r.bad && index == *done && index < e->file_count) {
+            struct snapshot_extract_file *f = &e->files[index];
+            f->packets = snapshot_read_uint(&r, root, "packets");
+            f->bytes = snapshot_read_uint(&r, root, "bytes");
+            f->first_ns = snapshot_read_int(&r, root, "first");
+            f->last_ns = snapshot_read_int(&r, root, "last");
+            f->damage = snapshot_read_uint(&r, root, "damage");
+            snapshot_read_sha256(&r, root, "sha256", f->sha256);
+            ++*done;
+        } else {
+            r.bad = true;
+        }
+    }
+    arena_done(&arena);
+    json_decref(root);
+    return r.bad ? -EPROTO : 0;
+}
+
+static int listen_to(struct snapshot_extract *e, struct job *job, size_t *done)
+{
+    struct buf line;
+    buf_init(&line, 64 * 1024);
+    int r;
+    for (;;) {
+        r = job_receive(job, POLL_NS, &line);
+        if (e->cancel && __atomic_load_n(e->cancel, __ATOMIC_RELAXED)) {
+            job_cancel(job);
+            r = -ECANCELED;
+            break;
+        }
+        if (r == -ETIMEDOUT)
+            continue;
+        if (r == 1)
+            r = take_result(e, buf_slice(&line), done) < 0 ? -EPROTO : 1;
+        if (r <= 0)
+            break;
+    }
+    buf_done(&line);
+    return r;
+}
+
+static int run_in_job(struct snapshot_extract *e, struct error *reterr)
+{
+    struct buf request;
+    buf_init(&request, JOB_MAX_LINE_BYTES);
+    int *fds = calloc(2 * e->file_count, sizeof *fds);
+    int r = fds ? request_json(e, &request) : -ENOMEM;
+    if (r < 0) {
+        free(fds);
+        buf_done(&request);
+        return error_set(reterr, r, "There is no memory for the extract job.");
+    }
+    for (size_t i = 0; i < e->file_count; i++) {
+        fds[2 * i] = e->files[i].in_fd;
+        fds[2 * i + 1] = e->files[i].out_fd;
+    }
+    struct job_spec spec = {.kind = "extract",
+                            .request = buf_slice(&request),
+                            .fds = fds,
+                            .fd_count = 2 * e->file_count,
+                            .memory_bytes = 256 * 1024 * 1024,
+                            .stdout_fd = -1};
+    struct job *job = NULL;
+    r = job_start(&spec, &job, reterr);
+    free(fds);
+    buf_done(&request);
+    if (r < 0)
+        return r;
+    size_t done = 0;
+    r = listen_to(e, job, &done);
+    struct job_result result;
+    int waited = job_wait(job, &result);
+    job_free(job);
+    if (r == -ECANCELED)
+        return error_set(reterr, r, "It was cancelled.");
+    if (waited < 0)
+        return error_set(reterr, waited, "The extract job could not be waited for.");
+    if (!result.ok)
+        return error_set(reterr, result.error.code ? result.error.code : -EIO,
+                         "The extract job failed: %s", result.error.text);
+    if (r < 0 || done != e->file_count)
+        return error_set(reterr, -EPROTO, "The extract job ended without its results.");
+    return 0;
+}
+
+int snapshot_extract_run(struct snapshot_extract *extract, struct error *reterr)
+{
+    if (extract->file_count == 0)
+        return 0;
+    if (!extract->in_process)
+        return run_in_job(extract, reterr);
+    struct snapshot_filter filter;
+    int r = snapshot_filter_init(&filter, extract->bpf, reterr);
+    for (size_t i = 0; r == 0 && i < extract->file_count; i++)
+        r = cut_file(extract, &extract->files[i], &filter, reterr);
+    snapshot_filter_done(&filter);
+    return r;
+}
