@@ -420,6 +420,7 @@ static bool call_once(struct dissect_conn *conn, uint8_t index)
                                     .len = view.len,
                                     .offset = side->offset,
                                     .ended = ended || conn->transport == DISSECT_UDP,
+                                    .cut = ended && conn->cut,
                                     .is_datagram = conn->transport == DISSECT_UDP};
     side->end_seen |= ended;
     uint64_t before = side->offset;
@@ -636,6 +637,7 @@ void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
 {
     if (conn->mode == CONN_CLOSED)
         return;
+    conn->cut = end == END_OF_DATA || end == END_TIMEOUT;
     if (conn->transport == DISSECT_TCP) {
         uint8_t first = conn->client_side;
         dissect_conn_end_side(conn, first);

@@ -77,6 +77,7 @@ struct dissect_conn {
     bool sides_fixed; /* an entry was begun */
     bool swap_wanted;
     bool switch_wanted;
+    bool cut; /* what ends now, no peer ended */
     bool had_gap;
     bool proven;   /* the dissector in charge has consumed something */
     int switch_to; /* registry index, or -1: detect anew */

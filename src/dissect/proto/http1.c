@@ -393,6 +393,10 @@ static enum dissect_result read_start(struct dissect_conn *conn, struct http1_st
         dissect_take(conn, stream, NULL, NULL, blank);
     if (stream->len == 0)
         return DISSECT_OK;
+    /* The client's next request was held back and is read before its answer. */
+    bool client_waits = state->client_held && state->side[DIR_CLIENT].phase == PHASE_START;
+    if (stream->dir == DIR_SERVER && client_waits && !stream->ended)
+        return DISSECT_MORE;
     size_t n = whole_line(side, stream);
     struct http1_message line = {0};
     struct slice text = slice_of(stream->data, n);
@@ -476,6 +480,7 @@ static enum dissect_result read_phase(struct dissect_conn *conn, struct http1_st
         take_body(conn, side, stream, stream->len);
         return DISSECT_OK;
     case PHASE_WAIT:
+        state->client_held = true;
         if (!stream->ended)
             return DISSECT_MORE;
         side->phase = PHASE_START;
@@ -493,6 +498,8 @@ static enum dissect_result http1_data(struct dissect_conn *conn, void *opaque,
     struct side *side = &state->side[stream->dir];
     size_t len = stream->len;
     state->swapped = false;
+    if (stream->dir == DIR_CLIENT)
+        state->client_held = false;
     if (stream->ended && !stream->cut)
         side->ended_by_peer = true;
     for (int turn = 0; len && turn < MAX_TURNS; turn++) {

@@ -73,8 +73,10 @@ static void set_answered_status(struct exchange *x, bool over, enum dissect_end 
     const char *by_code = status_by_code(&x->response);
     bool gap = x->request.has_gap || x->response.has_gap;
     if (gap || x->after_loss)
-        dissect_set_status(x->entry, x->response.done && !x->after_loss ? by_code : "incomplete",
-                           "capture_gap");
+        dissect_set_status(
+            x->entry,
+            x->response.done && !x->response.cut_short && !x->after_loss ? by_code : "incomplete",
+            "capture_gap");
     else if (x->window_start)
         dissect_set_status(x->entry, "incomplete", "window_start");
     else if (x->response.done || !over)
@@ -224,6 +226,8 @@ void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum 
     side->phase = PHASE_LOST;
     side->scanned = 0;
     side->lost_some |= is_gap;
+    if (is_gap && side->at)
+        http1_message_of(side->at, dir)->cut_short = true;
     if (dir == DIR_CLIENT && is_gap && state->pipelines)
         stop_pairing(conn, state);
     if (dir == DIR_SERVER && state->side[DIR_CLIENT].phase == PHASE_WAIT)

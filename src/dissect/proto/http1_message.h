@@ -37,6 +37,7 @@ struct http1_message {
     bool begun, head_done, done;
     bool truncated; /* a cap was hit */
     bool has_gap;   /* bytes inside are missing: the body is kept up to there */
+    bool cut_short; /* so many are missing that its end was not seen */
 };
 
 /* "METHOD SP target SP HTTP/x.y" with or without its line end. False when it is none.

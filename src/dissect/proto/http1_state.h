@@ -53,7 +53,8 @@ struct http1_state {
     bool pipelines;
     bool unsure;
     bool any_request;
-    bool swapped; /* in this call: the engine will call again */
+    bool client_held; /* it has bytes behind a CONNECT or Upgrade */
+    bool swapped;     /* in this call: the engine will call again */
 };
 
 struct http1_message *http1_message_of(struct exchange *x, enum dissect_dir dir);
