@@ -9,7 +9,8 @@
 
 enum {
     ZSTD_WINDOW_LOG_MAX = 26,
-    GZIP_WITH_HEADER = 15 + 16 /* window bits, gzip wrapper only */
+    GZIP_WITH_HEADER = 15 + 16, /* window bits, gzip wrapper only */
+    PIECE_BYTES = 128 << 10     /* zstd and lz4 lose the output of a call that meets damage */
 };
 
 struct input_decoder {
@@ -159,9 +160,10 @@ static int run_lz4(struct input_decoder *d, struct slice *in, uint8_t *out, size
 int input_decoder_run(struct input_decoder *d, struct slice *in, uint8_t *out, size_t out_size,
                       size_t *ret_written, struct error *reterr)
 {
-    size_t room = out_size;
+    size_t room = d->codec == INPUT_GZIP || out_size < PIECE_BYTES ? out_size : PIECE_BYTES;
     size_t before = in->len;
     int r = -EINVAL;
+    *ret_written = 0;
     switch (d->codec) {
     case INPUT_GZIP:
         r = run_gzip(d, in, out, &room, reterr);
@@ -175,7 +177,7 @@ int input_decoder_run(struct input_decoder *d, struct slice *in, uint8_t *out, s
     case INPUT_PLAIN:
         break;
     }
-    *ret_written = r < 0 ? 0 : room;
+    *ret_written = room; /* what gzip put before the damage is good */
     if (r == 0 && before && out_size && in->len == before && room == 0)
         return error_set(reterr, -EBADMSG, "the compressed data does not go on");
     return r;

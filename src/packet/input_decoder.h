@@ -23,7 +23,8 @@ enum input_codec input_codec_detect(struct slice first_bytes);
 int input_decoder_new(enum input_codec codec, struct input_decoder **ret_decoder);
 void input_decoder_free(struct input_decoder *decoder);
 
-/* Moves *in over what was consumed; *ret_written bytes were put into out. Neither may be zero at
+/* Moves *in over what was consumed; *ret_written bytes were put into out, also before an
+ * error. Neither may be zero at
  * the same time while both had room: that is -EBADMSG, like damage in the stream. */
 int input_decoder_run(struct input_decoder *decoder, struct slice *in, uint8_t *out,
                       size_t out_size, size_t *ret_written, struct error *reterr);
