@@ -33,6 +33,24 @@ static int set_error(struct error *reterr, const char *expression, const char *w
                      reason);
 }
 
+/* libpcap takes it for an error when a link type can never match ("ip6" on LINKTYPE_IPV4); to us it
+ * is an answer, since one expression serves many interfaces. */
+static bool matches_nothing(const char *why)
+{
+    return strcmp(why, "expression rejects all packets") == 0;
+}
+
+static int reject_all(struct bpf_program *program)
+{
+    struct bpf_insn *insn = calloc(1, sizeof *insn); /* freed by pcap_freecode, like its own */
+    if (!insn)
+        return -1;
+    insn->code = BPF_RET | BPF_K;
+    program->bf_insns = insn;
+    program->bf_len = 1;
+    return 0;
+}
+
 int bpf_compile(uint16_t link_type, uint32_t snaplen_bytes, const char *expression,
                 struct bpf **ret_bpf, struct error *reterr)
 {
@@ -49,6 +67,8 @@ int bpf_compile(uint16_t link_type, uint32_t snaplen_bytes, const char *expressi
         return error_set(reterr, -ENOMEM, "There is not enough memory to compile the filter.");
     }
     int result = pcap_compile(handle, &bpf->program, expression, 1, PCAP_NETMASK_UNKNOWN);
+    if (result < 0 && matches_nothing(pcap_geterr(handle)))
+        result = reject_all(&bpf->program);
     if (result < 0)
         set_error(reterr, expression, pcap_geterr(handle));
     pcap_close(handle);

@@ -17,7 +17,8 @@ enum {
     BPF_EXPRESSION_BYTES_MAX = 16384
 };
 
-/* An empty expression matches everything. snaplen is what a match returns to the kernel, 0 = all.
+/* An empty expression matches everything; one that can match nothing of this link type compiles to
+ * a filter that matches nothing. snaplen is what a match returns to the kernel, 0 = all.
  * -EINVAL with a sentence that names the expression, -ENOMEM. */
 int bpf_compile(uint16_t link_type, uint32_t snaplen_bytes, const char *expression,
                 struct bpf **ret_bpf, struct error *reterr);
