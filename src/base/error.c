@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void fill(struct error *reterr, int code, uint64_t offset, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void
+fill(struct error *reterr, int code, uint64_t offset, const char *format, va_list args)
 {
     if (!reterr)
         return;

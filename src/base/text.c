@@ -30,9 +30,10 @@ bool text_is_utf8(struct slice s)
 {
     size_t pos = 0;
     while (pos < s.len) {
-        uint64_t eight;
-        if (s.len - pos >= 8 &&
-            (memcpy(&eight, s.data + pos, 8), (eight & UINT64_C(0x8080808080808080)) == 0)) {
+        uint64_t eight = UINT64_MAX;
+        if (s.len - pos >= 8)
+            memcpy(&eight, s.data + pos, 8);
+        if ((eight & UINT64_C(0x8080808080808080)) == 0) {
             pos += 8;
             continue;
         }
