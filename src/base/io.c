@@ -170,6 +170,17 @@ int io_ftruncate(const char *phase, int fd, off_t size)
     return r < 0 ? r : result(ftruncate(fd, size));
 }
 
+int io_preallocate(const char *phase, int fd, off_t n)
+{
+    int r = fault(phase, "fallocate", true);
+    if (r < 0)
+        return r;
+    do
+        r = result(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, n));
+    while (r == -EINTR);
+    return r == -EOPNOTSUPP ? 0 : r;
+}
+
 ssize_t io_read_full(int fd, void *data, size_t n)
 {
     size_t got = 0;

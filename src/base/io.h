@@ -26,6 +26,8 @@ int io_mkdir(const char *phase, int dir, const char *name, mode_t mode);
 /* Opens for writing (O_CLOEXEC is added). The descriptor, or a negative errno. */
 int io_create(const char *phase, int dir, const char *name, int flags, mode_t mode);
 int io_ftruncate(const char *phase, int fd, off_t size);
+/* Reserves blocks for n bytes without changing the file's size; 0 where the file system cannot. */
+int io_preallocate(const char *phase, int fd, off_t n);
 
 /* Reads up to n bytes until end of file: the count. */
 ssize_t io_read_full(int fd, void *data, size_t n);
