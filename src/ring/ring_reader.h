@@ -139,9 +139,10 @@ struct ring_status {
     uint64_t budget_bytes, segment_bytes;
     uint64_t used_bytes; /* on disk now, open segments with what is reserved for them */
     uint32_t segment_count;
-    int64_t oldest_ns, newest_ns; /* covered time; both 0 when the ring is empty */
-    int64_t retention_ns; /* how far back it reaches; once recycling began, a stable figure */
-    bool recycling;       /* the budget has been reached at least once */
+    int64_t oldest_ns, newest_ns;  /* covered time; both 0 when the ring is empty */
+    int64_t retention_ns;          /* how far back it reaches now */
+    int64_t expected_retention_ns; /* when full, at the recent rate; 0 = unknown */
+    bool recycling;                /* the budget has been reached at least once */
     uint64_t
         hour_budget_bytes; /* a budget that would hold an hour at the recent rate; 0 = unknown */
     struct ring_interface_status interfaces[RING_MAX_INTERFACES];

@@ -1,0 +1,498 @@
+#include "ring/ring_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "ring/ring_lock.h"
+#include "ring/ring_pins.h"
+#include "ring/ring_recover.h"
+#include "ring/ring_writer_internal.h"
+
+#define FLUSH_EVERY_NS   (200 * NS_PER_MS)
+#define PUBLISH_EVERY_NS (200 * NS_PER_MS)
+#define ROTATE_AFTER_NS  (60 * NS_PER_S)
+#define CLEAN_EVERY_NS   (60 * NS_PER_S)
+
+enum {
+    GROUP = 32, /* packets whose table lines are fetched together */
+    LINK_ETHERNET = 1
+};
+
+/* ── opening ── */
+
+uint64_t ring_budget_auto(int dir_fd)
+{
+    struct statvfs fs;
+    uint64_t least = UINT64_C(1) << 30, most = UINT64_C(64) << 30;
+    if (fstatvfs(dir_fd, &fs) < 0)
+        return least;
+    uint64_t part = (uint64_t)fs.f_blocks * fs.f_frsize / 20;
+    return part < least ? least : part > most ? most : part;
+}
+
+static int settle_sizes(struct ring_writer_options *options, struct error *reterr)
+{
+    char least[24], given[24];
+    if (options->budget_bytes == 0)
+        options->budget_bytes = ring_budget_auto(options->dir_fd);
+    uint64_t min = (uint64_t)RING_MIN_SEGMENT_BYTES * RING_MIN_SEGMENTS + RING_OVERHEAD_BYTES;
+    if (options->budget_bytes < min)
+        return error_set(reterr, -EINVAL, "a ring of %s is too small: it takes at least %s",
+                         text_format_size(options->budget_bytes, given),
+                         text_format_size(min, least));
+    uint64_t segment = options->segment_bytes;
+    if (segment == 0) {
+        segment = options->budget_bytes / 16;
+        segment = segment > UINT64_C(64) << 20 ? UINT64_C(64) << 20 : segment;
+    }
+    segment &= ~(uint64_t)(RING_SECTOR_BYTES - 1);
+    if (segment < RING_MIN_SEGMENT_BYTES)
+        segment = RING_MIN_SEGMENT_BYTES;
+    if (segment > options->budget_bytes / RING_MIN_SEGMENTS || segment > UINT64_C(1) << 30)
+        return error_set(reterr, -EINVAL,
+                         "segments of %s are too large for a ring of %s: at most an eighth of it, "
+                         "and 1 GiB",
+                         text_format_size(segment, least),
+                         text_format_size(options->budget_bytes, given));
+    options->segment_bytes = segment;
+    if (options->snaplen_bytes == 0 || options->snaplen_bytes > RING_MAX_SNAPLEN)
+        options->snaplen_bytes = RING_MAX_SNAPLEN;
+    if (options->primary_link_type == 0)
+        options->primary_link_type = LINK_ETHERNET;
+    return 0;
+}
+
+static void set_texts(struct ring_writer *writer)
+{
+    struct utsname uts;
+    snprintf(writer->application, sizeof writer->application, "trawl %s", TRAWL_VERSION);
+    if (uname(&uts) == 0)
+        snprintf(writer->os, sizeof writer->os, "%.60s %.80s", uts.sysname, uts.release);
+    snprintf(writer->filter, sizeof writer->filter, "%s",
+             writer->options.filter ? writer->options.filter : "");
+}
+
+static int open_pins(struct ring_writer *writer, struct error *reterr)
+{
+    int dir = writer->options.dir_fd;
+    int r = io_mkdir("ring-pin", dir, RING_PINS_DIR, 0750);
+    if (r < 0 && r != -EEXIST)
+        return error_set(reterr, r, "%s/" RING_PINS_DIR " cannot be made: %s",
+                         writer->options.ring_dir, strerror(-r));
+    writer->pins_fd = openat(dir, RING_PINS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return writer->pins_fd < 0
+               ? error_set(reterr, -errno, "%s/" RING_PINS_DIR " cannot be opened: %s",
+                           writer->options.ring_dir, strerror(errno))
+               : 0;
+}
+
+static void note_recovery(struct ring_writer *writer, const struct ring_recovered *recovered)
+{
+    if (recovered->rebuilt || recovered->removed)
+        snprintf(writer->recovery, sizeof writer->recovery,
+                 "%u segments indexed again, %u torn tails cut off, %u unreadable files removed",
+                 recovered->rebuilt, recovered->cut, recovered->removed);
+}
+
+static int open_state(struct ring_writer *writer, int64_t now_ns, struct error *reterr)
+{
+    struct ring_disk *disk = &writer->disk;
+    struct ring_state_body old;
+    int r = ring_state_create(writer->options.dir_fd, &disk->map, &old, reterr);
+    if (r < 0)
+        return r;
+    disk->store = (struct ring_store){.dir_fd = writer->options.dir_fd,
+                                      .pins_fd = writer->pins_fd,
+                                      .budget_bytes = writer->options.budget_bytes,
+                                      .floor_bytes = writer->options.floor_bytes,
+                                      .recycled_until_ns = old.recycled_until_ns,
+                                      .recycling = old.flags & RING_STATE_RECYCLING};
+    struct ring_recovered recovered;
+    r = ring_recover(&disk->store, &old, &recovered, reterr);
+    if (r < 0)
+        return r;
+    note_recovery(writer, &recovered);
+    writer->next_sequence = recovered.next_sequence;
+    writer->series[0].link_type = writer->options.primary_link_type;
+    writer->series[0].chain_covered_to_ns = recovered.covered_to_ns;
+    (void)ring_store_make_room(&disk->store, 0, clock_mono_ns());
+    struct ring_state_body *state = &disk->state;
+    state->pid = getpid();
+    state->started_ns = state->heartbeat_ns = state->captured_until_ns = now_ns;
+    state->first_recorded_ns = old.first_recorded_ns ? old.first_recorded_ns : now_ns;
+    state->budget_bytes = writer->options.budget_bytes;
+    state->segment_bytes = writer->options.segment_bytes;
+    state->snaplen_bytes = writer->options.snaplen_bytes;
+    snprintf(state->filter, sizeof state->filter, "%s", writer->filter);
+    return 0;
+}
+
+static void release(struct ring_writer *writer)
+{
+    ring_disk_stop(&writer->disk);
+    ring_store_done(&writer->disk.store);
+    ring_state_close(writer->disk.map);
+    if (writer->pins_fd >= 0)
+        close(writer->pins_fd);
+    if (writer->lock_fd >= 0)
+        close(writer->lock_fd);
+    free(writer);
+}
+
+int ring_writer_open(const struct ring_writer_options *options, int64_t now_ns, int64_t mono_ns,
+                     struct ring_writer **ret_writer, struct error *reterr)
+{
+    struct ring_writer *writer = calloc(1, sizeof *writer);
+    if (!writer)
+        return error_set(reterr, -ENOMEM, "no memory for the ring");
+    writer->options = *options;
+    writer->lock_fd = writer->pins_fd = -1;
+    writer->now_ns = now_ns;
+    writer->mono_ns = writer->flushed_mono_ns = writer->published_mono_ns = mono_ns;
+    int r = settle_sizes(&writer->options, reterr);
+    set_texts(writer);
+    if (r == 0)
+        r = writer->lock_fd = ring_lock_take(options->dir_fd, options->ring_dir, reterr);
+    if (r >= 0)
+        r = open_pins(writer, reterr);
+    if (r == 0)
+        r = open_state(writer, now_ns, reterr);
+    writer->disk.dir_fd = options->dir_fd;
+    writer->disk.segment_bytes = writer->options.segment_bytes;
+    if (r == 0)
+        r = ring_disk_start(&writer->disk, reterr);
+    if (r < 0) {
+        release(writer);
+        return r;
+    }
+    ring_series_open(writer, &writer->series[0], now_ns, RING_GAP_NOT_RECORDING);
+    ring_series_flush(writer, &writer->series[0], now_ns);
+    *ret_writer = writer;
+    return 0;
+}
+
+void ring_writer_close(struct ring_writer *writer, int64_t now_ns)
+{
+    if (!writer)
+        return;
+    struct ring_disk *disk = &writer->disk;
+    ring_series_declare_pending(writer);
+    for (size_t i = 0; i < RING_MAX_OPEN; i++)
+        ring_series_seal(writer, &writer->series[i], now_ns);
+    ring_disk_wait_idle(disk);
+    pthread_mutex_lock(&disk->lock);
+    disk->state.flags |= RING_STATE_CLOSED;
+    disk->state.heartbeat_ns = now_ns;
+    ring_state_publish(disk->map, &disk->state);
+    pthread_mutex_unlock(&disk->lock);
+    ring_disk_stop(disk);
+    (void)ring_state_sync(disk->map);
+    release(writer);
+}
+
+/* ── packets ── */
+
+void ring_writer_set_interface(struct ring_writer *writer, uint32_t slot,
+                               const struct ring_writer_interface *interface)
+{
+    if (slot >= RING_WRITER_SLOTS)
+        return;
+    struct ring_slot *known = &writer->slots[slot];
+    bool same = strncmp(known->name, interface->name, sizeof known->name - 1) == 0 &&
+                known->link_type == interface->link_type;
+    if (!same) {
+        *known = (struct ring_slot){.link_type = interface->link_type};
+        snprintf(known->name, sizeof known->name, "%s", interface->name);
+        for (size_t i = 0; i < RING_MAX_OPEN; i++)
+            if (writer->series[i].segment)
+                writer->series[i].segment->slot_idb[slot] = 0;
+    }
+    known->up = interface->up;
+    known->drops_known = interface->drops_known;
+}
+
+static void put_group(struct ring_writer *writer, const struct packet *packets, size_t count)
+{
+    struct ring_segment *first = writer->series[0].segment;
+    struct ring_flow_key *keys = writer->keys;
+    for (size_t i = 0; i < count; i++) {
+        ring_flow_key_of(writer->disk.secret, &packets[i], &keys[i]);
+        if (first)
+            ring_flows_prefetch(&first->flows, &keys[i]);
+    }
+    for (size_t i = 0; first && i < count; i++)
+        ring_flows_prefetch_record(&first->flows, &keys[i]);
+    struct ring_series *series = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct packet *packet = &packets[i];
+        if (packet->interface >= RING_WRITER_SLOTS)
+            continue;
+        if (!series || series->link_type != packet->link_type) {
+            series = ring_series_of(writer, packet->link_type);
+            if (series && !series->segment && !writer->stopped && series->failed_mono_ns == 0)
+                ring_series_open(writer, series, packet->ts_ns, RING_GAP_NOT_RECORDING);
+        }
+        struct ring_slot *slot = &writer->slots[packet->interface];
+        slot->packets++;
+        slot->captured_bytes += packet->captured_bytes;
+        writer->totals.packets++;
+        writer->totals.captured_bytes += packet->captured_bytes;
+        if (series)
+            ring_series_put(writer, series, packet, &keys[i]);
+    }
+}
+
+void ring_writer_put(struct ring_writer *writer, const struct packet *packets, size_t count)
+{
+    for (size_t i = 0; i < count; i += GROUP)
+        put_group(writer, packets + i, count - i < GROUP ? count - i : GROUP);
+}
+
+void ring_writer_declare(struct ring_writer *writer, const struct ring_drop_event *event,
+                         uint32_t slot)
+{
+    const struct ring_drops *drops = &event->drops;
+    struct ring_event_record record = {event->from_ns, event->to_ns, drops->kernel, drops->ring,
+                                       drops->disk};
+    if (drops->kernel + drops->ring + drops->disk == 0)
+        return;
+    writer->totals.drops.kernel += drops->kernel;
+    writer->totals.drops.ring += drops->ring;
+    writer->totals.drops.disk += drops->disk;
+    ring_writer_add_pending(writer, &record);
+    if (slot >= RING_WRITER_SLOTS)
+        return;
+    writer->slots[slot].dropped += drops->kernel;
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_segment *segment = writer->series[i].segment;
+        if (segment && segment->slot_idb[slot])
+            segment->idbs[segment->slot_idb[slot] - 1].dropped += drops->kernel;
+    }
+}
+
+void ring_writer_count_excluded(struct ring_writer *writer, uint64_t packets)
+{
+    writer->totals.excluded_packets += packets;
+}
+
+void ring_writer_set_detail(struct ring_writer *writer, const char *detail)
+{
+    snprintf(writer->detail, sizeof writer->detail, "%s", detail);
+}
+
+struct ring_writer_totals ring_writer_totals(const struct ring_writer *writer)
+{
+    return writer->totals;
+}
+
+const char *ring_writer_recovery(const struct ring_writer *writer)
+{
+    return writer->recovery;
+}
+
+/* ── time ── */
+
+static void fill_interfaces(struct ring_writer *writer, struct ring_state_body *state)
+{
+    uint32_t n = 0;
+    for (int pass = 0; pass < 2; pass++) /* those that are up first */
+        for (uint32_t i = 0; i < RING_WRITER_SLOTS && n < RING_MAX_INTERFACES; i++) {
+            const struct ring_slot *slot = &writer->slots[i];
+            if (!slot->name[0] || slot->up != (pass == 0) || (pass == 1 && slot->packets == 0))
+                continue;
+            struct ring_state_interface *out = &state->interfaces[n++];
+            *out = (struct ring_state_interface){.link_type = slot->link_type,
+                                                 .up = slot->up,
+                                                 .drops_known = slot->drops_known,
+                                                 .packets = slot->packets,
+                                                 .captured_bytes = slot->captured_bytes,
+                                                 .dropped = slot->dropped};
+            memcpy(out->name, slot->name, sizeof out->name);
+        }
+    state->interface_count = n;
+}
+
+static void fill_second(struct ring_writer *writer, struct ring_state_body *state)
+{
+    int64_t second = writer->now_ns / NS_PER_S;
+    struct ring_state_second *row = &state->seconds[(uint64_t)second % RING_STATE_SECONDS];
+    if (row->second != second)
+        *row = (struct ring_state_second){.second = second};
+    const struct ring_writer_totals *now = &writer->totals;
+    const struct ring_writer_totals *seen = &writer->seconds_seen;
+    row->packets += now->packets - seen->packets;
+    row->captured_bytes += now->captured_bytes - seen->captured_bytes;
+    row->kernel += now->drops.kernel - seen->drops.kernel;
+    row->ring += now->drops.ring - seen->drops.ring;
+    row->disk += now->drops.disk - seen->drops.disk;
+    writer->seconds_seen = *now;
+}
+
+/* captured_until_ns 0: unchanged. */
+static void publish(struct ring_writer *writer, int64_t captured_until_ns)
+{
+    struct ring_disk *disk = &writer->disk;
+    pthread_mutex_lock(&disk->lock);
+    struct ring_state_body *state = &disk->state;
+    state->heartbeat_ns = writer->now_ns;
+    state->packets = writer->totals.packets;
+    state->captured_bytes = writer->totals.captured_bytes;
+    state->excluded_packets = writer->totals.excluded_packets;
+    state->drops_kernel = writer->totals.drops.kernel;
+    state->drops_ring = writer->totals.drops.ring;
+    state->drops_disk = writer->totals.drops.disk;
+    if (captured_until_ns > state->captured_until_ns && disk->job_count == 0)
+        state->captured_until_ns = captured_until_ns;
+    state->flags &= ~(uint32_t)(RING_STATE_PAUSED | RING_STATE_CLOSED);
+    state->flags |= writer->stopped ? RING_STATE_PAUSED : 0;
+    memcpy(state->detail, writer->detail, sizeof state->detail);
+    fill_interfaces(writer, state);
+    fill_second(writer, state);
+    ring_state_publish(disk->map, state);
+    pthread_mutex_unlock(&disk->lock);
+    writer->published_mono_ns = writer->mono_ns;
+}
+
+static void cover(struct ring_writer *writer, int64_t until_ns)
+{
+    for (size_t i = 0; i < RING_MAX_OPEN; i++)
+        if (writer->series[i].segment && until_ns > writer->series[i].covered_to_ns)
+            writer->series[i].covered_to_ns = until_ns;
+}
+
+/* Every open segment ends where it is; the next one begins at from_ns. */
+static void step_clock(struct ring_writer *writer, int64_t from_ns)
+{
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_series *series = &writer->series[i];
+        if (!series->segment)
+            continue;
+        ring_series_seal(writer, series, 0);
+        ring_series_open(writer, series, from_ns, RING_GAP_CLOCK_STEP);
+    }
+    /* the published time may have to go back */
+    ring_disk_wait_idle(&writer->disk);
+    pthread_mutex_lock(&writer->disk.lock);
+    writer->disk.state.captured_until_ns = from_ns;
+    pthread_mutex_unlock(&writer->disk.lock);
+}
+
+static void replace_failed(struct ring_writer *writer)
+{
+    struct ring_lost lost = ring_disk_take_lost(&writer->disk);
+    if (lost.to_ns) {
+        struct ring_event_record event = {lost.from_ns, lost.to_ns, lost.again.kernel,
+                                          lost.again.ring, lost.again.disk + lost.fresh.disk};
+        writer->totals.drops.disk += lost.fresh.disk;
+        ring_writer_add_pending(writer, &event);
+    }
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_series *series = &writer->series[i];
+        if (series->segment && atomic_load(&series->segment->failed_flag))
+            ring_series_seal(writer, series, 0);
+        if (!series->segment && series->failed_mono_ns && !writer->stopped &&
+            writer->mono_ns - series->failed_mono_ns >= NS_PER_S) {
+            series->failed_mono_ns = 0;
+            ring_series_open(writer, series, writer->now_ns, RING_GAP_DISK);
+        }
+    }
+}
+
+static void rotate_old(struct ring_writer *writer)
+{
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_series *series = &writer->series[i];
+        struct ring_segment *segment = series->segment;
+        if (!segment || segment->now.packets == 0 ||
+            writer->mono_ns - segment->opened_mono_ns < ROTATE_AFTER_NS)
+            continue;
+        ring_series_seal(writer, series, 0);
+        if (series->failed_mono_ns == 0)
+            ring_series_open(writer, series, series->chain_covered_to_ns, RING_GAP_NOT_RECORDING);
+    }
+}
+
+static void flush_all(struct ring_writer *writer, int64_t captured_until_ns)
+{
+    size_t last = RING_MAX_OPEN;
+    for (size_t i = 0; i < RING_MAX_OPEN; i++)
+        if (writer->series[i].segment && writer->series[i].segment->dirty)
+            last = i;
+    for (size_t i = 0; i < RING_MAX_OPEN; i++)
+        ring_series_flush(writer, &writer->series[i], i == last ? captured_until_ns : 0);
+    writer->flushed_mono_ns = writer->mono_ns;
+}
+
+void ring_writer_tick(struct ring_writer *writer, int64_t now_ns, int64_t mono_ns,
+                      int64_t drained_until_ns)
+{
+    int64_t step = (now_ns - writer->now_ns) - (mono_ns - writer->mono_ns);
+    writer->now_ns = now_ns;
+    writer->mono_ns = mono_ns;
+    if (step > NS_PER_S || step < -NS_PER_S)
+        step_clock(writer, now_ns);
+    else if (!writer->stopped)
+        cover(writer, drained_until_ns);
+    replace_failed(writer);
+    ring_series_declare_pending(writer);
+    rotate_old(writer);
+    if (mono_ns - writer->flushed_mono_ns >= FLUSH_EVERY_NS)
+        flush_all(writer, writer->stopped ? 0 : drained_until_ns);
+    if (mono_ns - writer->published_mono_ns >= PUBLISH_EVERY_NS)
+        publish(writer, writer->stopped || !writer->series[0].segment ? 0 : drained_until_ns);
+    if (mono_ns - writer->cleaned_mono_ns >= CLEAN_EVERY_NS) {
+        writer->cleaned_mono_ns = mono_ns;
+        ring_pins_clean(writer->pins_fd);
+    }
+}
+
+void ring_writer_rotate(struct ring_writer *writer, int64_t covered_to_ns)
+{
+    if (!writer->stopped)
+        cover(writer, covered_to_ns);
+    ring_series_declare_pending(writer);
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_series *series = &writer->series[i];
+        if (!series->segment ||
+            (series->segment->now.packets == 0 && series->segment->event_count == 0))
+            continue;
+        ring_series_seal(writer, series, 0);
+        if (series->failed_mono_ns == 0)
+            ring_series_open(writer, series, series->chain_covered_to_ns, RING_GAP_NOT_RECORDING);
+    }
+    flush_all(writer, 0);
+    ring_disk_wait_idle(&writer->disk);
+    publish(writer, writer->stopped || !writer->series[0].segment ? 0 : covered_to_ns);
+}
+
+void ring_writer_stop(struct ring_writer *writer, int64_t at_ns)
+{
+    if (writer->stopped)
+        return;
+    cover(writer, at_ns);
+    ring_series_declare_pending(writer);
+    for (size_t i = 0; i < RING_MAX_OPEN; i++)
+        ring_series_seal(writer, &writer->series[i], at_ns);
+    writer->stopped = true;
+    ring_disk_wait_idle(&writer->disk);
+    publish(writer, at_ns);
+}
+
+void ring_writer_resume(struct ring_writer *writer, int64_t at_ns)
+{
+    if (!writer->stopped)
+        return;
+    writer->stopped = false;
+    ring_series_open(writer, &writer->series[0], at_ns, RING_GAP_CAPTURE_STOPPED);
+    flush_all(writer, 0);
+    ring_disk_wait_idle(&writer->disk);
+    publish(writer, at_ns);
+}

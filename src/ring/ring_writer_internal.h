@@ -1,0 +1,59 @@
+/* The writer's inside, between ring_writer.c and ring_series.c. Thread: the capture thread. */
+#ifndef TRAWL_RING_RING_WRITER_INTERNAL_H
+#define TRAWL_RING_RING_WRITER_INTERNAL_H
+
+#include "ring/ring_disk.h"
+#include "ring/ring_writer.h"
+
+struct ring_slot {
+    char name[RING_INTERFACE_NAME_SIZE]; /* "" = free */
+    uint16_t link_type;
+    bool up, drops_known;
+    uint64_t packets, captured_bytes, dropped;
+};
+
+struct ring_series {
+    uint16_t link_type;           /* 0 = unused */
+    struct ring_segment *segment; /* NULL: stopped, or the disk takes nothing */
+    int64_t covered_to_ns;        /* everything before is in what was encoded */
+    int64_t chain_covered_to_ns;  /* where coverage ended before the open segment; 0 = never was */
+    enum ring_gap_reason reason;  /* of what lies between */
+    int64_t failed_mono_ns;       /* when the disk refused, until the next try; 0 = it does not */
+};
+
+struct ring_writer {
+    struct ring_writer_options options;
+    char filter[256], application[64], os[160];
+    int lock_fd, pins_fd;
+    uint64_t next_sequence;
+    struct ring_series series[RING_MAX_OPEN]; /* [0] is the primary */
+    struct ring_slot slots[RING_WRITER_SLOTS];
+    struct ring_writer_totals totals,
+        seconds_seen;                 /* seconds_seen: already in the per-second rows */
+    struct ring_event_record pending; /* drops that wait for a segment to be declared in */
+    bool stopped;
+    int64_t now_ns, mono_ns; /* of the last tick */
+    int64_t flushed_mono_ns, published_mono_ns, cleaned_mono_ns;
+    char detail[200], recovery[200];
+    struct ring_flow_key keys[RING_WRITER_BATCH];
+    struct ring_disk disk;
+};
+
+/* Finds or makes the series of a link type; NULL when there are RING_MAX_OPEN others. */
+struct ring_series *ring_series_of(struct ring_writer *writer, uint16_t link_type);
+/* Opens a segment that covers from_ns on. */
+void ring_series_open(struct ring_writer *writer, struct ring_series *series, int64_t from_ns,
+                      enum ring_gap_reason reason);
+/* Sends what is encoded to the disk. */
+void ring_series_flush(struct ring_writer *writer, struct ring_series *series,
+                       int64_t captured_until_ns);
+/* Ends the open segment; what follows begins where it ended. */
+void ring_series_seal(struct ring_writer *writer, struct ring_series *series,
+                      int64_t captured_until_ns);
+void ring_series_put(struct ring_writer *writer, struct ring_series *series,
+                     const struct packet *packet, struct ring_flow_key *key);
+/* Declares what is pending in the primary's open segment. */
+void ring_series_declare_pending(struct ring_writer *writer);
+void ring_writer_add_pending(struct ring_writer *writer, const struct ring_event_record *event);
+
+#endif
