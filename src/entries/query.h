@@ -37,7 +37,7 @@ int job_main_query(struct job_context *ctx);
 
 /* Job kind "dissect": captures → entry store.
  * Request:
- * {"dir":"…/dissections/<name>","source":"<id>/<name>","files":[{"node":"n1","seq":1,"bytes":…},
+ * {"dir":"…/dissections/<name>","capture_source":"af_packet"|"file","files":[{"node":"n1","seq":1,"bytes":…},
  * …],"protocols":["http",…], "threads":0}; files[i] is descriptor JOB_FIRST_FD + i; `dir` exists,
  * is empty and is the one write_dir. Messages:
  * {"progress":{"percent":…,"packets":…,"bytes":…,"entries":…,"eta_s":…,"per_protocol":{…}}} twice a
