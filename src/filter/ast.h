@@ -71,7 +71,9 @@ struct filter_node {
     uint16_t depth;      /* of the tree below, 1 for a leaf */
     uint32_t offset;     /* of the token that the node's errors speak of */
     uint32_t begin, end; /* the whole node in the text, brackets around it left out */
+    uint16_t weight;     /* nodes of the whole subtree */
     struct slice name;   /* SELECT, HAS, CALL; names of variables as they were written */
+    struct slice name2;  /* MACRO: the second variable; name is the first */
     struct filter_node **args;
     const bool *optional_args; /* LIST, MAP; NULL when none is */
     const struct filter_type *type;
