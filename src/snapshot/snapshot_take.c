@@ -345,6 +345,8 @@ int snapshot_take(const struct snapshot_take_options *options, struct error *ret
     if (r == 0)
         r = finish(&take, &error);
     done(&take);
+    if (r < 0 && !error.text[0])
+        error_set(&error, r, "Taking it failed: %s.", strerrordesc_np(-r));
     if (r < 0) {
         (void)snapshot_store_fail(options->store, options->id, error.text, NULL);
         if (reterr)
