@@ -2,11 +2,13 @@
 
 #include "cli/command.h"
 
+extern const struct command cmd_dissect;
 extern const struct command cmd_filter;
 extern const struct command cmd_job;
 
 /* Rows: alphabetical but for `up`, which comes first. */
 const struct command *const commands[] = {
+    &cmd_dissect,
     &cmd_filter,
     &cmd_job,
     NULL,

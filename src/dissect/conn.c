@@ -67,7 +67,8 @@ static void name_conn(struct dissect_conn *conn, uint8_t first_side, uint32_t se
     entry.id_hash = conn_id_hash(conn, tcp ? "tcp_conn" : "udp_conn", first_side, sequence);
     entry_id_text(&entry, conn->conn_id);
     conn->id_hash = entry.id_hash;
-    conn->flow_seq = sequence;
+    conn->first_seq = sequence;
+    conn->first_side = first_side;
 }
 
 struct dissect_conn *dissect_conn_new(struct dissect_host *host, const struct conn_spec *spec)
@@ -420,7 +421,7 @@ static bool call_once(struct dissect_conn *conn, uint8_t index)
                                     .len = view.len,
                                     .offset = side->offset,
                                     .ended = ended || conn->transport == DISSECT_UDP,
-                                    .cut = ended && conn->cut,
+                                    .cut = side->cut,
                                     .is_datagram = conn->transport == DISSECT_UDP};
     side->end_seen |= ended;
     uint64_t before = side->offset;
@@ -637,9 +638,11 @@ void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
 {
     if (conn->mode == CONN_CLOSED)
         return;
-    conn->cut = end == END_OF_DATA || end == END_TIMEOUT;
     if (conn->transport == DISSECT_TCP) {
         uint8_t first = conn->client_side;
+        bool cut = end == END_OF_DATA || end == END_TIMEOUT;
+        conn->side[0].cut = cut && !conn->side[0].ended;
+        conn->side[1].cut = cut && !conn->side[1].ended;
         dissect_conn_end_side(conn, first);
         dissect_conn_end_side(conn, first ^ 1);
     }

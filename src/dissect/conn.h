@@ -54,6 +54,7 @@ struct conn_side {
     uint64_t retry_len; /* after MORE: not shown again below this length */
     uint32_t base_seq;  /* TCP sequence number of offset 0 */
     bool ended;         /* no more bytes will come */
+    bool cut;           /* the recording or our patience ended it */
     bool end_seen;      /* the dissector was told */
     bool broken;        /* BAD: discarded until a gap */
     struct conn_mark *marks; /* ring buffer */
@@ -77,7 +78,6 @@ struct dissect_conn {
     bool sides_fixed; /* an entry was begun */
     bool swap_wanted;
     bool switch_wanted;
-    bool cut; /* what ends now, no peer ended */
     bool had_gap;
     bool proven;   /* the dissector in charge has consumed something */
     int switch_to; /* registry index, or -1: detect anew */
@@ -98,7 +98,8 @@ struct dissect_conn {
     /* context of every entry */
     int64_t first_ns; /* of the connection's first packet: with id_hash the conn_id */
     uint64_t id_hash;
-    uint32_t flow_seq; /* sequence number of the first packet; 0 for UDP */
+    uint32_t first_seq; /* of the first packet: where entries without bytes take their id from */
+    uint8_t first_side;
     char client_ip[46], server_ip[46];
     char conn_id[ENTRY_ID_TEXT_SIZE], flow_id[ENTRY_ID_TEXT_SIZE];
     struct slice node;                        /* borrowed; empty: left out */

@@ -296,7 +296,9 @@ static void set_spans(struct dissect_entry *entry)
         dissect_set_int(entry, FIELD_REQUEST_SIZE_ID, (int64_t)request->bytes);
     if (response->bytes)
         dissect_set_int(entry, FIELD_RESPONSE_SIZE_ID, (int64_t)response->bytes);
-    dissect_set_int(entry, FIELD_GAP_BYTES_ID, (int64_t)(request->gap_bytes + response->gap_bytes));
+    if (!has_value(entry, FIELD_GAP_BYTES_ID))
+        dissect_set_int(entry, FIELD_GAP_BYTES_ID,
+                        (int64_t)(request->gap_bytes + response->gap_bytes));
     if (!request->bytes || !response->bytes)
         return;
     if (!has_value(entry, FIELD_ELAPSED_TIME_ID))
@@ -324,8 +326,8 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
                      entry->response.refs_truncated},
         .values = entry->values,
         .value_count = entry->count};
-    out.id_hash = conn_id_hash(conn, entry->protocol, side,
-                               has_bytes ? first->first_sequence : conn->flow_seq);
+    out.id_hash = conn_id_hash(conn, entry->protocol, has_bytes ? side : conn->first_side,
+                               has_bytes ? first->first_sequence : conn->first_seq);
     conn->host->entries++;
     conn->host->emit(conn->host->ctx, &out);
     dissect_entry_drop(conn, entry);

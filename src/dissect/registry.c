@@ -162,25 +162,18 @@ static int unknown_protocol(const char *name, struct error *reterr)
     return error_set(reterr, -EINVAL, "there is no protocol %s", shown);
 }
 
-int registry_mask(const char *const *wanted, size_t count, uint64_t *ret_mask, struct error *reterr)
+int registry_expand(const char *flag, const char **ret_names, struct error *reterr)
 {
-    uint64_t mask = 0;
-    for (size_t n = 0; n < count; n++) {
-        struct slice name = slice_str(wanted[n]);
-        bool known = find_in(transport_protocols, name) || slice_eq_str(name, "conn") ||
-                     slice_eq_str(name, "flow");
-        for (size_t i = 0; dissectors[i]; i++) {
-            if (slice_eq_str(name, dissectors[i]->name) ||
-                find_in(dissectors[i]->more_protocols, name)) {
-                mask |= UINT64_C(1) << i;
-                known = true;
-            }
-        }
-        if (!known)
-            return unknown_protocol(wanted[n], reterr);
+    int count = 0;
+    for (field_id id = PROTOCOL_FLAG_FIRST; id < PROTOCOL_FLAGS_END; id++) {
+        if (strcmp(engine_field_at(id)->name, flag) != 0)
+            continue;
+        const char *const *name = protocol_flag_at(id - PROTOCOL_FLAG_FIRST)->protocols;
+        for (; *name; name++)
+            if (registry_protocol(slice_str(*name)))
+                ret_names[count++] = *name;
     }
-    *ret_mask = mask;
-    return 0;
+    return count ? count : unknown_protocol(flag, reterr);
 }
 
 size_t field_count(void)

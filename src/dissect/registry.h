@@ -18,8 +18,9 @@ int registry_find(struct slice name);
 field_id registry_field_base(size_t index);
 /* The static text of a protocol name that entries may carry, or NULL. */
 const char *registry_protocol(struct slice name);
-/* The set of dissectors whose entries may carry one of the names; -EINVAL with a sentence when a
- * name is unknown. Transport names (tcp_conn …) are known and add nothing to the set. */
-int registry_mask(const char *const *names, size_t count, uint64_t *ret_mask, struct error *reterr);
+/* The protocol names that a flag stands for ("http": http, grpc, gql; "conn": tcp_conn, udp_conn):
+ * how many were put into ret_names (at most PROTOCOL_FLAG_MAX_NAMES); -EINVAL with a sentence when
+ * there is no such protocol here. */
+int registry_expand(const char *flag, const char **ret_names, struct error *reterr);
 
 #endif

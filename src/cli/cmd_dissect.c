@@ -1,0 +1,298 @@
+/* `trawl dissect`: capture files to entries, offline. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "config/options.h"
+#include "dissect/run.h"
+#include "entries/writer.h"
+
+enum {
+    FLUSH_BYTES = 256 * 1024,
+    MAX_OUT_BYTES = 64 * 1024 * 1024,
+    MAX_DEFAULT_THREADS = 8
+};
+
+struct dissect_args {
+    bool jsonl, stats;
+    struct option_list protocols;
+    char *out_dir;
+    int64_t threads;
+};
+
+#define ARG(member) offsetof(struct dissect_args, member)
+static const struct option_def defs[] = {
+    {.name = "jsonl",
+     .type = OPTION_BOOL,
+     .offset = ARG(jsonl),
+     .doc = "entries as JSON, one a line, in order of their requests"},
+    {.name = "protocols",
+     .type = OPTION_LIST,
+     .offset = ARG(protocols),
+     .value_name = "LIST",
+     .doc = "only entries of these protocols: http,dns,conn …"},
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     .offset = ARG(out_dir),
+     .value_name = "DIR",
+     .doc = "write the entries into this folder as an entry store"},
+    {.name = "threads",
+     .type = OPTION_INT,
+     .offset = ARG(threads),
+     .default_value = "0",
+     .min = 0,
+     .max = DISSECT_MAX_THREADS,
+     .value_name = "N",
+     .doc = "threads; the result is the same for any number (0: one a processor, at most 8)"},
+    {.name = "stats",
+     .type = OPTION_BOOL,
+     .offset = ARG(stats),
+     .doc = "packets, bytes, entries per protocol and seconds as JSON on stderr"},
+    {.name = NULL},
+};
+
+static const struct option_spec spec = {
+    .usage = "trawl dissect FILE… [--jsonl] [--protocols LIST] [-o DIR] [--threads N] [--stats]",
+    .summary = "Reads capture files (pcapng, pcap, also gz, zst, lz4; - is standard input) and "
+               "prints the calls in them.",
+    .example = "trawl dissect capture.pcapng --jsonl",
+    .defs = defs,
+    .positional = true,
+};
+
+/* Where the entries go. */
+struct output {
+    const struct dissect_args *args;
+    struct entry_files files;
+    struct entries_writer *writer;
+    struct buf text;
+    bool damaged;
+};
+
+static int flush(struct output *out, struct error *reterr)
+{
+    int r = io_write("dissect-output", STDOUT_FILENO, out->text.data, out->text.len);
+    buf_reset(&out->text);
+    if (r < 0)
+        return error_set(reterr, r, "the entries could not be written to standard output: %s",
+                         strerror(-r));
+    return 0;
+}
+
+static struct slice text_field(const struct entry *entry, field_id field)
+{
+    const struct entry_value *value = entry_find(entry, field);
+    return value ? value->text : SLICE_NONE;
+}
+
+/* One line for a person; captured text is escaped. */
+static void put_line(struct buf *out, const struct entry *entry)
+{
+    char time[CLOCK_TEXT_SIZE], from[64], to[64], summary[200], status[32];
+    const struct entry_value *elapsed = entry_find(entry, FIELD_ELAPSED_TIME_ID);
+    buf_printf(out, "%s  %-10s %-15s → %-15s  %-11s", clock_format(entry->timestamp_ns, time),
+               entry->protocol, text_escape(text_field(entry, FIELD_SRC_IP_ID), from, sizeof from),
+               text_escape(text_field(entry, FIELD_DST_IP_ID), to, sizeof to),
+               text_escape(text_field(entry, FIELD_STATUS_ID), status, sizeof status));
+    if (elapsed)
+        buf_printf(out, " %9.3f ms", (double)elapsed->integer / 1000.0);
+    else
+        buf_printf(out, " %12s", "");
+    buf_printf(out, "  %s\n",
+               text_escape(text_field(entry, FIELD_SUMMARY_ID), summary, sizeof summary));
+}
+
+static int on_entry(void *ctx, const struct entry *entry, struct error *reterr)
+{
+    struct output *out = ctx;
+    if (out->writer) {
+        int r = entries_writer_append(out->writer, entry, reterr);
+        if (r < 0 || !out->args->jsonl)
+            return r;
+    }
+    if (out->args->jsonl) {
+        struct json_writer w;
+        json_init(&w, &out->text);
+        entry_write_json(entry, &out->files, &w);
+        buf_append_u8(&out->text, '\n');
+    } else {
+        put_line(&out->text, entry);
+    }
+    int r = buf_failed(&out->text);
+    if (r < 0)
+        return error_set(reterr, r, "an entry is too large to be written");
+    return out->text.len >= FLUSH_BYTES ? flush(out, reterr) : 0;
+}
+
+static void on_damage(void *ctx, const struct dissect_input *input, const struct error *error)
+{
+    struct output *out = ctx;
+    out->damaged = true;
+    char name[300];
+    cli_fail("dissect", 1, "%s: %s", text_escape(slice_str(input->name), name, sizeof name),
+             error->text);
+}
+
+static void print_stats(const struct dissect_statistics *stats, int64_t started_ns)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 1024 * 1024);
+    json_init(&w, &out);
+    json_begin_object(&w);
+    json_member_uint(&w, "packets", stats->packets);
+    json_member_uint(&w, "bytes", stats->bytes);
+    json_member_uint(&w, "entries", stats->entries);
+    json_key(&w, "protocols");
+    json_begin_object(&w);
+    for (size_t i = 0; i < stats->protocol_count; i++)
+        json_member_uint(&w, stats->protocols[i].protocol, stats->protocols[i].entries);
+    json_end_object(&w);
+    json_member_uint(&w, "connections", stats->connections);
+    json_member_uint(&w, "copies", stats->copies);
+    json_member_uint(&w, "undecodable", stats->undecodable);
+    json_member_uint(&w, "fragments_lost", stats->fragments_lost);
+    json_member_uint(&w, "evictions", stats->evictions);
+    json_member_uint(&w, "damages", stats->damages);
+    json_key(&w, "seconds");
+    json_double(&w, (double)(clock_mono_ns() - started_ns) / 1e9);
+    json_end_object(&w);
+    fprintf(stderr, "%.*s\n", (int)out.len, (const char *)out.data);
+    buf_done(&out);
+}
+
+/* ── inputs ── */
+
+struct inputs {
+    struct dissect_input *list;
+    struct entry_file *files;
+    size_t count;
+};
+
+static void close_inputs(struct inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->count; i++)
+        if (inputs->list[i].fd > STDERR_FILENO)
+            close(inputs->list[i].fd);
+    free(inputs->list);
+    free(inputs->files);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static int open_inputs(const struct option_operands *operands, struct inputs *inputs,
+                       struct error *reterr)
+{
+    inputs->list = calloc(operands->count, sizeof *inputs->list);
+    inputs->files = calloc(operands->count, sizeof *inputs->files);
+    if (!inputs->list || !inputs->files)
+        return error_set(reterr, -ENOMEM, "there is not enough memory");
+    for (size_t i = 0; i < operands->count; i++) {
+        const char *path = operands->items[i];
+        bool standard = strcmp(path, "-") == 0;
+        int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            char shown[300];
+            return error_set(reterr, -errno, "%s cannot be opened: %s",
+                             text_escape(slice_str(path), shown, sizeof shown), strerror(errno));
+        }
+        inputs->list[i] = (struct dissect_input){
+            .fd = fd, .name = standard ? "standard input" : path, .sequence = i};
+        inputs->files[i] = (struct entry_file){
+            .node = standard ? "standard input" : base_name(path), .sequence = i};
+        inputs->count++;
+    }
+    return 0;
+}
+
+/* ── the command ── */
+
+static int open_store(struct output *out, struct error *reterr)
+{
+    int r = io_make_dirs("dissect-output", out->args->out_dir, 0750);
+    if (r < 0)
+        return error_set(reterr, r, "the folder %s cannot be made: %s", out->args->out_dir,
+                         strerror(-r));
+    struct entries_writer_options options = {.dir = out->args->out_dir, .files = out->files};
+    return entries_writer_open(&options, &out->writer, reterr);
+}
+
+static unsigned thread_count(const struct dissect_args *args)
+{
+    if (args->threads > 0)
+        return (unsigned)args->threads;
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS : (unsigned)n;
+}
+
+static int dissect(const struct dissect_args *args, const struct inputs *inputs, struct output *out,
+                   struct error *reterr)
+{
+    int64_t started_ns = clock_mono_ns();
+    int spill_fd = dissect_open_spill(NULL, reterr);
+    if (spill_fd < 0)
+        return spill_fd;
+    struct dissect_run_options options = {.inputs = inputs->list,
+                                          .input_count = inputs->count,
+                                          .threads = thread_count(args),
+                                          .protocols = (const char *const *)args->protocols.items,
+                                          .protocol_count = args->protocols.count,
+                                          .capture_source = "file",
+                                          .spill_fd = spill_fd};
+    struct dissect_sink sink = {.entry = on_entry, .damage = on_damage, .ctx = out};
+    struct dissect_statistics stats = {0};
+    int r = dissect_run(&options, &sink, &stats, reterr);
+    close(spill_fd);
+    if (r == 0 && out->writer)
+        r = entries_writer_close(out->writer, reterr);
+    if (r == 0)
+        r = flush(out, reterr);
+    if (r == 0 && args->stats)
+        print_stats(&stats, started_ns);
+    return r;
+}
+
+static int run(int argc, char **argv)
+{
+    struct dissect_args args = {0};
+    struct option_operands operands;
+    struct error error = {.offset = ERROR_NO_OFFSET};
+    int r = options_parse(&spec, argc, argv, &args, &operands, &error);
+    if (r == 0 && operands.count == 0)
+        r = error_set(&error, -EINVAL, "name at least one capture file, or - for standard input");
+    if (r != 0) {
+        options_done(&spec, &args);
+        return r > 0 ? 0 : cli_fail_error("dissect", 2, &error);
+    }
+    struct inputs inputs = {0};
+    struct output out = {.args = &args};
+    buf_init(&out.text, MAX_OUT_BYTES);
+    r = open_inputs(&operands, &inputs, &error);
+    out.files = (struct entry_files){inputs.files, inputs.count};
+    if (r == 0 && args.out_dir)
+        r = open_store(&out, &error);
+    if (r == 0)
+        r = dissect(&args, &inputs, &out, &error);
+    entries_writer_free(out.writer);
+    buf_done(&out.text);
+    close_inputs(&inputs);
+    options_done(&spec, &args);
+    if (r < 0)
+        return cli_fail_error("dissect", r == -EINVAL ? 2 : 1, &error);
+    return out.damaged ? 1 : 0;
+}
+
+const struct command cmd_dissect = {
+    .name = "dissect", .summary = "read capture files and print the calls in them", .run = run};

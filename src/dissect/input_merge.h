@@ -1,0 +1,35 @@
+/* The packets of several capture files in order of time. Files whose turn has not come are not
+ * being read: only the time of their first packet is known. Thread: owner. */
+#ifndef TRAWL_DISSECT_INPUT_MERGE_H
+#define TRAWL_DISSECT_INPUT_MERGE_H
+
+#include "dissect/run.h"
+#include "packet/packet.h"
+
+struct input_merge;
+
+struct merged_packet {
+    struct packet packet; /* borrowed until the next call */
+    uint32_t file;        /* index of the input */
+    uint32_t vantage;     /* number of the interface over all inputs, from 0 */
+};
+
+struct input_merge_options {
+    const struct dissect_input *inputs;
+    size_t input_count;
+    void (*damage)(void *ctx, const struct dissect_input *input, const struct error *error);
+    void *ctx;
+};
+
+int input_merge_new(const struct input_merge_options *options, struct input_merge **ret_merge,
+                    struct error *reterr);
+void input_merge_free(struct input_merge *merge);
+/* 1, 0 at the end, -ENOMEM. What is wrong with an input goes to damage(). */
+int input_merge_next(struct input_merge *merge, struct merged_packet *ret_packet);
+/* "node:interface"; borrowed until the merge is freed. Thread: any that was given the number. */
+struct slice input_merge_vantage(const struct input_merge *merge, uint32_t vantage);
+uint64_t input_merge_damages(const struct input_merge *merge);
+/* Bytes read of the inputs so far. */
+uint64_t input_merge_read_bytes(const struct input_merge *merge);
+
+#endif

@@ -1,0 +1,339 @@
+#include "dissect/run.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "dissect/input_merge.h"
+#include "dissect/registry.h"
+#include "dissect/run_workers.h"
+#include "dissect/shard.h"
+#include "dissect/sorter.h"
+#include "packet/defrag.h"
+
+enum {
+    DEFAULT_FLOW_MEMORY = 96 * 1024 * 1024,
+    PROGRESS_PACKETS = 4096,
+    LINKTYPE_SLL = 113,
+    LINKTYPE_SLL2 = 276,
+    TICK_MS = 20
+};
+
+#define PROGRESS_NS (100 * NS_PER_MS)
+
+struct run {
+    const struct dissect_run_options *options;
+    const struct dissect_sink *sink;
+    struct error *reterr;
+    struct dissect_statistics stats;
+    struct input_merge *merge;
+    struct defrag *defrag;
+    struct sorter *sorter;
+    struct run_workers *workers;
+    const char *wanted[DISSECT_MAX_PROTOCOLS];
+    size_t wanted_count;
+    struct shard shards[RUN_SHARDS];
+    size_t shards_ready;
+    _Atomic int error; /* of the sorter, from any thread */
+    _Atomic uint64_t found;
+    struct run_out {
+        struct run *run;
+        struct sorter_lane *lane;
+    } outs[RUN_SHARDS];
+    int64_t clock_ns, last_ts_ns;
+    int64_t next_progress_ns;
+};
+
+/* ── from the shards to the sorter ── */
+
+static bool is_wanted(const struct run *run, const char *protocol)
+{
+    for (size_t i = 0; i < run->wanted_count; i++)
+        if (strcmp(run->wanted[i], protocol) == 0)
+            return true;
+    return run->wanted_count == 0;
+}
+
+static void on_entry(void *ctx, const struct entry *entry)
+{
+    struct run_out *out = ctx;
+    if (!is_wanted(out->run, entry->protocol))
+        return;
+    int r = sorter_add(out->lane, entry);
+    if (r < 0)
+        atomic_store(&out->run->error, r);
+    else
+        atomic_fetch_add_explicit(&out->run->found, 1, memory_order_relaxed);
+}
+
+static struct slice node_of(void *ctx, uint32_t file)
+{
+    const struct run *run = ctx;
+    return slice_str(run->options->inputs[file].node);
+}
+
+static struct slice vantage_of(void *ctx, uint32_t vantage)
+{
+    const struct run *run = ctx;
+    return input_merge_vantage(run->merge, vantage);
+}
+
+/* ── from the reader to the shards ── */
+
+static int deliver(struct run *run, const struct merged_packet *in, const struct frame *frame)
+{
+    const struct packet *packet = &in->packet;
+    bool cooked = packet->link_type == LINKTYPE_SLL || packet->link_type == LINKTYPE_SLL2;
+    struct flow_packet flow_packet = {
+        .frame = frame,
+        .ref = {.ts_ns = packet->ts_ns, .offset = packet->offset, .file = in->file},
+        .vantage = in->vantage,
+        .vantage_uncertain = cooked};
+    unsigned shard = flow_shard_hash(frame) % RUN_SHARDS;
+    return run_workers_packet(run->workers, shard, &flow_packet);
+}
+
+static int take_packet(struct run *run, const struct merged_packet *in)
+{
+    struct frame frame, whole;
+    frame_decode(&in->packet, &frame);
+    const struct frame *use = &frame;
+    if (frame.kind == FRAME_FRAGMENT) {
+        struct slice ip;
+        if (defrag_add(run->defrag, &in->packet, &frame, &ip) != DEFRAG_COMPLETE)
+            return 0;
+        frame_decode_ip(ip, &whole);
+        whole.vlan = frame.vlan;
+        whole.tunnel_id = frame.tunnel_id;
+        use = &whole;
+    }
+    if (use->kind == FRAME_BAD)
+        run->stats.undecodable++;
+    if (use->kind != FRAME_TCP && use->kind != FRAME_UDP)
+        return 0;
+    return deliver(run, in, use);
+}
+
+/* Capture time moves on when two packets in a row agree, so that one wrong stamp does no harm. */
+static int move_clock(struct run *run, int64_t ts_ns)
+{
+    int64_t now_ns = ts_ns < run->last_ts_ns ? ts_ns : run->last_ts_ns;
+    run->last_ts_ns = ts_ns;
+    if (now_ns < run->clock_ns || now_ns - run->clock_ns < TICK_MS * NS_PER_MS)
+        return 0;
+    run->clock_ns = now_ns;
+    return run_workers_tick(run->workers, now_ns);
+}
+
+static void count_packet(struct run *run, const struct packet *packet)
+{
+    struct dissect_statistics *s = &run->stats;
+    if (s->packets == 0 || packet->ts_ns < s->first_ns)
+        s->first_ns = packet->ts_ns;
+    if (s->packets == 0 || packet->ts_ns > s->last_ns)
+        s->last_ns = packet->ts_ns;
+    s->packets++;
+    s->bytes += packet->captured_bytes;
+}
+
+static int report_progress(struct run *run)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (!run->sink->progress || now_ns < run->next_progress_ns)
+        return 0;
+    run->next_progress_ns = now_ns + PROGRESS_NS;
+    run->stats.read_bytes = input_merge_read_bytes(run->merge);
+    run->stats.entries = atomic_load(&run->found);
+    run->stats.damages = input_merge_damages(run->merge);
+    return run->sink->progress(run->sink->ctx, &run->stats) ? -ECANCELED : 0;
+}
+
+static int read_all(struct run *run)
+{
+    struct merged_packet in;
+    int r;
+    while ((r = input_merge_next(run->merge, &in)) > 0) {
+        if (run->stats.packets == 0)
+            run->last_ts_ns = in.packet.ts_ns;
+        count_packet(run, &in.packet);
+        r = move_clock(run, in.packet.ts_ns);
+        if (r == 0)
+            r = take_packet(run, &in);
+        if (r == 0 && run->stats.packets % PROGRESS_PACKETS == 0)
+            r = report_progress(run);
+        if (r == 0)
+            r = atomic_load_explicit(&run->error, memory_order_relaxed);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+/* ── from the sorter to the sink ── */
+
+static void count_entry(struct dissect_statistics *stats, const char *protocol)
+{
+    stats->entries++;
+    for (size_t i = 0; i < stats->protocol_count; i++) {
+        if (strcmp(stats->protocols[i].protocol, protocol) == 0) {
+            stats->protocols[i].entries++;
+            return;
+        }
+    }
+    if (stats->protocol_count < DISSECT_MAX_PROTOCOLS)
+        stats->protocols[stats->protocol_count++] = (struct dissect_protocol_count){protocol, 1};
+}
+
+static int give(void *ctx, const struct entry *entry)
+{
+    struct run *run = ctx;
+    count_entry(&run->stats, entry->protocol);
+    return run->sink->entry(run->sink->ctx, entry, run->reterr);
+}
+
+/* ── the whole ── */
+
+static int expand_protocols(struct run *run)
+{
+    for (size_t i = 0; i < run->options->protocol_count; i++) {
+        const char *names[PROTOCOL_FLAG_MAX_NAMES];
+        int count = registry_expand(run->options->protocols[i], names, run->reterr);
+        if (count < 0)
+            return count;
+        for (int n = 0; n < count && run->wanted_count < DISSECT_MAX_PROTOCOLS; n++)
+            run->wanted[run->wanted_count++] = names[n];
+    }
+    return 0;
+}
+
+static int prepare_shards(struct run *run, unsigned lanes)
+{
+    size_t memory = run->options->flow_memory_bytes ? run->options->flow_memory_bytes
+                                                    : (size_t)DEFAULT_FLOW_MEMORY;
+    for (unsigned i = 0; i < RUN_SHARDS; i++) {
+        run->outs[i] = (struct run_out){run, sorter_lane_at(run->sorter, i % lanes)};
+        struct shard_context context = {.emit = on_entry,
+                                        .ctx = &run->outs[i],
+                                        .capture_source = slice_str(run->options->capture_source),
+                                        .memory_cap_bytes = memory / RUN_SHARDS,
+                                        .node_of = node_of,
+                                        .vantage_of = vantage_of,
+                                        .names = run};
+        int r = shard_init(&run->shards[i], &context);
+        if (r < 0)
+            return r;
+        run->shards_ready++;
+    }
+    return 0;
+}
+
+static int prepare(struct run *run)
+{
+    const struct dissect_run_options *o = run->options;
+    int r = expand_protocols(run);
+    if (r < 0)
+        return r;
+    struct input_merge_options merge = {.inputs = o->inputs,
+                                        .input_count = o->input_count,
+                                        .damage = run->sink->damage,
+                                        .ctx = run->sink->ctx};
+    r = input_merge_new(&merge, &run->merge, run->reterr);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < o->input_count; i++) {
+        struct stat st;
+        bool regular = fstat(o->inputs[i].fd, &st) == 0 && S_ISREG(st.st_mode);
+        if (!regular) {
+            run->stats.total_bytes = 0;
+            break;
+        }
+        run->stats.total_bytes += (uint64_t)st.st_size;
+    }
+    unsigned threads = o->threads ? o->threads : 1;
+    if (threads > DISSECT_MAX_THREADS)
+        threads = DISSECT_MAX_THREADS;
+    struct sorter_options sorter = {
+        .memory_bytes = o->sort_memory_bytes, .lanes = threads, .spill_fd = o->spill_fd};
+    r = sorter_new(&sorter, &run->sorter);
+    if (r == 0)
+        r = defrag_new(NULL, &run->defrag);
+    if (r == 0)
+        r = prepare_shards(run, threads);
+    if (r == 0)
+        r = run_workers_start(run->shards, threads, &run->workers);
+    return r;
+}
+
+static void sum_up(struct run *run)
+{
+    struct dissect_statistics *s = &run->stats;
+    for (size_t i = 0; i < run->shards_ready; i++) {
+        s->connections += run->shards[i].flows.total_flows;
+        s->copies += run->shards[i].flows.copies;
+        s->evictions += run->shards[i].evictions;
+    }
+    const struct defrag_counters *fragments = defrag_counters(run->defrag);
+    s->fragments_lost =
+        fragments->timed_out + fragments->evicted + fragments->refused + fragments->unusable;
+    s->read_bytes = input_merge_read_bytes(run->merge);
+    s->damages = input_merge_damages(run->merge);
+}
+
+static void release(struct run *run)
+{
+    run_workers_free(run->workers);
+    for (size_t i = 0; i < run->shards_ready; i++)
+        shard_done(&run->shards[i]);
+    sorter_free(run->sorter);
+    defrag_free(run->defrag);
+    input_merge_free(run->merge);
+    free(run);
+}
+
+static int fail(struct run *run, int r)
+{
+    if (!run->reterr || run->reterr->code == r)
+        return r;
+    if (r == -ECANCELED)
+        return error_set(run->reterr, r, "it was cancelled");
+    if (r == -ENOMEM)
+        return error_set(run->reterr, r, "there is not enough memory");
+    if (r == -ENOSPC)
+        return error_set(run->reterr, r,
+                         "the temporary file for sorting is full: free space or set TMPDIR to a "
+                         "folder with more");
+    return error_set(run->reterr, r, "the dissection failed: %s", strerror(-r));
+}
+
+int dissect_run(const struct dissect_run_options *options, const struct dissect_sink *sink,
+                struct dissect_statistics *ret_statistics, struct error *reterr)
+{
+    struct run *run = calloc(1, sizeof *run);
+    if (!run)
+        return error_set(reterr, -ENOMEM, "there is not enough memory");
+    if (reterr)
+        *reterr = (struct error){.offset = ERROR_NO_OFFSET};
+    run->options = options;
+    run->sink = sink;
+    run->reterr = reterr;
+    int r = prepare(run);
+    if (r == 0)
+        r = read_all(run);
+    if (run->workers) {
+        int ended = run_workers_finish(run->workers, r < 0);
+        r = r < 0 ? r : ended;
+    }
+    if (r == 0)
+        r = atomic_load(&run->error);
+    if (r == 0) {
+        sum_up(run);
+        r = sorter_finish(run->sorter, give, run, reterr);
+        *ret_statistics = run->stats;
+    }
+    if (r < 0)
+        fail(run, r);
+    release(run);
+    return r;
+}

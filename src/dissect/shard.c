@@ -1,0 +1,146 @@
+#include "dissect/shard.h"
+
+#include <errno.h>
+
+/* NULL without memory: the bytes are then lost, the flow goes on being counted. */
+static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
+{
+    if (flow->user)
+        return flow->user;
+    struct conn_spec spec = {
+        .transport = flow->key.ip_protocol == 6 ? DISSECT_TCP : DISSECT_UDP,
+        .ip_version = flow->key.ip_version,
+        .port = {flow->key.port[0], flow->key.port[1]},
+        .client_side = flow->client_side,
+        .late_join = flow->late_join,
+        .base_seq = {flow->side[0].base_seq, flow->side[1].base_seq},
+        .first_ns = flow->first_ns,
+        .first_side = flow->first_side,
+        .node = shard->context.node_of(shard->context.names, flow->first_ref.file)};
+    memcpy(spec.ip, flow->key.ip, sizeof spec.ip);
+    struct dissect_conn *conn = dissect_conn_new(&shard->host, &spec);
+    flow->user = conn;
+    for (uint8_t i = 0; conn && i < flow->vantage_count; i++)
+        dissect_conn_vantage(conn,
+                             shard->context.vantage_of(shard->context.names, flow->vantages[i]));
+    return conn;
+}
+
+static struct conn_packet packet_of(const struct flow_ref *ref, uint8_t side)
+{
+    return (struct conn_packet){
+        .ref = {.file = ref->file, .offset = ref->offset, .ts_ns = ref->ts_ns}, .side = side};
+}
+
+static void on_bytes(void *ctx, struct flow *flow, uint8_t side, const struct flow_ref *ref,
+                     struct slice bytes)
+{
+    struct dissect_conn *conn = conn_of(ctx, flow);
+    struct conn_packet packet = packet_of(ref, side);
+    if (conn)
+        dissect_conn_bytes(conn, &packet, bytes);
+}
+
+static void on_datagram(void *ctx, struct flow *flow, uint8_t side, const struct flow_ref *ref,
+                        struct slice bytes)
+{
+    struct dissect_conn *conn = conn_of(ctx, flow);
+    struct conn_packet packet = packet_of(ref, side);
+    if (conn)
+        dissect_conn_datagram(conn, &packet, bytes);
+}
+
+static void on_gap(void *ctx, struct flow *flow, uint8_t side, uint64_t bytes)
+{
+    struct dissect_conn *conn = conn_of(ctx, flow);
+    if (conn)
+        dissect_conn_gap(conn, side, bytes);
+}
+
+static void on_end_side(void *ctx, struct flow *flow, uint8_t side)
+{
+    (void)ctx;
+    if (flow->user)
+        dissect_conn_end_side(flow->user, side);
+}
+
+static enum dissect_end end_of(const struct flow *flow, const struct dissect_conn *conn,
+                               enum flow_end end)
+{
+    switch (end) {
+    case FLOW_END_CLOSED:
+        return END_CLOSED;
+    case FLOW_END_RESET:
+        return flow->reset_side == conn->client_side ? END_RESET_BY_CLIENT : END_RESET_BY_SERVER;
+    case FLOW_END_TIMEOUT:
+    case FLOW_END_REUSED:
+        return flow->key.ip_protocol == 17 ? END_CLOSED : END_TIMEOUT;
+    case FLOW_END_OF_DATA:
+        break;
+    }
+    return END_OF_DATA;
+}
+
+static void on_close(void *ctx, struct flow *flow, enum flow_end end)
+{
+    (void)ctx;
+    if (flow->user)
+        dissect_conn_close(flow->user, end_of(flow, flow->user, end));
+}
+
+static void on_forget(void *ctx, struct flow *flow)
+{
+    struct dissect_conn *conn = conn_of(ctx, flow);
+    if (conn)
+        shard_report_conn(conn, flow);
+    dissect_conn_free(conn);
+    flow->user = NULL;
+}
+
+static void on_vantage(void *ctx, struct flow *flow, uint32_t vantage)
+{
+    struct shard *shard = ctx;
+    if (flow->user)
+        dissect_conn_vantage(flow->user, shard->context.vantage_of(shard->context.names, vantage));
+}
+
+int shard_init(struct shard *shard, const struct shard_context *context)
+{
+    *shard = (struct shard){.context = *context};
+    shard->host = (struct dissect_host){.emit = context->emit,
+                                        .ctx = context->ctx,
+                                        .mask = UINT64_MAX,
+                                        .capture_source = context->capture_source};
+    struct flow_handler handler = {.bytes = on_bytes,
+                                   .datagram = on_datagram,
+                                   .gap = on_gap,
+                                   .end_side = on_end_side,
+                                   .close = on_close,
+                                   .forget = on_forget,
+                                   .vantage = on_vantage,
+                                   .ctx = shard};
+    return flow_table_init(&shard->flows, &handler, context->memory_cap_bytes / 2);
+}
+
+void shard_done(struct shard *shard)
+{
+    for (int list = 0; list < FLOW_LIST_COUNT; list++)
+        for (struct flow *flow = shard->flows.idle[list].oldest; flow; flow = flow->newer)
+            dissect_conn_free(flow->user);
+    flow_table_done(&shard->flows);
+    dissect_host_done(&shard->host);
+}
+
+int shard_packet(struct shard *shard, const struct flow_packet *packet)
+{
+    int r = flow_table_packet(&shard->flows, packet);
+    while (shard->flows.memory_bytes + shard->host.memory_bytes > shard->context.memory_cap_bytes &&
+           flow_table_evict(&shard->flows))
+        shard->evictions++;
+    return r;
+}
+
+void shard_finish(struct shard *shard)
+{
+    flow_table_finish(&shard->flows);
+}

@@ -1,0 +1,37 @@
+/* One shard of a dissection: its flows, their connections, what they emit. Everything in it belongs
+ * to one thread at a time; shards know nothing of each other. */
+#ifndef TRAWL_DISSECT_SHARD_H
+#define TRAWL_DISSECT_SHARD_H
+
+#include "dissect/conn.h"
+#include "flow/flow.h"
+
+struct shard_context {
+    void (*emit)(void *ctx, const struct entry *entry);
+    void *ctx;
+    struct slice capture_source;
+    size_t memory_cap_bytes;
+    /* The names behind file and vantage numbers, kept by the reader. */
+    struct slice (*node_of)(void *ctx, uint32_t file);
+    struct slice (*vantage_of)(void *ctx, uint32_t vantage);
+    void *names;
+};
+
+struct shard {
+    struct flow_table flows;
+    struct dissect_host host;
+    struct shard_context context;
+    uint64_t evictions;
+};
+
+int shard_init(struct shard *shard, const struct shard_context *context);
+void shard_done(struct shard *shard);
+int shard_packet(struct shard *shard, const struct flow_packet *packet);
+/* The capture ends. */
+void shard_finish(struct shard *shard);
+
+/* conn_report.c: the entries of a connection as a whole: tcp_conn or udp_conn, and tcp_flow or
+ * udp_flow when nobody knows what it carried. */
+void shard_report_conn(struct dissect_conn *conn, const struct flow *flow);
+
+#endif
