@@ -6,9 +6,9 @@ target_compile_options(trawl_warnings INTERFACE
   -Wredundant-decls -Wimplicit-fallthrough -Wdouble-promotion -Wnull-dereference -Wconversion
   -Wno-sign-conversion -Wswitch-enum
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes;-Wold-style-definition>
-  $<$<C_COMPILER_ID:GNU>:-Wlogical-op;-Wduplicated-cond;-Wduplicated-branches;-Walloc-zero;-Wshift-overflow=2;-Wformat-truncation=1>
+  $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wlogical-op;-Wduplicated-cond;-Wduplicated-branches;-Walloc-zero;-Wshift-overflow=2;-Wformat-truncation=1>
   $<$<AND:$<COMPILE_LANGUAGE:C>,$<C_COMPILER_ID:GNU>>:-Wjump-misses-init;-Wtrampolines>
-  $<$<C_COMPILER_ID:Clang>:-Wthread-safety;-Wcomma;-Wextra-semi>
+  $<$<COMPILE_LANG_AND_ID:C,Clang>:-Wthread-safety;-Wcomma;-Wextra-semi;-Wno-missing-field-initializers>
   $<$<BOOL:${TRAWL_WERROR}>:-Werror>)
 # Wnull-dereference knows nothing of our assertions under LTO and the sanitizers; the analyzer run keeps it.
 target_compile_options(trawl_warnings INTERFACE $<$<NOT:$<CONFIG:Release>>:-Wno-null-dereference>)
