@@ -13,6 +13,7 @@
 #include "config/options.h"
 #include "dissect/run.h"
 #include "entries/writer.h"
+#include "filter/filter.h"
 
 enum {
     FLUSH_BYTES = 256 * 1024,
@@ -23,6 +24,7 @@ enum {
 struct dissect_args {
     bool jsonl, stats;
     struct option_list protocols;
+    char *filter;
     char *out_dir;
     int64_t threads;
 };
@@ -33,6 +35,11 @@ static const struct option_def defs[] = {
      .type = OPTION_BOOL,
      .offset = ARG(jsonl),
      .doc = "entries as JSON, one a line, in order of their requests"},
+    {.name = "filter",
+     .type = OPTION_TEXT,
+     .offset = ARG(filter),
+     .value_name = "EXPR",
+     .doc = "only entries that match this display filter"},
     {.name = "protocols",
      .type = OPTION_LIST,
      .offset = ARG(protocols),
@@ -60,10 +67,11 @@ static const struct option_def defs[] = {
 };
 
 static const struct option_spec spec = {
-    .usage = "trawl dissect FILE… [--jsonl] [--protocols LIST] [-o DIR] [--threads N] [--stats]",
+    .usage = "trawl dissect FILE… [--jsonl] [--filter EXPR] [--protocols LIST] [-o DIR] "
+             "[--threads N] [--stats]",
     .summary = "Reads capture files (pcapng, pcap, also gz, zst, lz4; - is standard input) and "
                "prints the calls in them.",
-    .example = "trawl dissect capture.pcapng --jsonl",
+    .example = "trawl dissect capture.pcapng --jsonl --filter 'http && status_code >= 500'",
     .defs = defs,
     .positional = true,
 };
@@ -73,7 +81,10 @@ struct output {
     const struct dissect_args *args;
     struct entry_files files;
     struct entries_writer *writer;
+    struct filter *filter; /* NULL: everything */
+    struct filter_scratch *scratch;
     struct buf text;
+    uint64_t written, not_judged;
     bool damaged;
 };
 
@@ -110,9 +121,19 @@ static void put_line(struct buf *out, const struct entry *entry)
                text_escape(text_field(entry, FIELD_SUMMARY_ID), summary, sizeof summary));
 }
 
+static bool is_match(struct output *out, const struct entry *entry)
+{
+    enum filter_result result = filter_match(out->filter, entry, out->scratch);
+    out->not_judged += result == FILTER_ERROR || result == FILTER_DOUBT;
+    return result == FILTER_YES;
+}
+
 static int on_entry(void *ctx, const struct entry *entry, struct error *reterr)
 {
     struct output *out = ctx;
+    if (out->filter && !is_match(out, entry))
+        return 0;
+    out->written++;
     if (out->writer) {
         int r = entries_writer_append(out->writer, entry, reterr);
         if (r < 0 || !out->args->jsonl)
@@ -141,7 +162,8 @@ static void on_damage(void *ctx, const struct dissect_input *input, const struct
              error->text);
 }
 
-static void print_stats(const struct dissect_statistics *stats, int64_t started_ns)
+static void print_stats(const struct output *output, const struct dissect_statistics *stats,
+                        int64_t started_ns)
 {
     struct buf out;
     struct json_writer w;
@@ -156,6 +178,10 @@ static void print_stats(const struct dissect_statistics *stats, int64_t started_
     for (size_t i = 0; i < stats->protocol_count; i++)
         json_member_uint(&w, stats->protocols[i].protocol, stats->protocols[i].entries);
     json_end_object(&w);
+    if (output->filter) {
+        json_member_uint(&w, "matched", output->written);
+        json_member_uint(&w, "not_judged", output->not_judged);
+    }
     json_member_uint(&w, "connections", stats->connections);
     json_member_uint(&w, "copies", stats->copies);
     json_member_uint(&w, "undecodable", stats->undecodable);
@@ -229,6 +255,20 @@ static int open_store(struct output *out, struct error *reterr)
     return entries_writer_open(&options, &out->writer, reterr);
 }
 
+static int compile_filter(struct output *out, struct error *reterr)
+{
+    if (!out->args->filter)
+        return 0;
+    struct filter_diagnostic diagnostic;
+    int r = filter_compile(slice_str(out->args->filter), NULL, &out->filter, &diagnostic);
+    if (r < 0) {
+        filter_diagnostic_error(&diagnostic, reterr);
+        return r;
+    }
+    out->scratch = filter_scratch_new();
+    return out->scratch ? 0 : error_set(reterr, -ENOMEM, "there is not enough memory");
+}
+
 static unsigned thread_count(const struct dissect_args *args)
 {
     if (args->threads > 0)
@@ -260,7 +300,7 @@ static int dissect(const struct dissect_args *args, const struct inputs *inputs,
     if (r == 0)
         r = flush(out, reterr);
     if (r == 0 && args->stats)
-        print_stats(&stats, started_ns);
+        print_stats(out, &stats, started_ns);
     return r;
 }
 
@@ -279,13 +319,17 @@ static int run(int argc, char **argv)
     struct inputs inputs = {0};
     struct output out = {.args = &args};
     buf_init(&out.text, MAX_OUT_BYTES);
-    r = open_inputs(&operands, &inputs, &error);
+    r = compile_filter(&out, &error);
+    if (r == 0)
+        r = open_inputs(&operands, &inputs, &error);
     out.files = (struct entry_files){inputs.files, inputs.count};
     if (r == 0 && args.out_dir)
         r = open_store(&out, &error);
     if (r == 0)
         r = dissect(&args, &inputs, &out, &error);
     entries_writer_free(out.writer);
+    filter_free(out.filter);
+    filter_scratch_free(out.scratch);
     buf_done(&out.text);
     close_inputs(&inputs);
     options_done(&spec, &args);
