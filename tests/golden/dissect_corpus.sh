@@ -38,4 +38,4 @@ while read -r file; do
     entries=$((entries + $(wc -l <"$work/one")))
 done <"$work/list"
 echo "$files captures, $entries entries, $failed failures"
-[ $failed -eq 0 ] && [ $files -gt 0 ]
+[ $failed -eq 0 ] && [ $files -gt 0 ] && [ $entries -gt 0 ]
