@@ -1,7 +1,8 @@
-/* packet_dump [--frames] FILE…: what src/packet makes of capture files, as text that a script
- * compares with capinfos and tshark. Without --frames a line a file: packets, first and last time,
- * damages (their sentences go to stderr); with it a line a packet. Exit code 1 when a file cannot
- * be opened. */
+/* What src/packet makes of capture files, as text that a script compares with capinfos and tshark.
+ *   packet_dump FILE…                a line a file: packets, first and last time, damages
+ *   packet_dump --frames FILE…       a line a packet; fragments are put together as in the product
+ *   packet_dump --copy FOLDER FILE…  writes FOLDER/1.pcapng, 2.pcapng … with our writer
+ * Sentences about damage go to stderr. Exit code 1 when a file cannot be opened or written. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,83 +10,162 @@
 #include <unistd.h>
 
 #include "packet/capture_reader.h"
-#include "packet/frame.h"
+#include "packet/defrag.h"
+#include "packet/pcapng_writer.h"
 
 static const char *const kind_names[] = {"other", "ip",   "fragment", "tcp",
                                          "udp",   "icmp", "sctp",     "bad"};
+
+enum mode {
+    MODE_SUMMARY,
+    MODE_FRAMES,
+    MODE_COPY
+};
+
+struct job {
+    enum mode mode;
+    const char *path;
+    struct capture_reader *reader;
+    struct defrag *defrag;
+    struct buf out;
+    FILE *copy;
+    uint64_t packets, damages;
+    int64_t first_ns, last_ns;
+};
 
 static void print_time(int64_t ns)
 {
     printf("%" PRId64 ".%09" PRId64, ns / 1000000000, ns % 1000000000);
 }
 
-static void print_frame(uint64_t number, const struct packet *packet)
+static void print_frame(struct job *job, const struct packet *packet)
 {
     struct frame f;
+    struct slice ip;
     frame_decode(packet, &f);
-    char src[INET6_ADDRSTRLEN] = "-";
-    char dst[INET6_ADDRSTRLEN] = "-";
+    if (f.kind == FRAME_FRAGMENT && defrag_add(job->defrag, packet, &f, &ip) == DEFRAG_COMPLETE)
+        frame_decode_ip(ip, &f);
+    char src[INET6_ADDRSTRLEN] = "";
+    char dst[INET6_ADDRSTRLEN] = "";
     if (f.ip_version) {
         int family = f.ip_version == 4 ? AF_INET : AF_INET6;
         inet_ntop(family, f.src_ip, src, sizeof src);
         inet_ntop(family, f.dst_ip, dst, sizeof dst);
     }
-    printf("%" PRIu64 "\t", number);
+    printf("%" PRIu64 "\t", job->packets);
     print_time(packet->ts_ns);
-    printf("\t%u\t%u\t%s\t%s\t%s\t%u\t%u\t%u\t%u\t%u\t%u\t%u\n", packet->captured_bytes,
+    printf("\t%u\t%u\t%s\t%s\t%s\t%u\t%u\t%u\t%u\t%u\t%u\t%u\t%u\t%u\n", packet->captured_bytes,
            packet->original_bytes, kind_names[f.kind], src, dst, f.ip_protocol, f.src_port,
-           f.dst_port, f.payload_bytes, f.tcp_seq, f.vlan, f.tunnel_id);
+           f.dst_port, f.payload_bytes, f.tcp_seq, f.tcp_ack, f.tcp_flags, f.vlan, f.tunnel_id);
 }
 
-static int dump(const char *path, bool frames)
+static void take_packet(struct job *job, const struct packet *packet)
+{
+    job->packets++;
+    job->first_ns = packet->ts_ns < job->first_ns ? packet->ts_ns : job->first_ns;
+    job->last_ns = packet->ts_ns > job->last_ns ? packet->ts_ns : job->last_ns;
+    if (job->mode == MODE_FRAMES)
+        print_frame(job, packet);
+    else if (job->mode == MODE_COPY)
+        pcapng_put_packet(&job->out, packet, NULL);
+}
+
+static void take_statistics(struct job *job)
+{
+    const struct capture_statistics *s = capture_reader_statistics(job->reader);
+    struct pcapng_statistics copy = {s->ts_ns, s->received, s->dropped_by_interface,
+                                     s->dropped_by_os};
+    pcapng_put_statistics(&job->out, s->interface, &copy);
+}
+
+static void take_event(struct job *job, int event, const struct packet *packet,
+                       const struct error *error)
+{
+    if (event == CAPTURE_PACKET)
+        take_packet(job, packet);
+    if (event == CAPTURE_DAMAGE) {
+        job->damages++;
+        fprintf(stderr, "%s: %s\n", job->path, error->text);
+    }
+    if (job->mode != MODE_COPY)
+        return;
+    if (event == CAPTURE_INTERFACE)
+        pcapng_put_interface(&job->out, capture_reader_interface(job->reader, packet->interface));
+    else if (event == CAPTURE_STATISTICS)
+        take_statistics(job);
+    else if (event == CAPTURE_SECRETS)
+        pcapng_put_secrets(&job->out, capture_reader_secrets(job->reader));
+    fwrite(job->out.data, 1, job->out.len, job->copy);
+    buf_reset(&job->out);
+}
+
+static void print_summary(const struct job *job)
+{
+    printf("%s\t%" PRIu64 "\t", job->path, job->packets);
+    print_time(job->packets ? job->first_ns : 0);
+    printf("\t");
+    print_time(job->packets ? job->last_ns : 0);
+    printf("\t%" PRIu64 "\n", job->damages);
+}
+
+static int run(struct job *job, int fd)
 {
     struct error error;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct capture_reader *reader = NULL;
-    if (fd < 0 || capture_reader_open(fd, NULL, &reader, &error) < 0) {
-        fprintf(stderr, "%s: %s\n", path, fd < 0 ? "cannot be opened" : error.text);
-        if (fd >= 0)
-            close(fd);
-        return 1;
-    }
-    uint64_t packets = 0;
-    uint64_t damages = 0;
-    int64_t first = INT64_MAX;
-    int64_t last = INT64_MIN;
     struct packet packet;
-    int event;
-    while ((event = capture_reader_next(reader, &packet, &error)) > CAPTURE_END) {
-        if (event == CAPTURE_DAMAGE) {
-            damages++;
-            fprintf(stderr, "%s: %s\n", path, error.text);
-        }
-        if (event != CAPTURE_PACKET)
-            continue;
-        packets++;
-        first = packet.ts_ns < first ? packet.ts_ns : first;
-        last = packet.ts_ns > last ? packet.ts_ns : last;
-        if (frames)
-            print_frame(packets, &packet);
-    }
-    if (!frames) {
-        printf("%s\t%" PRIu64 "\t", path, packets);
-        print_time(packets ? first : 0);
-        printf("\t");
-        print_time(packets ? last : 0);
-        printf("\t%" PRIu64 "\n", damages);
+    int event = capture_reader_open(fd, NULL, &job->reader, &error);
+    if (event == 0) {
+        if (job->mode == MODE_COPY)
+            pcapng_put_section(&job->out, "Linux", "packet_dump", NULL);
+        while ((event = capture_reader_next(job->reader, &packet, &error)) > CAPTURE_END)
+            take_event(job, event, &packet, &error);
+        capture_reader_free(job->reader);
     }
     if (event < 0)
-        fprintf(stderr, "%s: %s\n", path, error.text);
-    capture_reader_free(reader);
-    close(fd);
+        fprintf(stderr, "%s: %s\n", job->path, error.text);
+    else if (job->mode == MODE_SUMMARY)
+        print_summary(job);
     return event < 0;
+}
+
+static int dump(enum mode mode, const char *path, FILE *copy)
+{
+    struct job job = {
+        .mode = mode, .path = path, .copy = copy, .first_ns = INT64_MAX, .last_ns = INT64_MIN};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int result = 1;
+    buf_init(&job.out, 4 << 20);
+    if (fd < 0)
+        fprintf(stderr, "%s: cannot be opened\n", path);
+    else if (defrag_new(NULL, &job.defrag) == 0)
+        result = run(&job, fd);
+    defrag_free(job.defrag);
+    buf_done(&job.out);
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+static int copy_to(const char *folder, int number, const char *path)
+{
+    char name[4096];
+    snprintf(name, sizeof name, "%s/%d.pcapng", folder, number);
+    FILE *copy = fopen(name, "wbe");
+    if (!copy)
+        return 1;
+    int result = dump(MODE_COPY, path, copy);
+    return fclose(copy) != 0 || result;
 }
 
 int main(int argc, char **argv)
 {
-    bool frames = argc > 1 && strcmp(argv[1], "--frames") == 0;
     int result = 0;
-    for (int i = frames ? 2 : 1; i < argc; i++)
-        result |= dump(argv[i], frames);
+    if (argc > 2 && strcmp(argv[1], "--copy") == 0) {
+        for (int i = 3; i < argc; i++)
+            result |= copy_to(argv[2], i - 2, argv[i]);
+        return result;
+    }
+    enum mode mode = argc > 1 && strcmp(argv[1], "--frames") == 0 ? MODE_FRAMES : MODE_SUMMARY;
+    for (int i = mode == MODE_FRAMES ? 2 : 1; i < argc; i++)
+        result |= dump(mode, argv[i], NULL);
     return result;
 }
