@@ -168,15 +168,10 @@ static bool etag_matches(const char *list, const char *etag)
     return list && etag && (strcmp(list, "*") == 0 || strstr(list, etag));
 }
 
-void http_response_send_file(struct http_request *r, int fd, const char *content_type,
-                             const char *etag)
+void http_response_send_file_part(struct http_request *r, int fd, uint64_t length,
+                                  const char *content_type, const char *etag)
 {
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-        close(fd);
-        http_response_send(r, 500, "text/plain", SLICE_LITERAL("The file cannot be read.\n"));
-        return;
-    }
+    int64_t size = (int64_t)length;
     if (etag)
         http_response_header(r, "ETag", etag);
     http_response_header(r, "Accept-Ranges", "bytes");
@@ -187,23 +182,34 @@ void http_response_send_file(struct http_request *r, int fd, const char *content
     }
     const char *if_range = http_request_header(r, "if-range");
     bool part_allowed = !if_range || (etag && strcmp(if_range, etag) == 0);
-    int64_t from = 0, len = st.st_size;
+    int64_t from = 0, len = size;
     enum range_kind kind =
-        part_allowed ? parse_range(http_request_header(r, "range"), st.st_size, &from, &len)
-                     : RANGE_NONE;
+        part_allowed ? parse_range(http_request_header(r, "range"), size, &from, &len) : RANGE_NONE;
     char text[80];
     if (kind == RANGE_BAD) {
-        snprintf(text, sizeof text, "bytes */%lld", (long long)st.st_size);
+        snprintf(text, sizeof text, "bytes */%lld", (long long)size);
         http_response_header(r, "Content-Range", text);
         (void)http_response_begin(r, 416, NULL, 0);
     } else {
         if (kind == RANGE_PART) {
             snprintf(text, sizeof text, "bytes %lld-%lld/%lld", (long long)from,
-                     (long long)(from + len - 1), (long long)st.st_size);
+                     (long long)(from + len - 1), (long long)size);
             http_response_header(r, "Content-Range", text);
         }
         if (http_response_begin(r, kind == RANGE_PART ? 206 : 200, content_type, len) == 0)
             send_part(r, fd, from, len);
     }
     close(fd);
+}
+
+void http_response_send_file(struct http_request *r, int fd, const char *content_type,
+                             const char *etag)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        close(fd);
+        http_response_send(r, 500, "text/plain", SLICE_LITERAL("The file cannot be read.\n"));
+        return;
+    }
+    http_response_send_file_part(r, fd, (uint64_t)st.st_size, content_type, etag);
 }
