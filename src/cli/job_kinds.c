@@ -2,10 +2,13 @@
 
 #include <stddef.h>
 
+#include "entries/query.h"
 #include "job/self_test.h"
 
 /* Rows: alphabetical. */
 const struct job_kind *const job_kinds[] = {
+    &job_kind_dissect,
+    &job_kind_query,
     &job_kind_self_test,
     NULL,
 };

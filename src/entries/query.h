@@ -33,7 +33,7 @@
 #include "job/job.h"
 
 /* Job kind "query". */
-int job_main_query(struct job_context *ctx);
+extern const struct job_kind job_kind_query;
 
 /* Job kind "dissect": captures → entry store.
  * Request:
@@ -44,6 +44,6 @@ int job_main_query(struct job_context *ctx);
  * second,
  * {"damage":{"node":…,"seq":…,"offset":…,"text":…}} (at most 100), at the end
  * {"done":{…progress…,"damage":N}}. */
-int job_main_dissect(struct job_context *ctx);
+extern const struct job_kind job_kind_dissect;
 
 #endif

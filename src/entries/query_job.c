@@ -48,7 +48,7 @@ static int answer_all(struct job_context *ctx, struct query_session *session)
     return r < 0 ? 1 : 0;
 }
 
-int job_main_query(struct job_context *ctx)
+static int run(struct job_context *ctx)
 {
     const char *dirs[MAX_SOURCES + 1] = {0};
     struct error error;
@@ -72,3 +72,5 @@ int job_main_query(struct job_context *ctx)
     json_decref(request);
     return code;
 }
+
+const struct job_kind job_kind_query = {.name = "query", .run = run};
