@@ -5,11 +5,9 @@
 extern const struct command cmd_dissect;
 extern const struct command cmd_filter;
 extern const struct command cmd_job;
+extern const struct command cmd_worker;
 
 /* Rows: alphabetical but for `up`, which comes first. */
 const struct command *const commands[] = {
-    &cmd_dissect,
-    &cmd_filter,
-    &cmd_job,
-    NULL,
+    &cmd_dissect, &cmd_filter, &cmd_job, &cmd_worker, NULL,
 };

@@ -1,0 +1,195 @@
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "config/options.h"
+#include "worker/worker_protocol.h"
+#include "worker/worker_supervisor.h"
+
+struct worker_flags {
+    char *hub, *node, *data, *listen, *token_file, *bpf;
+    struct option_list interfaces, excluded;
+    char *ring_size, *segment_size, *buffer, *snaplen;
+    bool promiscuous, no_capture;
+};
+
+#define FLAG(member) .offset = offsetof(struct worker_flags, member)
+static const struct option_def defs[] = {
+    {.name = "hub",
+     .type = OPTION_TEXT,
+     FLAG(hub),
+     .value_name = "URL",
+     .doc = "the hub, e.g. http://10.0.0.5:8899"},
+    {.name = "node",
+     .type = OPTION_TEXT,
+     FLAG(node),
+     .value_name = "NAME",
+     .doc = "name of this node; default: the host's name"},
+    {.name = "data",
+     .type = OPTION_TEXT,
+     FLAG(data),
+     .value_name = "DIR",
+     .doc = "data folder",
+     .default_value = "/var/lib/trawl"},
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     FLAG(listen),
+     .value_name = "ADDR:PORT",
+     .doc = "where the hub reaches this worker",
+     .default_value = "0.0.0.0:8898"},
+    {.name = "token-file",
+     .type = OPTION_TEXT,
+     FLAG(token_file),
+     .value_name = "FILE",
+     .doc = "the hub's worker-token; or TRAWL_WORKER_TOKEN"},
+    {.name = "iface",
+     .type = OPTION_LIST,
+     FLAG(interfaces),
+     .value_name = "NAME",
+     .doc = "interface to record, repeatable; default: any"},
+    {.name = "bpf",
+     .type = OPTION_TEXT,
+     FLAG(bpf),
+     .value_name = "EXPR",
+     .doc = "record only what this libpcap expression matches"},
+    {.name = "snaplen",
+     .type = OPTION_TEXT,
+     FLAG(snaplen),
+     .value_name = "BYTES",
+     .doc = "bytes kept of each packet; default: all"},
+    {.name = "promiscuous",
+     .type = OPTION_BOOL,
+     FLAG(promiscuous),
+     .doc = "also packets that are not for this host"},
+    {.name = "ring-size",
+     .type = OPTION_TEXT,
+     FLAG(ring_size),
+     .value_name = "SIZE",
+     .doc = "budget of the ring; default: auto (5 % of the disk, 1 to 64 GiB)"},
+    {.name = "segment-size",
+     .type = OPTION_TEXT,
+     FLAG(segment_size),
+     .value_name = "SIZE",
+     .doc = "size of a segment"},
+    {.name = "buffer",
+     .type = OPTION_TEXT,
+     FLAG(buffer),
+     .value_name = "SIZE",
+     .doc = "the kernel's ring in memory"},
+    {.name = "exclude",
+     .type = OPTION_LIST,
+     FLAG(excluded),
+     .value_name = "ADDR:PORT",
+     .doc = "sockets whose traffic is not recorded, repeatable"},
+    {.name = "no-capture",
+     .type = OPTION_BOOL,
+     FLAG(no_capture),
+     .doc = "serve what is there, record nothing"},
+    {0},
+};
+static const struct option_spec spec = {
+    .usage = "trawl worker --hub URL [options]",
+    .summary = "Records this node into its ring and serves it to a hub.",
+    .example = "trawl worker --hub http://10.0.0.5:8899 --token-file /etc/trawl/worker-token",
+    .defs = defs,
+};
+
+/* What is handed on to the capturer as it was given; it checks the values. */
+static void capturer_arguments(const struct worker_flags *flags, const char **out, size_t room)
+{
+    const char *const pairs[][2] = {{"--bpf", flags->bpf},
+                                    {"--snaplen", flags->snaplen},
+                                    {"--ring-size", flags->ring_size},
+                                    {"--segment-size", flags->segment_size},
+                                    {"--buffer", flags->buffer}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i][1]) {
+            out[n++] = pairs[i][0];
+            out[n++] = pairs[i][1];
+        }
+    for (size_t i = 0; i < flags->interfaces.count && n + 4 < room; i++) {
+        out[n++] = "--iface";
+        out[n++] = flags->interfaces.items[i];
+    }
+    if (flags->promiscuous)
+        out[n++] = "--promiscuous";
+    out[n] = NULL;
+}
+
+/* The host's name as a node name: what is not allowed in one becomes a dash. */
+static void default_name(char out[WORKER_NAME_MAX + 1])
+{
+    if (gethostname(out, WORKER_NAME_MAX) < 0)
+        snprintf(out, WORKER_NAME_MAX, "node");
+    out[WORKER_NAME_MAX] = '\0';
+    for (char *c = out; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+            *c = '-';
+    if (!worker_name_valid(out))
+        snprintf(out, WORKER_NAME_MAX, "node");
+}
+
+/* "host:port" of the hub's URL, so that our own talk with it is not recorded. */
+static int exclude_hub(const char *url, struct option_list *excluded)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    size_t len = strcspn(host, "/");
+    char text[300];
+    bool has_port = len && isdigit((unsigned char)host[len - 1]) && memchr(host, ':', len);
+    snprintf(text, sizeof text, "%.*s%s", (int)(len < 250 ? len : 250), host,
+             has_port                        ? ""
+             : strncmp(url, "https", 5) == 0 ? ":443"
+                                             : ":80");
+    char **items = realloc(excluded->items, (excluded->count + 1) * sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    excluded->items = items;
+    items[excluded->count] = strdup(text);
+    return items[excluded->count] ? (int)++excluded->count : -ENOMEM;
+}
+
+static int supervise(struct worker_flags *flags)
+{
+    char name[WORKER_NAME_MAX + 1];
+    const char *arguments[96];
+    struct error error;
+    default_name(name);
+    if (flags->node && !worker_name_valid(flags->node))
+        return cli_fail(
+            "worker", 2,
+            "a node's name is 1 to 253 letters, digits, dots, dashes and underscores and begins with a letter or digit.");
+    if (flags->hub && exclude_hub(flags->hub, &flags->excluded) < 0)
+        return cli_fail("worker", 1, "out of memory.");
+    capturer_arguments(flags, arguments, sizeof arguments / sizeof *arguments);
+    struct worker_supervisor_options options = {.name = flags->node ? flags->node : name,
+                                                .data_dir = flags->data,
+                                                .listen = flags->listen,
+                                                .hub_url = flags->hub,
+                                                .token_file = flags->token_file,
+                                                .no_capture = flags->no_capture,
+                                                .capturer_arguments = arguments,
+                                                .excluded = &flags->excluded};
+    if (worker_supervise(&options, &error) < 0)
+        return cli_fail_error("worker", 1, &error);
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct worker_flags flags = {0};
+    struct error error;
+    int r = options_parse(&spec, argc, argv, &flags, NULL, &error);
+    int code = r > 0 ? 0 : r < 0 ? cli_fail_error("worker", 2, &error) : supervise(&flags);
+    options_done(&spec, &flags);
+    return code;
+}
+
+const struct command cmd_worker = {
+    .name = "worker", .summary = "record this node and serve its ring to a hub", .run = run};
