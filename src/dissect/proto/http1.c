@@ -65,7 +65,8 @@ static void take_body(struct dissect_conn *conn, struct side *side, struct disse
     if (message->has_gap)
         message->truncated = true;
     else
-        http1_keep(message, &message->body, arena_of(side), slice_of(stream->data, n), max);
+        gather_add(&message->body, arena_of(side), slice_of(stream->data, n), max);
+    message->truncated |= message->body.cut;
     message->body_size += n;
     take(conn, side, stream, n);
 }
@@ -85,8 +86,9 @@ static bool take_head(struct dissect_conn *conn, struct side *side, struct disse
         bool is_empty =
             lf && (side->line_len == 1 || (side->line_len == 2 && side->line_start == '\r'));
         if (!is_empty && !side->interim)
-            http1_keep(message, &message->head, arena_of(side), slice_of(stream->data, n),
+            gather_add(&message->head, arena_of(side), slice_of(stream->data, n),
                        DISSECT_HEADER_CAP);
+        message->truncated |= message->head.cut;
         message->head_size += n;
         take(conn, side, stream, n);
         if (lf)
@@ -265,7 +267,7 @@ static enum dissect_result read_chunk_size(struct dissect_conn *conn, struct htt
         side->phase = PHASE_CHUNK_DATA;
     } else {
         struct http1_message *message = http1_message_of(side->at, stream->dir);
-        message->head = (struct http1_bytes){0};
+        message->head = (struct gather){0};
         side->phase = PHASE_TRAILERS;
     }
     return DISSECT_OK;

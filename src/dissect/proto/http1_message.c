@@ -111,36 +111,6 @@ bool http1_parse_status_line(struct slice line, struct http1_message *ret_messag
     return true;
 }
 
-void http1_keep(struct http1_message *message, struct http1_bytes *bytes, struct arena *arena,
-                struct slice more, size_t max_bytes)
-{
-    if (bytes->len + more.len > max_bytes) {
-        more.len = max_bytes - bytes->len;
-        message->truncated = true;
-    }
-    if (more.len == 0)
-        return;
-    size_t need = bytes->len + more.len;
-    if (need > bytes->cap) {
-        size_t cap = bytes->cap ? bytes->cap * 4 : need;
-        if (cap < need)
-            cap = need;
-        if (cap > max_bytes)
-            cap = max_bytes;
-        uint8_t *data = arena_alloc(arena, cap);
-        if (!data) {
-            message->truncated = true;
-            return;
-        }
-        if (bytes->len)
-            memcpy(data, bytes->data, bytes->len);
-        bytes->data = data;
-        bytes->cap = cap;
-    }
-    memcpy(bytes->data + bytes->len, more.data, more.len);
-    bytes->len += more.len;
-}
-
 /* ── header block ── */
 
 /* Chains of rows with the same key; indexes are 1-based, 0 ends a chain. */

@@ -4,12 +4,7 @@
 #define TRAWL_DISSECT_PROTO_HTTP1_MESSAGE_H
 
 #include "dissect/dissector.h"
-
-/* Bytes that arrive in pieces and end up contiguous. */
-struct http1_bytes {
-    uint8_t *data;
-    size_t len, cap;
-};
+#include "dissect/proto/gather.h"
 
 enum http1_framing {
     HTTP1_NO_BODY,
@@ -25,12 +20,12 @@ struct http1_message {
     int status_code;             /* response; 0 = none (HTTP/0.9) */
     struct slice version;        /* "1.1", "0.9" */
     /* header block */
-    struct http1_bytes head; /* header lines, without the first line; later: trailer lines */
-    uint64_t head_size;      /* on the wire, first and empty line included */
+    struct gather head; /* header lines, without the first line; later: trailer lines */
+    uint64_t head_size; /* on the wire, first and empty line included */
     struct entry_pair *headers;
     size_t header_count;
     /* body */
-    struct http1_bytes body; /* as on the wire, chunk framing removed */
+    struct gather body; /* as on the wire, chunk framing removed */
     uint64_t body_size;
     uint64_t content_length;
     enum http1_framing framing;
@@ -47,9 +42,6 @@ bool http1_parse_status_line(struct slice line, struct http1_message *ret_messag
 bool http1_is_known_method(struct slice method);
 bool http1_is_token_char(uint8_t c);
 
-/* Adds bytes to what is kept; beyond max_bytes (or when memory ends) the message is truncated. */
-void http1_keep(struct http1_message *message, struct http1_bytes *bytes, struct arena *arena,
-                struct slice more, size_t max_bytes);
 /* Splits the header block (`head`) into name and value, joins repeated names. */
 void http1_parse_headers(struct http1_message *message, struct arena *arena);
 /* Splits `head`, which now holds trailer lines, and adds those whose names are not headers yet

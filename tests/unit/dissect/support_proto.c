@@ -47,7 +47,9 @@ static void expect_same(const struct proto_run *whole, const struct proto_run *c
     char *a[PROTO_MAX_LINES];
     char *b[PROTO_MAX_LINES];
     for (size_t i = 0; whole->count != cut->count && i < whole->count; i++)
-        print_error("whole: %s\n", whole->lines[i]);
+        print_error("whole: %.600s\n", strstr(whole->lines[i], "\"summary\""));
+    for (size_t i = 0; whole->count != cut->count && i < cut->count; i++)
+        print_error("cut: %.600s\n", strstr(cut->lines[i], "\"summary\""));
     if (whole->count != cut->count)
         print_error("cut with seed %llu: %zu entries instead of %zu\n", (unsigned long long)seed,
                     cut->count, whole->count);
