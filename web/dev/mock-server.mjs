@@ -22,7 +22,7 @@ const problem = (status, title, detail, extra = {}) => ({ status, body: { type: 
 const ok = (body, status = 200) => ({ status, body });
 
 function sources() {
-  const of = (s) => s.dissections.map((d) => ({ id: `${s.id}/${d.name}`, name: s.name, kind: "snapshot", dissection: d.name, from: s.from, to: s.to, size_bytes: s.size_bytes, state: d.state === "done" ? "ready" : "dissecting", entries: d.progress.entries, partial: s.partial }));
+  const of = (s) => s.dissections.map((d) => ({ id: d.name === "default" ? s.id : `${s.id}:${d.name}`, name: s.name, kind: "snapshot", dissection: d.name, from: s.from, to: s.to, size_bytes: s.size_bytes, state: d.state === "done" ? "ready" : "dissecting", entries: d.progress.entries, partial: s.partial }));
   return [{ id: "live", name: "Live", kind: "live", from: null, to: null, size_bytes: 0, state: "live", entries: 0, partial: false },
     ...snapshots.filter((s) => s.start).flatMap((s) => (s.dissections.length ? of(s) : [{ id: s.id, name: s.name, kind: "snapshot", from: s.from, to: s.to, size_bytes: s.size_bytes, state: "not_dissected", entries: 0, partial: s.partial }]))];
 }

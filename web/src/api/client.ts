@@ -22,7 +22,7 @@ export function apiUrl(path: string, query: Query = {}): string {
 }
 
 export function segment(id: string): string {
-  return id.split("/").map(encodeURIComponent).join("/");
+  return encodeURIComponent(id);
 }
 
 interface RequestOptions {

@@ -5,7 +5,7 @@ import { post, segment } from "../api/client";
 import type { Dissection, Source } from "../api/types";
 import { formatBytes } from "../format/quantity";
 import { formatDate, formatMinute } from "../format/time";
-import { loadSources, snapshotsStore, sourcesStore } from "../state/live";
+import { loadSources, snapshotOf, snapshotsStore, sourcesStore } from "../state/live";
 import { preferences } from "../state/preferences";
 import { go, routeStore } from "../state/route";
 import { useStore } from "../state/store";
@@ -49,7 +49,7 @@ export function SourceSelect(): JSX.Element {
   }, [open]);
 
   const percent = (s: Source): string => {
-    const [id, name = "default"] = s.id.split("/");
+    const [id, name = "default"] = s.id.split(/[:/]/);
     const dissection = snapshots.list?.find((x) => x.id === id)?.dissections.find((d) => d.name === (s.dissection ?? name));
     return dissection ? `Dissecting ${Math.floor(dissection.progress.percent)} %` : "Dissecting";
   };
@@ -59,7 +59,7 @@ export function SourceSelect(): JSX.Element {
     box.current?.hidePopover();
     button.current?.focus();
     if (s.state === "not_dissected")
-      post<Dissection>(`snapshots/${segment(s.id)}/dissections`, {}).then(() => {
+      post<Dissection>(`snapshots/${segment(snapshotOf(s.id))}/dissections`, {}).then(() => {
         say("ok", `Dissecting "${s.name}".`);
         void loadSources();
       }, sayError);

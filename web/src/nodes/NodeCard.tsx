@@ -1,9 +1,8 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { NodeInfo } from "../api/types";
-import { lostOf } from "../frame/capture";
-import { silenceOf } from "../frame/capture";
+import { lostOf, silenceOf } from "../frame/capture";
 import { useNow } from "../frame/CaptureChip";
-import { formatBitrate, formatBytes, formatBytesOf, formatCount, formatExactCount, formatLatency, formatRate, formatSpan } from "../format/quantity";
+import { formatBitrate, formatBytes, formatBytesOf, formatCount, formatExactCount, formatRate, formatSpan } from "../format/quantity";
 import { formatBoth, formatClock } from "../format/time";
 import { nodesStore } from "../state/live";
 import { preferences } from "../state/preferences";
@@ -11,11 +10,11 @@ import { useStore } from "../state/store";
 import { Captured, CutMiddle } from "../ui/Captured";
 import { reasonWords } from "../snapshots/status";
 import { Sparkline } from "./Sparkline";
-import { retentionOf, stateWords } from "./retention";
+import { clockWords, retentionOf, stateWords } from "./retention";
 
 function Fact({ word, tone = "", tip, children }: { word: string; tone?: string; tip?: string; children: ComponentChildren }): JSX.Element {
   return (
-    <div class="fact" data-tip={tip}>
+    <div class="fact" data-tip={tip || undefined}>
       <dt>{word}</dt>
       <dd class={tone}>{children}</dd>
     </div>
@@ -32,7 +31,6 @@ export function NodeCard({ node }: { node: NodeInfo }): JSX.Element {
   const recent = lostOf(node.drops_5min);
   const retention = retentionOf(node, zone);
   const fill = node.ring.budget_bytes > 0 ? node.ring.bytes / node.ring.budget_bytes : 0;
-  const offset = node.clock_offset_ns / 1000;
   return (
     <article class="node-card" aria-label={node.name}>
       <header>
@@ -45,7 +43,7 @@ export function NodeCard({ node }: { node: NodeInfo }): JSX.Element {
       <Sparkline values={rates.get(node.name) ?? []} label={`Packets per second, the last five minutes, now ${Math.round(node.packets_per_s)}`} />
       <dl class="facts">
         <Fact word="Packets" tip={`${formatExactCount(node.packets)} since start\n${formatExactCount(node.excluded_packets)} of Trawl's own left out`}>{formatRate(node.packets_per_s, "packets")} · {formatBitrate(node.bytes_per_s)}</Fact>
-        <Fact word="Back to" tone={retention.short ? "tone-warn" : ""} tip={node.ring.oldest ? formatBoth(node.ring.oldest) : undefined as unknown as string}>{retention.words}</Fact>
+        <Fact word="Back to" tone={retention.short ? "tone-warn" : ""} tip={node.ring.oldest ? formatBoth(node.ring.oldest) : ""}>{retention.words}</Fact>
         <Fact word="Ring" tip={`${formatExactCount(node.ring.segments)} segments`}>
           <span class="fact-bar">
             {formatBytesOf(node.ring.bytes, node.ring.budget_bytes)}
@@ -56,7 +54,7 @@ export function NodeCard({ node }: { node: NodeInfo }): JSX.Element {
           {formatCount(lost)}{recent > 0 ? ` · ${formatCount(recent)} in 5 min` : " since start"}
         </Fact>
         <Fact word="Heartbeat" tip={node.heartbeat_at ? formatBoth(node.heartbeat_at) : "never"}>{Number.isFinite(quiet) ? `${quiet < 1.5 ? "now" : `${formatSpan(Math.floor(quiet))} ago`}` : "never"}</Fact>
-        <Fact word="Clock" tip="Offset against the hub">{offset === 0 ? "0 µs" : `${offset < 0 ? "−" : "+"}${formatLatency(Math.abs(offset))}`}</Fact>
+        <Fact word="Clock" tip="Offset against the hub">{clockWords(node.clock_offset_ns)}</Fact>
         <Fact word="Version">{node.version || <span class="unknown">unknown</span>}</Fact>
         {node.hold_until && <Fact word="Held until">{formatClock(node.hold_until, zone)}</Fact>}
       </dl>

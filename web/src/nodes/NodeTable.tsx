@@ -3,13 +3,13 @@ import { useState } from "preact/hooks";
 import type { NodeInfo } from "../api/types";
 import { lostOf, silenceOf } from "../frame/capture";
 import { useNow } from "../frame/CaptureChip";
-import { formatBitrate, formatBytesOf, formatCount, formatLatency } from "../format/quantity";
+import { formatBitrate, formatBytesOf, formatCount } from "../format/quantity";
 import { nodesStore } from "../state/live";
 import { preferences } from "../state/preferences";
 import { useStore } from "../state/store";
 import { CutMiddle } from "../ui/Captured";
 import { NodeCard } from "./NodeCard";
-import { retentionOf, stateWords } from "./retention";
+import { clockWords, retentionOf, stateWords } from "./retention";
 
 export function NodeTable({ nodes }: { nodes: NodeInfo[] }): JSX.Element {
   const { data, receivedAt } = useStore(nodesStore);
@@ -26,7 +26,6 @@ export function NodeTable({ nodes }: { nodes: NodeInfo[] }): JSX.Element {
           {nodes.map((node) => {
             const state = data && silenceOf(node, data, receivedAt, now) > 5 ? "silent" : node.state;
             const retention = retentionOf(node, zone);
-            const offset = node.clock_offset_ns / 1000;
             const lost = lostOf(node.drops);
             return (
               <Fragment key={node.name}>
@@ -38,7 +37,7 @@ export function NodeTable({ nodes }: { nodes: NodeInfo[] }): JSX.Element {
                   <td class="mono right">{formatBitrate(node.bytes_per_s).replace(" Mbit/s", "")}</td>
                   <td class="mono right">{formatCount(Math.round(node.packets_per_s))}</td>
                   <td class={`mono right ${lost > 0 ? "tone-warn" : ""}`}>{formatCount(lost)}</td>
-                  <td class="mono right">{offset < 0 ? "−" : "+"}{formatLatency(Math.abs(offset))}</td>
+                  <td class="mono right">{clockWords(node.clock_offset_ns)}</td>
                   <td class="mono">{node.version}</td>
                 </tr>
                 {open === node.name && <tr class="node-drawer"><td colSpan={9}><NodeCard node={node} /></td></tr>}

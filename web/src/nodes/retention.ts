@@ -1,6 +1,6 @@
 // "Back to": how far a ring reaches, as a duration and a time; under 15 minutes with the size that would hold an hour.
 import type { NodeInfo } from "../api/types";
-import { formatBytes, formatSpan } from "../format/quantity";
+import { formatBytes, formatLatency, formatSpan } from "../format/quantity";
 import { formatMinute, type Zone } from "../format/time";
 
 const shortSeconds = 900;
@@ -23,3 +23,9 @@ export function retentionOf(node: NodeInfo, zone: Zone): Retention {
 }
 
 export const stateWords: Record<NodeInfo["state"], string> = { recording: "recording", not_recording: "not recording", silent: "silent" };
+
+/** The node's clock against the hub's: +12.4 ms. */
+export function clockWords(offsetNs: number): string {
+  if (Math.abs(offsetNs) < 500) return "0 µs";
+  return `${offsetNs < 0 ? "−" : "+"}${formatLatency(Math.abs(offsetNs) / 1000)}`;
+}

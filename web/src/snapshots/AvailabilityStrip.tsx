@@ -4,7 +4,8 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatSpan } from "../format/quantity";
 import { formatFull, formatMinute, fromMs, type Zone } from "../format/time";
 import { CutMiddle } from "../ui/Captured";
-import { axisTicks, heldSeconds, type Lane } from "./window";
+import { shortNodeName } from "./status";
+import { axisTicks, heldSeconds, merged, type Lane } from "./window";
 
 interface Props {
   lanes: Lane[];
@@ -22,7 +23,7 @@ const mostLanes = 8;
 function laneRows(lanes: Lane[], window: { from: number; to: number }): Lane[] {
   if (lanes.length <= mostLanes) return lanes;
   const worstFirst = [...lanes].sort((a, b) => heldSeconds(a, window.from, window.to) - heldSeconds(b, window.from, window.to));
-  const sum: Lane = { name: `all ${lanes.length} nodes`, held: lanes.flatMap((l) => l.held), gaps: lanes.flatMap((l) => l.gaps), bytes: 0 };
+  const sum: Lane = { name: `all ${lanes.length} nodes`, held: merged(lanes.flatMap((l) => l.held)), gaps: lanes.flatMap((l) => l.gaps), bytes: 0 };
   return [sum, ...worstFirst.slice(0, mostLanes - 1)];
 }
 
@@ -77,7 +78,7 @@ export function AvailabilityStrip({ lanes, window, now, zone, onChange }: Props)
   return (
     <div class="strip">
       <div class="strip-names" aria-hidden="true">
-        {rows.map((lane) => <div key={lane.name} class="strip-name"><CutMiddle text={lane.name} tail={8} /></div>)}
+        {rows.map((lane) => <div key={lane.name} class="strip-name"><CutMiddle text={shortNodeName(lane.name, lanes.map((l) => l.name))} tail={8} tip={lane.name} /></div>)}
       </div>
       <div
         ref={chart} class="strip-chart" style={{ height: `${height}px` }} role="group" aria-label="What the nodes hold"

@@ -1,7 +1,7 @@
 // What stands under a row: evidence per node on the left; dissections, history and the same thing as commands on the right.
 import type { JSX } from "preact";
 import type { Snapshot, SnapshotNode } from "../api/types";
-import { formatBytes, formatCount, formatExactCount, formatLatency, formatPercent, plural } from "../format/quantity";
+import { formatBytes, formatCount, formatExactCount, formatPercent, plural } from "../format/quantity";
 import { formatBoth, formatClock, formatFull } from "../format/time";
 import { preferences } from "../state/preferences";
 import { useStore } from "../state/store";
@@ -10,12 +10,8 @@ import { Captured, CutMiddle } from "../ui/Captured";
 import { copyText } from "../ui/clipboard";
 import { protocolTag } from "../format/entry";
 import { cliLines, openInStream } from "./actions";
+import { clockWords } from "../nodes/retention";
 import { reasonWords } from "./status";
-
-function clockWords(node: SnapshotNode): string {
-  const micros = node.clock_offset_ns / 1000;
-  return `${micros < 0 ? "−" : "+"}${formatLatency(Math.abs(micros))}`;
-}
 
 function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
   const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
@@ -32,7 +28,7 @@ function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
       <td class={gaps.length ? "tone-warn" : ""} data-tip={gaps.join("\n") || undefined}>
         <span class="ellipsis drawer-gap">{gaps.length === 0 ? "none" : gaps.length === 1 ? gaps[0] : plural(gaps.length, "gap")}</span>
       </td>
-      <td class="mono right" data-tip={`Clock offset against the hub, from ${node.clock_source}`}>{clockWords(node)}</td>
+      <td class="mono right" data-tip={`Clock offset against the hub, from ${node.clock_source}`}>{clockWords(node.clock_offset_ns)}</td>
       <td class="mono">
         {file && (
           <span class="drawer-hash" data-tip={node.files.map((f) => `${f.name} · ${formatBytes(f.size_bytes)}\n${f.sha256}`).slice(0, 6).join("\n")}>

@@ -74,7 +74,7 @@ export function SnapshotsView(): JSX.Element {
     <div class="snapshots">
       <div class="toolbar">
         <div class="search-box">
-          <input ref={searchBox} class="input" type="search" aria-label="Search snapshots" placeholder="Name, note, tag, “covers mar 3 14:00”" value={search} onInput={(event) => setSearch(event.currentTarget.value)}
+          <input ref={searchBox} class="input" type="text" role="searchbox" aria-label="Search snapshots" placeholder="Name, note, tag, “covers mar 3 14:00”" value={search} onInput={(event) => setSearch(event.currentTarget.value)}
             onKeyDown={(event) => {
               if (event.key === "Escape") {
                 setSearch("");

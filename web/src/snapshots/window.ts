@@ -24,6 +24,17 @@ export function lanesOf(answer: AvailabilityResponse): Lane[] {
   return answer.nodes.map((n) => ({ name: n.name, held: n.held.map(span), gaps: n.gaps.map((g) => ({ ...span(g), reason: g.reason })), bytes: n.bytes_in_window }));
 }
 
+/** The union of intervals, in order. */
+export function merged(parts: { from: number; to: number }[]): { from: number; to: number }[] {
+  const out: { from: number; to: number }[] = [];
+  for (const part of [...parts].sort((a, b) => a.from - b.from)) {
+    const last = out.at(-1);
+    if (last && part.from <= last.to) last.to = Math.max(last.to, part.to);
+    else out.push({ ...part });
+  }
+  return out;
+}
+
 export function oldestOf(lanes: Lane[]): { name: string; at: number } | null {
   let oldest: { name: string; at: number } | null = null;
   for (const lane of lanes) for (const held of lane.held) if (!oldest || held.from < oldest.at) oldest = { name: lane.name, at: held.from };

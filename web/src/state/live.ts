@@ -120,8 +120,13 @@ export function startLive(): void {
   });
 }
 
+/** A source's id is the snapshot's, with `:name` behind it for any dissection but the default one. */
+export function snapshotOf(sourceId: string): string {
+  return sourceId.split(/[:/]/)[0] ?? sourceId;
+}
+
 /** The source of the stream that shows a snapshot. */
 export function sourceOf(snapshot: Snapshot, dissection?: string): Source | undefined {
-  const mine = sourcesStore.get().filter((s) => s.id === snapshot.id || s.id.startsWith(`${snapshot.id}/`));
+  const mine = sourcesStore.get().filter((s) => snapshotOf(s.id) === snapshot.id);
   return mine.find((s) => s.dissection === dissection) ?? mine.find((s) => s.state === "ready") ?? mine[0];
 }
