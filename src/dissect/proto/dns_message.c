@@ -283,7 +283,7 @@ static void read_edns(struct reader *r, const struct dns_record *record, struct 
     struct cursor c = cursor_of(rdata.data, rdata.len);
     r->message->has_edns = true;
     r->message->rcode |= record->ttl >> 24 << 4;
-    while (cursor_left(&c) >= 4) {
+    while (!c.bad && cursor_left(&c) >= 4) {
         unsigned code = cursor_be16(&c);
         struct slice value = cursor_slice(&c, cursor_be16(&c));
         struct cursor option = cursor_of(value.data, value.len);
