@@ -72,14 +72,24 @@ static struct record read_record(const struct capture_reader *r, const uint8_t *
     return rec;
 }
 
-/* Stricter than what is accepted in sequence. */
+static bool is_sane(const struct capture_reader *r, const struct record *rec)
+{
+    return rec->captured <= r->record_bytes_max && rec->original >= rec->captured &&
+           rec->original <= INPUT_WINDOW_NEED_MAX &&
+           rec->fraction < (r->nanoseconds ? 1000000000U : 1000000U);
+}
+
+static bool is_near(int64_t seconds, int64_t others_seconds)
+{
+    int64_t away = seconds - others_seconds;
+    return away > -RESYNC_SECONDS && away < RESYNC_SECONDS;
+}
+
+/* Stricter than what is accepted in sequence: captures may well jump in time. */
 static bool is_plausible(const struct capture_reader *r, const struct record *rec)
 {
-    int64_t away = (int64_t)rec->seconds - r->last_ts_ns / NS_PER_S;
-    return rec->captured > 0 && rec->captured <= r->record_bytes_max &&
-           rec->original >= rec->captured && rec->original <= INPUT_WINDOW_NEED_MAX &&
-           rec->fraction < (r->nanoseconds ? 1000000000U : 1000000U) && rec->seconds > 0 &&
-           (r->last_ts_ns == 0 || (away > -RESYNC_SECONDS && away < RESYNC_SECONDS));
+    return is_sane(r, rec) && rec->captured > 0 && rec->seconds > 0 &&
+           (r->last_ts_ns == 0 || is_near(rec->seconds, r->last_ts_ns / NS_PER_S));
 }
 
 /* Whether a run of plausible records, or the last of the file, begins `at` bytes on. */
@@ -97,6 +107,16 @@ static bool records_begin(struct capture_reader *r, size_t at)
         at += r->record_header_bytes + rec.captured;
     }
     return true;
+}
+
+/* Some writers put strange fractions and lengths: they do so again, at about the same time. */
+static bool goes_on(struct capture_reader *r, const struct record *rec, size_t whole)
+{
+    size_t have = input_window_need(&r->window, whole + r->record_header_bytes);
+    if (have < whole + r->record_header_bytes)
+        return have <= whole;
+    struct record next = read_record(r, input_window_at(&r->window) + whole);
+    return next.captured <= r->record_bytes_max && is_near(next.seconds, rec->seconds);
 }
 
 /* Steps over at least one byte, up to the next run of records or the end. */
@@ -158,6 +178,8 @@ static int pcap_next(struct capture_reader *r, struct packet *ret_packet, struct
             return cut_short(r, have, reterr);
         return resynchronise(r, "it reaches beyond the end of the file", reterr);
     }
+    if (!is_sane(r, &rec) && !goes_on(r, &rec, whole))
+        return resynchronise(r, "its fields are impossible", reterr);
     uint32_t captured =
         rec.captured < PACKET_CAPTURED_BYTES_MAX ? rec.captured : PACKET_CAPTURED_BYTES_MAX;
     *ret_packet = (struct packet){

@@ -27,7 +27,8 @@ enum {
     OPTION_ISB_OSDROP = 7,
 
     TEXT_BYTES_MAX = 255,
-    CUT_PACKET_OPTIONS_MAX = 256
+    CUT_PACKET_OPTIONS_MAX = 256,
+    SALVAGE_BYTES_MAX = 4096
 };
 
 #define SECRETS_TLS_KEY_LOG 0x544c534bU
@@ -96,21 +97,6 @@ bool pcapng_block_is_sound(const struct capture_reader *r, const struct pcapng_b
     }
 }
 
-bool pcapng_is_cut_packet(const struct capture_reader *r, const struct pcapng_block *block,
-                          const uint8_t *p, size_t have)
-{
-    bool enhanced = block->type == PCAPNG_ENHANCED_PACKET;
-    if (have < 28)
-        return true; /* too little to hold anything else */
-    if ((!enhanced && block->type != PCAPNG_OLD_PACKET) ||
-        !has_room(block, ENHANCED_PACKET_BODY_BYTES) ||
-        !has_interface(r, enhanced ? reader_u32(r, p + 8) : reader_u16(r, p + 8)))
-        return false;
-    uint32_t captured = reader_u32(r, p + 20);
-    uint32_t room = room_after(block, ENHANCED_PACKET_BODY_BYTES);
-    return captured <= room && room - captured <= CUT_PACKET_OPTIONS_MAX;
-}
-
 /* The next option of [*at, end); false at the end of the list or when it is broken. */
 static bool next_option(const struct capture_reader *r, const uint8_t **at, const uint8_t *end,
                         uint16_t *ret_code, struct slice *ret_value)
@@ -126,6 +112,38 @@ static bool next_option(const struct capture_reader *r, const uint8_t **at, cons
     *ret_value = slice_of(*at + 4, len);
     *at += 4 + padded;
     return true;
+}
+
+/* Behind data and options stands the length once more: then the packet is whole and the first
+ * length is what is wrong. `at` is where the data ends, padded. */
+static bool ends_before(const struct capture_reader *r, const uint8_t *p, const uint8_t *at,
+                        const uint8_t *end)
+{
+    uint16_t code;
+    struct slice value;
+    if (end - at >= 4 && reader_u32(r, at) == (size_t)(at + 4 - p))
+        return true;
+    while (next_option(r, &at, end, &code, &value)) {
+    }
+    return end - at >= 8 && reader_u32(r, at + 4) == (size_t)(at + 8 - p);
+}
+
+bool pcapng_is_cut_packet(const struct capture_reader *r, const struct pcapng_block *block,
+                          const uint8_t *p, size_t have)
+{
+    bool enhanced = block->type == PCAPNG_ENHANCED_PACKET;
+    if (have < 28)
+        return true; /* too little to hold anything else */
+    if ((!enhanced && block->type != PCAPNG_OLD_PACKET) ||
+        !has_room(block, ENHANCED_PACKET_BODY_BYTES) ||
+        !has_interface(r, enhanced ? reader_u32(r, p + 8) : reader_u16(r, p + 8)))
+        return false;
+    uint32_t captured = reader_u32(r, p + 20);
+    uint32_t room = room_after(block, ENHANCED_PACKET_BODY_BYTES);
+    if (captured > room || room - captured > CUT_PACKET_OPTIONS_MAX)
+        return false;
+    size_t data_end = 28 + (((size_t)captured + 3) & ~(size_t)3);
+    return data_end >= have || !ends_before(r, p, p + data_end, p + have);
 }
 
 static const char *keep_text(struct capture_reader *r, struct slice value)
@@ -229,6 +247,13 @@ static int read_interface(struct capture_reader *r, const struct pcapng_block *b
     return CAPTURE_DAMAGE;
 }
 
+static void enter_section(struct capture_reader *r, bool big_endian)
+{
+    r->big_endian = big_endian;
+    r->section_first = r->interface_count;
+    r->section_unreadable = false;
+}
+
 static int read_section(struct capture_reader *r, const struct pcapng_block *block,
                         const uint8_t *p, const char **ret_reason)
 {
@@ -236,13 +261,29 @@ static int read_section(struct capture_reader *r, const struct pcapng_block *blo
         *ret_reason = "the section header is too short";
         return CAPTURE_DAMAGE;
     }
-    r->big_endian = block->big_endian;
-    r->section_first = r->interface_count;
+    enter_section(r, block->big_endian);
     r->section_unreadable = reader_u16(r, p + 12) != 1;
     if (!r->section_unreadable)
         return CAPTURE_AGAIN;
     *ret_reason = "its section is of a later pcapng version and is left out";
     return CAPTURE_DAMAGE;
+}
+
+void pcapng_salvage_block(struct capture_reader *r, const struct pcapng_block *block,
+                          const uint8_t *p, size_t have)
+{
+    if (block->type == PCAPNG_SECTION) {
+        enter_section(r, block->big_endian);
+        return;
+    }
+    if (block->type != PCAPNG_INTERFACE || r->section_unreadable)
+        return;
+    /* Its options end by themselves; what is read beyond them is of no known kind and size. */
+    size_t bytes = have < SALVAGE_BYTES_MAX ? have & ~(size_t)3 : SALVAGE_BYTES_MAX;
+    struct pcapng_block part = {.type = PCAPNG_INTERFACE, .bytes = (uint32_t)bytes};
+    if (block->bytes >= PCAPNG_BLOCK_FRAME_BYTES + INTERFACE_BODY_BYTES && block->bytes < bytes)
+        part.bytes = block->bytes;
+    pcapng_read_interface(r, &part, p);
 }
 
 static uint8_t read_direction(const struct capture_reader *r, const uint8_t *at, const uint8_t *end)

@@ -39,6 +39,11 @@ bool pcapng_is_cut_packet(const struct capture_reader *r, const struct pcapng_bl
 /* An enum capture_event, CAPTURE_AGAIN, CAPTURE_DAMAGE with *ret_reason, or -ENOMEM. */
 int pcapng_read_block(struct capture_reader *r, const struct pcapng_block *block, const uint8_t *p,
                       struct packet *ret_packet, const char **ret_reason);
+/* A section header or interface description whose frame is broken: takes over what can be read of
+ * its `have` bytes (at least 12). Without it the numbers of all interfaces behind would be wrong.
+ */
+void pcapng_salvage_block(struct capture_reader *r, const struct pcapng_block *block,
+                          const uint8_t *p, size_t have);
 /* 0, -EBADMSG, -E2BIG or -ENOMEM. */
 int pcapng_read_interface(struct capture_reader *r, const struct pcapng_block *block,
                           const uint8_t *p);

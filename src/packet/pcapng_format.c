@@ -105,6 +105,12 @@ static int resynchronise(struct capture_reader *r, const char *reason, struct er
     return report(r, from, reason, reterr);
 }
 
+static void salvage(struct capture_reader *r, const struct pcapng_block *block)
+{
+    size_t have = input_window_need(&r->window, 4096);
+    pcapng_salvage_block(r, block, input_window_at(&r->window), have);
+}
+
 /* The frame of the block does not hold: when the block its length points at is one, only this one
  * is lost. */
 static int step_over_broken(struct capture_reader *r, const struct pcapng_block *block,
@@ -202,11 +208,13 @@ static int pcapng_next(struct capture_reader *r, struct packet *ret_packet, stru
         int event = have ? cut_short(r, have, reterr) : reader_input_ended(r, reterr);
         return event == CAPTURE_AGAIN ? CAPTURE_END : event;
     }
-    struct pcapng_block block;
+    struct pcapng_block block = {0};
     const uint8_t *p = input_window_at(&r->window);
     const char *fault = header_fault(r, p, &block);
-    if (fault)
+    if (fault) {
+        salvage(r, &block);
         return resynchronise(r, fault, reterr);
+    }
     if (r->seek_pending && block.type != PCAPNG_SECTION && block.type != PCAPNG_INTERFACE) {
         jump(r);
         return CAPTURE_AGAIN;
@@ -216,10 +224,13 @@ static int pcapng_next(struct capture_reader *r, struct packet *ret_packet, stru
     if (have < block.bytes) {
         if (r->window.io_error || r->window.error.code || pcapng_is_cut_packet(r, &block, p, have))
             return cut_short(r, have, reterr);
+        salvage(r, &block);
         return resynchronise(r, "it reaches beyond the end of the file", reterr);
     }
-    if (!trailer_matches(&block, p))
+    if (!trailer_matches(&block, p)) {
+        salvage(r, &block);
         return step_over_broken(r, &block, "its two lengths differ", reterr);
+    }
     return read_block(r, &block, ret_packet, reterr);
 }
 

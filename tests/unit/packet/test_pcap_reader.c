@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -102,8 +103,11 @@ static void put_ten(struct blocks *b)
 {
     blocks_init(b, false);
     blocks_pcap_header(b, 0xa1b2c3d4, 65535, 1);
-    for (uint32_t i = 0; i < 10; i++)
-        blocks_pcap_record(b, START_S + i, i, "packet");
+    for (uint32_t i = 0; i < 10; i++) {
+        char text[7];
+        snprintf(text, sizeof text, "%06x", (i + 1) * 2654435761U >> 8);
+        blocks_pcap_record(b, START_S + i, i, text);
+    }
 }
 
 enum {
@@ -125,6 +129,27 @@ static void damage_costs_one_record(void **state)
         assert_int_equal(r.last.ts_ns / NS_PER_S, START_S + 9);
         blocks_done(&b);
     }
+}
+
+/* A length that is too small or too large by little makes the next record look wrong: two are lost.
+ */
+static void one_changed_byte_costs_at_most_two_packets(void **state)
+{
+    (void)state;
+    static const uint8_t masks[] = {0x01, 0x04, 0x80, 0xff};
+    struct blocks b;
+    put_ten(&b);
+    for (size_t i = 24; i < b.out.len; i++)
+        for (size_t m = 0; m < sizeof masks; m++) {
+            b.out.data[i] ^= masks[m];
+            struct reading r = read_blocks(&b);
+            b.out.data[i] ^= masks[m];
+            assert_int_equal(r.code, CAPTURE_END);
+            if (r.packets < 8)
+                print_error("offset %zu mask %x: %zu packets\n", i, masks[m], r.packets);
+            assert_true(r.packets >= 8);
+        }
+    blocks_done(&b);
 }
 
 static void garbage_is_stepped_over(void **state)
@@ -185,6 +210,7 @@ int main(void)
         cmocka_unit_test(other_kinds_are_refused_by_name),
         cmocka_unit_test(old_versions_swap_the_lengths),
         cmocka_unit_test(damage_costs_one_record),
+        cmocka_unit_test(one_changed_byte_costs_at_most_two_packets),
         cmocka_unit_test(garbage_is_stepped_over),
         cmocka_unit_test(a_file_cut_anywhere_gives_what_is_whole),
         cmocka_unit_test(large_packets_are_kept_or_cut),

@@ -243,6 +243,62 @@ static void damage_costs_one_block(void **state)
     }
 }
 
+/* Any one byte: only the magic numbers and the interface's own block type are more than one packet
+ * worth. */
+static void one_changed_byte_costs_at_most_one_packet(void **state)
+{
+    (void)state;
+    static const uint8_t masks[] = {0x01, 0x04, 0x80, 0xff};
+    struct blocks b;
+    size_t at[6];
+    put_five(&b, at);
+    for (size_t i = 12; i < b.out.len; i++) {
+        bool is_interface_type = i >= 28 && i < 32;
+        bool is_version = i < 14;
+        for (size_t m = 0; m < sizeof masks && !is_interface_type && !is_version; m++) {
+            b.out.data[i] ^= masks[m];
+            struct reading r = read_blocks(&b, NULL);
+            b.out.data[i] ^= masks[m];
+            assert_int_equal(r.code, CAPTURE_END);
+            if (r.packets < 4 || r.damages > 1)
+                print_error("offset %zu mask %x: %zu packets %zu damages\n", i, masks[m], r.packets,
+                            r.damages);
+            assert_true(r.packets >= 4);
+            assert_true(r.damages <= 1);
+        }
+    }
+    blocks_done(&b);
+}
+
+/* An interface that is lost with its block would give its packets to another one, or to none. */
+static void damaged_descriptions_keep_their_place(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {0, 7, 16, 0x10000, 0x7ffffffc, 0xffffffff};
+    for (int big = 0; big < 2; big++)
+        for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+            for (int where = 0; where < 4; where++) {
+                struct blocks b;
+                blocks_init(&b, big);
+                blocks_section(&b);
+                size_t first = b.out.len;
+                blocks_interface(&b, 113, 9, "first");
+                size_t second = b.out.len;
+                blocks_interface(&b, 1, 6, "second");
+                blocks_packet(&b, 0, 5, "one", 0);
+                blocks_packet(&b, 0, 7, "two", 0);
+                size_t pokes[] = {4, first - 4, first + 4, second - 4};
+                blocks_poke_u32(&b, pokes[where], lengths[i]);
+                struct reading r = read_blocks(&b, NULL);
+                blocks_done(&b);
+                assert_string_equal(r.text, "one two ");
+                assert_int_equal(r.interfaces, 2);
+                assert_int_equal(r.damages, 1);
+                assert_int_equal(r.last.link_type, 113);
+                assert_true(r.last.ts_ns == 7);
+            }
+}
+
 static void bytes_lost_or_added_anywhere_are_stepped_over(void **state)
 {
     (void)state;
@@ -486,6 +542,8 @@ int main(void)
         cmocka_unit_test(time_resolutions_and_offsets),
         cmocka_unit_test(sections_of_both_orders_count_their_interfaces_on),
         cmocka_unit_test(damage_costs_one_block),
+        cmocka_unit_test(one_changed_byte_costs_at_most_one_packet),
+        cmocka_unit_test(damaged_descriptions_keep_their_place),
         cmocka_unit_test(bytes_lost_or_added_anywhere_are_stepped_over),
         cmocka_unit_test(zeros_behind_the_last_block_are_one_damage),
         cmocka_unit_test(a_file_cut_anywhere_gives_what_is_whole),
