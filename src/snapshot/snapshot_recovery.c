@@ -180,8 +180,11 @@ static int settle(struct snapshot_store *store, struct found *f)
         report(store, f->id, f->manifest_error.text);
         return store_set_status(s, SNAPSHOT_FAILED, f->manifest_error.text, f->manifest_error.text);
     }
-    if (s->status == SNAPSHOT_FAILED)
+    if (s->status == SNAPSHOT_FAILED) {
+        if (!f->has_manifest) /* what a failed clean-up left */
+            (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, f->dir, "nodes");
         return 0;
+    }
     if (f->manifest) {
         r = settle_complete(f, was_completed, &write);
         if (r < 0)
@@ -279,6 +282,7 @@ static int recover_one(struct snapshot_store *store, const char *id, struct erro
         report(store, id, "had not begun and is removed");
         (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, store->dir_fd, id);
     } else {
+        (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, f.dir, "staging");
         r = settle(store, &f);
         if (r == 0 && f.state->status == SNAPSHOT_COMPLETED)
             read_dissections(&f);

@@ -69,7 +69,9 @@ static unsigned check(struct snapshot_store *store, const char *name, bool must_
         if (must_be_completed)
             assert_string_equal(snapshot_status_text(s), "Completed");
         if (s->status == SNAPSHOT_FAILED)
-            assert_true(s->status_detail[0] != '\0');
+            if (!s->status_detail[0])
+                fail_msg("%s failed without a reason; its history ends in \"%s\"", name,
+                         s->history_count ? s->history[s->history_count - 1].text : "");
         if (s->status != SNAPSHOT_COMPLETED)
             continue;
         assert_int_equal(s->manifest->packets, 150);
