@@ -510,11 +510,10 @@ static enum probe_result probe_stream(struct slice s, bool ended, bool has_port)
         return PROBE_NO;
     if (s.len < 2 + DNS_HEADER_BYTES)
         return ended && s.len ? PROBE_NO : PROBE_MAYBE;
-    bool whole = s.len - 2 >= len;
-    enum dns_shape shape = dns_shape_of(slice_sub(s, 2, len));
-    if (shape == DNS_IS_NOT)
+    if (!dns_may_begin(slice_sub(s, 2, len)))
         return PROBE_NO;
-    if (whole)
+    enum dns_shape shape = dns_shape_of(slice_sub(s, 2, len));
+    if (s.len - 2 >= len)
         return shape == DNS_IS_EXACT || (has_port && shape > DNS_IS_CUT) ? PROBE_YES : PROBE_NO;
     if (s.len >= 4000)
         return shape >= DNS_IS_BROKEN ? PROBE_YES : PROBE_NO;

@@ -464,6 +464,12 @@ static bool is_header(const struct dns_message *m)
     return m->rcode == 0 && m->counts[1] <= 512;
 }
 
+bool dns_may_begin(struct slice bytes)
+{
+    struct dns_message m;
+    return read_header(bytes, &m) && is_header(&m) && m.counts[0] + m.counts[1] > 0;
+}
+
 enum dns_shape dns_shape_of(struct slice bytes)
 {
     struct dns_message m;

@@ -139,6 +139,8 @@ enum dns_shape {
     DNS_IS_LIKELY, /* all can be read, but bytes are left or nothing is said */
     DNS_IS_EXACT
 };
+/* The first bytes of a message that is not whole yet: could its header be one? */
+bool dns_may_begin(struct slice bytes);
 /* Judges bytes by their form alone, without keeping anything. */
 enum dns_shape dns_shape_of(struct slice bytes);
 /* The whole message in the form of a zone file, a section after the other. */
