@@ -337,7 +337,7 @@ static void record_types(void **state)
         RDATA(46, "\0\1\x0d\2\0\0\x0e\x10\x65\x53\xf1\0\x65\x41\x7c\0\x30\x39\1e\0xyz",
               "A 13 2 3600 20231114221320 20231031221320 12345 e eHl6"),
         RDATA(47, "\1n\0\0\6\x40\1\0\0\0\3", "n A MX RRSIG NSEC"),
-        RDATA(50, "\1\0\0\12\2\xaa\xbb\5\1\2\3\4\5\0\1\x40", "1 0 10 AABB 0410610 A"),
+        RDATA(50, "\1\0\0\12\2\xaa\xbb\5\1\2\3\4\5\0\1\x40", "1 0 10 AABB 04106105 A"),
         RDATA(51, "\1\0\0\0\0", "1 0 0 -"),
         RDATA(52, "\3\1\1\xde\xad", "3 1 1 DEAD"),
         RDATA(44, "\4\2\xbe\xef", "4 2 BEEF"),
