@@ -20,6 +20,7 @@ static void fold_namespace(struct filter_compiler *c, struct filter_node *node)
         return;
     node->name = full;
     node->is_member = false;
+    node->offset = node->begin;
     node->args++;
     node->arg_count--;
 }
@@ -47,9 +48,15 @@ static const struct filter_type *fail_overload(struct filter_compiler *c, struct
     if (!rows) {
         if (c->env->is_unchecked)
             return type_simple(TYPE_DYN);
-        compile_fail(c, node->offset, node->offset + node->name.len, "there is no function %s()",
-                     name);
-        compile_suggest(c, function_suggest(node->name));
+        const char *suggestion = function_suggest(node->name);
+        size_t end = node->offset + node->name.len;
+        if (suggestion && slice_eq_str(node->name, suggestion)) {
+            compile_fail(c, node->offset, end,
+                         "%s() is a macro and wants other arguments: list.%s(x, …)", name, name);
+        } else {
+            compile_fail(c, node->offset, end, "there is no function %s()", name);
+            compile_suggest(c, suggestion);
+        }
         return type_simple(TYPE_ERROR);
     }
     size_t at = 0;

@@ -118,6 +118,16 @@ static bool become_type(struct filter_compiler *c, struct filter_node *node, str
     return false;
 }
 
+/* A bound "src" hides the field src.ip: its members are meant. */
+static bool is_inside_binding(struct filter_compiler *c, struct slice name)
+{
+    for (size_t at = 1; at < name.len; at++)
+        if (name.data[at] == '.' &&
+            find_contained_binding(c, slice_sub(name, 0, at)) < c->env->binding_count)
+            return true;
+    return false;
+}
+
 /* Turns the node (an UNKNOWN or a chain of SELECTs) into what `name` stands for. */
 static bool become(struct filter_compiler *c, struct filter_node *node, struct slice name)
 {
@@ -131,6 +141,8 @@ static bool become(struct filter_compiler *c, struct filter_node *node, struct s
         node->arg_count = 0;
         return true;
     }
+    if (c->env->binding_count && is_inside_binding(c, name))
+        return false;
     if (name.len && name.data[0] == '.')
         name = slice_sub(name, 1, name.len);
     field_id field = field_find(name);

@@ -116,8 +116,11 @@ void eval_set_map(struct filter_eval *eval, const struct value_pair *pairs, size
                   struct value *ret);
 void eval_set_optional(struct filter_eval *eval, const struct value *v, struct value *ret);
 
-/* ── eval.c, eval_macro.c ── chosen by the planner */
+/* ── chosen by the planner: eval.c, eval_macro.c ── */
 filter_eval_fn eval_function(struct filter_node *node);
+/* eval_field.c */
+filter_eval_fn eval_choose_field(struct filter_node *node);
+void eval_stored_field(struct filter_eval *eval, const struct filter_node *node, struct value *ret);
 void eval_literal(struct filter_eval *eval, const struct filter_node *node, struct value *ret);
 void eval_macro(struct filter_eval *eval, const struct filter_node *node, struct value *ret);
 
