@@ -62,29 +62,82 @@ void json_end_array(struct json_writer *w)
     close_level(w, ']');
 }
 
-/* Bytes that a JSON string may hold as they are: printable ASCII but for the quote and the
- * backslash. */
-static inline bool is_plain(uint8_t c)
+enum {
+    STRING_STEP = 4096, /* bytes escaped between two looks at the buffer's room */
+    LONGEST_ESCAPE = 6, /* "\u0000", also more than any code point */
+    AS_IT_IS = 0,
+    AS_CONTROL = 1,
+    AS_CODE_POINT = 2 /* anything else: the letter after the backslash */
+};
+
+/* How each byte is written inside a string. */
+static const uint8_t escapes[256] = {
+    [0x00 ... 0x07] = AS_CONTROL,
+    ['\b'] = 'b',
+    ['\t'] = 't',
+    ['\n'] = 'n',
+    [0x0b] = AS_CONTROL,
+    ['\f'] = 'f',
+    ['\r'] = 'r',
+    [0x0e ... 0x1f] = AS_CONTROL,
+    ['"'] = '"',
+    ['\\'] = '\\',
+    [0x7f] = AS_CONTROL,
+    [0x80 ... 0xff] = AS_CODE_POINT,
+};
+
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Whether one of eight bytes is not AS_IT_IS (exact for the first such byte, which is all that is
+ * asked). */
+static inline bool has_escape(uint64_t eight)
 {
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    const uint64_t high = EACH_BYTE(0x80);
+    uint64_t quote = eight ^ EACH_BYTE('"');
+    uint64_t backslash = eight ^ EACH_BYTE('\\');
+    uint64_t delete = eight ^ EACH_BYTE(0x7f);
+    uint64_t found = eight | ((eight - EACH_BYTE(0x20)) & ~eight) |
+                     ((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash) |
+                     ((delete - EACH_BYTE(1)) & ~delete);
+    return (found & high) != 0;
 }
 
-static void put_escaped(struct buf *out, uint32_t cp)
+/* Bytes [*pos, end) of text as string content; may read a code point beyond end. The room is there.
+ */
+static uint8_t *escape_step(uint8_t *out, struct slice text, size_t *pos, size_t end)
 {
-    static const char *const short_forms[] = {
-        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
-    if (cp == '"')
-        buf_append_str(out, "\\\"");
-    else if (cp == '\\')
-        buf_append_str(out, "\\\\");
-    else if (cp < sizeof short_forms / sizeof *short_forms && short_forms[cp])
-        buf_append_str(out, short_forms[cp]);
-    else if (cp < 0x20 || cp == 0x7f)
-        buf_printf(out, "\\u%04x", cp);
-    else {
-        uint8_t bytes[4];
-        buf_append(out, bytes, text_put_code_point(cp, bytes));
+    static const char digits[] = "0123456789abcdef";
+    size_t at = *pos;
+    while (at < end) {
+        uint8_t c = text.data[at];
+        uint8_t how = escapes[c];
+        uint64_t eight;
+        if (how == AS_IT_IS) {
+            if (end - at >= sizeof eight &&
+                (memcpy(&eight, text.data + at, sizeof eight), !has_escape(eight))) {
+                memcpy(out, &eight, sizeof eight);
+                out += sizeof eight;
+                at += sizeof eight;
+                continue;
+            }
+            *out++ = c;
+            at++;
+        } else if (how == AS_CODE_POINT) {
+            out += text_put_code_point(text_next_code_point(text, &at), out);
+        } else if (how == AS_CONTROL) {
+            memcpy(out, "\\u00", 4);
+            out[4] = (uint8_t)digits[c >> 4];
+            out[5] = (uint8_t)digits[c & 15];
+            out += LONGEST_ESCAPE;
+            at++;
+        } else {
+            *out++ = '\\';
+            *out++ = how;
+            at++;
+        }
     }
+    *pos = at;
+    return out;
 }
 
 static void put_string(struct buf *out, struct slice text)
@@ -92,15 +145,15 @@ static void put_string(struct buf *out, struct slice text)
     buf_append_u8(out, '"');
     size_t pos = 0;
     while (pos < text.len) {
-        size_t run = pos;
-        while (run < text.len && is_plain(text.data[run]))
-            run++;
-        if (run > pos) {
-            buf_append(out, text.data + pos, run - pos);
-            pos = run;
-        } else {
-            put_escaped(out, text_next_code_point(text, &pos));
-        }
+        size_t end = text.len - pos < STRING_STEP ? text.len : pos + STRING_STEP;
+        /* A buffer near its maximum gets the exact answer byte by byte, not a refusal of the worst
+         * case. */
+        if (!buf_failed(out) && out->max - out->len < (end - pos) * LONGEST_ESCAPE + 4)
+            end = pos + 1;
+        uint8_t *p = buf_reserve(out, (end - pos) * LONGEST_ESCAPE);
+        if (!p)
+            return;
+        out->len += (size_t)(escape_step(p, text, &pos, end) - p);
     }
     buf_append_u8(out, '"');
 }
