@@ -22,6 +22,7 @@ enum {
 #define RING_REQUESTS_FILE "requests"
 #define RING_LOCK_FILE     "lock"
 #define RING_EXCLUDE_FILE  "exclude"
+#define RING_PROBLEM_FILE  "problem" /* a sentence: why the last capturer could not record */
 #define RING_PINS_DIR      "pins"
 #define RING_IDX_SUFFIX    ".idx"
 

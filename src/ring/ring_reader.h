@@ -128,7 +128,7 @@ struct ring_status {
     bool alive;       /* a capturer holds the ring and its heartbeat is younger than 5 s */
     bool paused;      /* by request */
     bool disk_full;   /* records nothing because the disk takes nothing */
-    char detail[200]; /* a sentence when it is not recording, else "" */
+    char detail[400]; /* a sentence when it is not recording, else "" */
     int32_t capturer_pid;
     int64_t started_ns, heartbeat_ns;
     int64_t captured_until_ns; /* everything captured before this is visible */

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
+#include "base/text.h"
 #include "ring/ring_lock.h"
 #include "ring/ring_reader_internal.h"
 #include "ring/ring_scan.h"
@@ -103,7 +105,7 @@ static void fill_status(const struct ring_look *look, int64_t now_ns, struct rin
         .snaplen_bytes = state->snaplen_bytes,
     };
     memcpy(status->capture_filter, state->filter, sizeof status->capture_filter);
-    memcpy(status->detail, state->detail, sizeof status->detail);
+    memcpy(status->detail, state->detail, sizeof state->detail);
     if (!look->alive)
         snprintf(status->detail, sizeof status->detail, "%s",
                  state->flags & RING_STATE_CLOSED
@@ -119,6 +121,16 @@ static void fill_status(const struct ring_look *look, int64_t now_ns, struct rin
     fill_interfaces(state, status);
 }
 
+/* Why the last capturer could not begin, in its own words. */
+static void read_problem(int dir_fd, char *detail, size_t size)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    if (io_read_file(dir_fd, RING_PROBLEM_FILE, &text) == 0 && text.len > 0)
+        text_escape(slice_trim(buf_slice(&text)), detail, size);
+    buf_done(&text);
+}
+
 int ring_reader_status(struct ring_reader *reader, struct ring_status *ret_status,
                        struct error *reterr)
 {
@@ -127,11 +139,14 @@ int ring_reader_status(struct ring_reader *reader, struct ring_status *ret_statu
     if (r < 0)
         return r;
     if (!look.has_state) {
+        char problem[400] = "nothing was ever recorded here: start `trawl up` or `trawl worker`";
+        read_problem(reader->dir_fd, problem, sizeof problem);
         ring_look_done(&look);
-        return error_set(reterr, -ENOENT,
-                         "nothing was ever recorded here: start `trawl up` or `trawl worker`");
+        return error_set(reterr, -ENOENT, "%s", problem);
     }
     fill_status(&look, clock_now_ns(), ret_status);
+    if (!look.alive)
+        read_problem(reader->dir_fd, ret_status->detail, sizeof ret_status->detail);
     struct ring_list list = {0};
     r = ring_coverage(&look, INT64_MIN, INT64_MAX, &list);
     if (r == 0 && list.covered_count) {

@@ -173,10 +173,16 @@ int ring_writer_open(const struct ring_writer_options *options, int64_t now_ns, 
         release(writer);
         return r;
     }
-    ring_series_open(writer, &writer->series[0], now_ns, RING_GAP_NOT_RECORDING);
-    ring_series_flush(writer, &writer->series[0], now_ns);
+    writer->begin_ns = now_ns;
     *ret_writer = writer;
     return 0;
+}
+
+static void cover(struct ring_writer *writer, int64_t until_ns)
+{
+    for (size_t i = 0; i < RING_MAX_OPEN; i++)
+        if (writer->series[i].segment && until_ns > writer->series[i].covered_to_ns)
+            writer->series[i].covered_to_ns = until_ns;
 }
 
 void ring_writer_close(struct ring_writer *writer, int64_t now_ns)
@@ -184,9 +190,11 @@ void ring_writer_close(struct ring_writer *writer, int64_t now_ns)
     if (!writer)
         return;
     struct ring_disk *disk = &writer->disk;
+    if (!writer->stopped)
+        cover(writer, now_ns);
     ring_series_declare_pending(writer);
     for (size_t i = 0; i < RING_MAX_OPEN; i++)
-        ring_series_seal(writer, &writer->series[i], now_ns);
+        ring_series_seal(writer, &writer->series[i], writer->stopped ? 0 : now_ns);
     ring_disk_wait_idle(disk);
     pthread_mutex_lock(&disk->lock);
     disk->state.flags |= RING_STATE_CLOSED;
@@ -250,8 +258,19 @@ static void put_group(struct ring_writer *writer, const struct packet *packets, 
     }
 }
 
+/* The first segment is opened once the interfaces are known, to describe them. */
+static void begin(struct ring_writer *writer)
+{
+    if (writer->begun)
+        return;
+    writer->begun = true;
+    ring_series_open(writer, &writer->series[0], writer->begin_ns, RING_GAP_NOT_RECORDING);
+    ring_series_flush(writer, &writer->series[0], writer->begin_ns);
+}
+
 void ring_writer_put(struct ring_writer *writer, const struct packet *packets, size_t count)
 {
+    begin(writer);
     for (size_t i = 0; i < count; i += GROUP)
         put_group(writer, packets + i, count - i < GROUP ? count - i : GROUP);
 }
@@ -361,13 +380,6 @@ static void publish(struct ring_writer *writer, int64_t captured_until_ns)
     writer->published_mono_ns = writer->mono_ns;
 }
 
-static void cover(struct ring_writer *writer, int64_t until_ns)
-{
-    for (size_t i = 0; i < RING_MAX_OPEN; i++)
-        if (writer->series[i].segment && until_ns > writer->series[i].covered_to_ns)
-            writer->series[i].covered_to_ns = until_ns;
-}
-
 /* Every open segment ends where it is; the next one begins at from_ns. */
 static void step_clock(struct ring_writer *writer, int64_t from_ns)
 {
@@ -434,6 +446,7 @@ static void flush_all(struct ring_writer *writer, int64_t captured_until_ns)
 void ring_writer_tick(struct ring_writer *writer, int64_t now_ns, int64_t mono_ns,
                       int64_t drained_until_ns)
 {
+    begin(writer);
     int64_t step = (now_ns - writer->now_ns) - (mono_ns - writer->mono_ns);
     writer->now_ns = now_ns;
     writer->mono_ns = mono_ns;

@@ -36,11 +36,12 @@ enum {
     RING_WRITER_BATCH = 256
 };
 
-/* Takes the ring's lock (-EBUSY: the sentence says who holds it), recovers what is there, opens the
- * first segment. */
+/* Takes the ring's lock (-EBUSY: the sentence says who holds it), recovers what is there.
+ * Coverage begins at now_ns; the first segment is opened with the first packets or tick, so
+ * describe the interfaces before. */
 int ring_writer_open(const struct ring_writer_options *options, int64_t now_ns, int64_t mono_ns,
                      struct ring_writer **ret_writer, struct error *reterr);
-/* Seals everything and frees. */
+/* Seals everything and frees. Everything captured before now_ns was put. */
 void ring_writer_close(struct ring_writer *writer, int64_t now_ns);
 
 /* Describes what stands in a slot from now on. */

@@ -31,7 +31,8 @@ struct ring_writer {
     struct ring_writer_totals totals,
         seconds_seen;                 /* seconds_seen: already in the per-second rows */
     struct ring_event_record pending; /* drops that wait for a segment to be declared in */
-    bool stopped;
+    bool stopped, begun;
+    int64_t begin_ns;        /* coverage begins here */
     int64_t now_ns, mono_ns; /* of the last tick */
     int64_t flushed_mono_ns, published_mono_ns, cleaned_mono_ns;
     char detail[200], recovery[200];
