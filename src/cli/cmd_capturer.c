@@ -1,34 +1,177 @@
 /* The process that records: see src/worker/capturer.h. */
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "cli/command.h"
+#include "cli/data_dir.h"
+#include "config/options.h"
 #include "worker/capturer.h"
-#include "worker/worker_options.h"
 
 extern const struct command cmd_capturer;
 
+struct flags {
+    char *data_dir, *filter;
+    struct option_list interfaces, excludes;
+    int64_t snaplen;
+    bool promiscuous;
+    uint64_t ring_bytes, segment_bytes, buffer_bytes;
+};
+
+#define FLAG(member) .offset = offsetof(struct flags, member)
+static const struct option_def defs[] = {
+    {.name = "data",
+     .type = OPTION_TEXT,
+     FLAG(data_dir),
+     .value_name = "DIR",
+     .doc = "data folder (default /var/lib/trawl, or ~/.local/state/trawl); records into DIR/ring"},
+    {.name = "iface",
+     .type = OPTION_LIST,
+     FLAG(interfaces),
+     .value_name = "NAME",
+     .doc = "interface to record, repeatable; default: any"},
+    {.name = "bpf",
+     .type = OPTION_TEXT,
+     FLAG(filter),
+     .value_name = "EXPR",
+     .doc = "record only what this libpcap expression matches"},
+    {.name = "snaplen",
+     .type = OPTION_INT,
+     FLAG(snaplen),
+     .default_value = "262144",
+     .min = 64,
+     .max = 262144,
+     .value_name = "BYTES",
+     .doc = "bytes kept of each packet"},
+    {.name = "promiscuous",
+     .type = OPTION_BOOL,
+     FLAG(promiscuous),
+     .doc = "also packets that are not for this host (named interfaces only)"},
+    {.name = "ring-size",
+     .type = OPTION_SIZE,
+     FLAG(ring_bytes),
+     .value_name = "SIZE",
+     .doc = "budget of the ring; default: 5 % of the disk, 1 to 64 GiB"},
+    {.name = "segment-size",
+     .type = OPTION_SIZE,
+     FLAG(segment_bytes),
+     .value_name = "SIZE",
+     .doc = "size of a segment; default: a 16th of the ring, at most 64 MiB"},
+    {.name = "buffer",
+     .type = OPTION_SIZE,
+     FLAG(buffer_bytes),
+     .default_value = "64MiB",
+     .value_name = "SIZE",
+     .doc = "the kernel's ring in memory"},
+    {.name = "exclude",
+     .type = OPTION_LIST,
+     FLAG(excludes),
+     .value_name = "ADDR:PORT",
+     .doc = "leave out (and count) TCP connections with this end, repeatable"},
+    {0},
+};
+
+static const struct option_spec spec = {
+    .usage = "trawl capturer [--data DIR] [--iface NAME] [--bpf EXPR] [--ring-size SIZE]",
+    .summary = "Records packets into DIR/ring: the child of `trawl worker` that does it.",
+    .example = "trawl capturer --data ./data --iface any",
+    .defs = defs,
+};
+
+/* "hub.example:8899": all its addresses. A name that is not known now is only warned of: it must
+ * not keep the node from being recorded. */
+static int resolve_exclude(const char *text, struct capture_exclude *excludes, size_t *count)
+{
+    const char *colon = strrchr(text, ':');
+    char host[256];
+    int64_t port;
+    if (!colon || colon == text || (size_t)(colon - text) >= sizeof host ||
+        text_parse_int(colon + 1, 1, 65535, &port) < 0)
+        return -EINVAL;
+    memcpy(host, text, (size_t)(colon - text));
+    host[colon - text] = '\0';
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    if (strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
+        strlen(host))
+        return -EINVAL;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        log_warn("capturer", "the name of an excluded address is not known", "host=%s", host);
+    for (const struct addrinfo *a = found; a && *count < CAPTURE_MAX_EXCLUDES; a = a->ai_next) {
+        struct capture_exclude exclude = {.ip_version = a->ai_family == AF_INET6 ? 6 : 4,
+                                          .port = (uint16_t)port};
+        if (a->ai_family == AF_INET)
+            memcpy(exclude.ip, &((const struct sockaddr_in *)(const void *)a->ai_addr)->sin_addr,
+                   4);
+        else if (a->ai_family == AF_INET6)
+            memcpy(exclude.ip, &((const struct sockaddr_in6 *)(const void *)a->ai_addr)->sin6_addr,
+                   16);
+        excludes[(*count)++] = exclude;
+    }
+    if (found)
+        freeaddrinfo(found);
+    return 0;
+}
+
+static int read_excludes(const struct flags *flags, struct capture_exclude *excludes,
+                         size_t *ret_count, struct error *reterr)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < flags->excludes.count && count < CAPTURE_MAX_EXCLUDES; i++) {
+        char shown[80];
+        const char *text = flags->excludes.items[i];
+        if (capture_parse_exclude(text, &excludes[count]) == 0)
+            count++;
+        else if (resolve_exclude(text, excludes, &count) < 0)
+            return error_set(reterr, -EINVAL,
+                             "--exclude takes an address and a port, like 127.0.0.1:8899 or "
+                             "[::1]:80, not \"%s\"",
+                             text_escape(slice_str(text), shown, sizeof shown));
+    }
+    *ret_count = count;
+    if (flags->buffer_bytes < 64 * 1024 || flags->buffer_bytes > UINT64_C(2) << 30)
+        return error_set(reterr, -EINVAL, "--buffer takes 64KiB to 2GiB");
+    return 0;
+}
+
+static int record(const struct flags *flags)
+{
+    struct capture_exclude excludes[CAPTURE_MAX_EXCLUDES];
+    struct error error = {0};
+    size_t exclude_count = 0;
+    if (read_excludes(flags, excludes, &exclude_count, &error) < 0)
+        return cli_fail_error("capturer", 2, &error);
+    struct capturer_options options = {
+        .data_dir = flags->data_dir,
+        .capture = {.interfaces = (const char *const *)flags->interfaces.items,
+                    .interface_count = flags->interfaces.count,
+                    .filter = flags->filter,
+                    .snaplen_bytes = (uint32_t)flags->snaplen,
+                    .promiscuous = flags->promiscuous,
+                    .buffer_bytes = flags->buffer_bytes,
+                    .excludes = excludes,
+                    .exclude_count = exclude_count},
+        .ring_bytes = flags->ring_bytes,
+        .segment_bytes = flags->segment_bytes};
+    return capturer_run(&options, &error) < 0 ? cli_fail_error("capturer", 1, &error) : 0;
+}
+
 static int run(int argc, char **argv)
 {
-    struct worker_options options = {0};
-    struct capturer_options capturer;
-    struct capture_exclude excludes[CAPTURE_MAX_EXCLUDES];
-    struct option_operands operands;
+    struct flags flags = {0};
     struct error error = {0};
-    int r = options_parse(&worker_capturer_spec, argc, argv, &options, &operands, &error);
-    int code = r == 1 ? 0 : 2;
+    int r = options_parse(&spec, argc, argv, &flags, NULL, &error);
+    int code = r > 0 ? 0 : r < 0 ? cli_fail_error("capturer", 2, &error) : 1;
     if (r == 0) {
-        if (!options.data_dir)
-            options.data_dir = worker_default_data_dir();
-        r = worker_capturer_options(&options, excludes, &capturer, &error);
+        if (!flags.data_dir)
+            flags.data_dir = cli_default_data_dir();
+        if (flags.data_dir)
+            code = record(&flags);
     }
-    if (r == 0) {
-        r = capturer_run(&capturer, &error);
-        code = r < 0 ? 1 : 0;
-    }
-    if (r < 0)
-        code = cli_fail_error("capturer", code, &error);
-    options_done(&worker_capturer_spec, &options);
+    options_done(&spec, &flags);
     return code;
 }
 
