@@ -618,6 +618,7 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
         side->broken = true;
     } else {
         side->broken = false;
+        conn->probed[index] = 0;
         if (conn->mode == CONN_UNKNOWN)
             conn->last_side = 2;
     }
@@ -629,6 +630,7 @@ void dissect_conn_end_side(struct dissect_conn *conn, uint8_t index)
     if (conn->mode == CONN_CLOSED || side->ended)
         return;
     side->ended = true;
+    conn->probed[index] = 0;
     run(conn, index, conn->side[0].ended && conn->side[1].ended);
     settle(conn, index);
     settle(conn, index ^ 1);

@@ -84,8 +84,9 @@ struct dissect_conn {
     enum conn_mode mode;
     int dissector; /* registry index */
     void *state;
-    uint64_t excluded; /* said NOT_MINE */
-    uint64_t detected; /* every dissector that was in charge */
+    uint64_t excluded;  /* said NOT_MINE */
+    uint64_t detected;  /* every dissector that was in charge */
+    uint32_t probed[2]; /* bytes shown to the probes last */
     unsigned detections;
     uint8_t last_side; /* that brought bytes */
     uint32_t next_ordinal;

@@ -8,6 +8,10 @@
 #include "dissect/conn.h"
 #include "dissect/registry.h"
 
+enum {
+    PROBE_EVERY_BELOW = 256 /* bytes of a side: below, every packet is worth a probe */
+};
+
 static struct slice head(const struct conn_side *side)
 {
     struct slice view = conn_view(side);
@@ -79,11 +83,30 @@ static int choose(const struct dissect_conn *conn, bool final)
     return best;
 }
 
+/* The same bytes give the same answers, and a little more of many bytes seldom changes them. */
+static bool is_worth_probing(const struct dissect_conn *conn, const uint32_t *shown)
+{
+    for (int i = 0; i < 2; i++) {
+        uint32_t before = conn->probed[i];
+        uint32_t step = before < PROBE_EVERY_BELOW ? 1 : before / 4;
+        bool is_last = shown[i] == CONN_PROBE_BYTES && before < shown[i];
+        if (is_last || shown[i] >= before + step)
+            return true;
+    }
+    return false;
+}
+
 bool conn_detect(struct dissect_conn *conn, bool final)
 {
     if (conn_view(&conn->side[0]).len == 0 && conn_view(&conn->side[1]).len == 0)
         return false;
-    int found = choose(conn, final || is_exhausted(conn));
+    bool last_chance = final || is_exhausted(conn);
+    uint32_t shown[2] = {(uint32_t)head(&conn->side[0]).len, (uint32_t)head(&conn->side[1]).len};
+    if (!last_chance && !is_worth_probing(conn, shown))
+        return false;
+    conn->probed[0] = shown[0];
+    conn->probed[1] = shown[1];
+    int found = choose(conn, last_chance);
     if (found == -2)
         return false;
     if (found < 0) {
@@ -98,6 +121,7 @@ bool conn_detect(struct dissect_conn *conn, bool final)
 void conn_detect_anew(struct dissect_conn *conn)
 {
     conn->mode = CONN_DETECTING;
+    conn->probed[0] = conn->probed[1] = 0;
     if (++conn->detections > CONN_MAX_DETECTIONS)
         give_up(conn);
 }
