@@ -64,6 +64,7 @@ struct filter_node {
     uint8_t kind;        /* enum node_kind */
     uint8_t op;          /* enum compare_op, enum macro_kind */
     bool is_member;      /* CALL written as args[0].name(…) */
+    bool is_constant;    /* computed when it was compiled: value holds it, whatever the kind */
     bool is_optional;    /* SELECT, INDEX */
     field_id field;      /* FIELD, else FIELD_NONE */
     uint16_t slot, slot2;
@@ -77,7 +78,7 @@ struct filter_node {
     struct filter_node **args;
     const bool *optional_args; /* LIST, MAP; NULL when none is */
     const struct filter_type *type;
-    struct value value; /* LITERAL */
+    struct value value; /* is_constant */
     const void *plan;   /* the planner's own: overload, compiled pattern … */
 };
 

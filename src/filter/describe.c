@@ -177,7 +177,7 @@ static void warn_compare(struct warner *w, const struct filter_node *node, bool 
     const struct filter_node *literal = swapped ? a : b;
     struct value absent;
     int order;
-    if (field->kind != NODE_FIELD || literal->eval != eval_literal)
+    if (field->kind != NODE_FIELD || !literal->is_constant)
         return;
     unsigned flags = field_at(field->field)->flags;
     if (!(flags & FIELD_GUARD_ZERO) && field_protocol(field->field)[0] == 0)

@@ -1,6 +1,5 @@
 #include "filter/eval.h"
 
-
 #include "filter/functions.h"
 
 static void fail_at(const struct filter_node *node, enum value_error error, struct value *ret)

@@ -13,7 +13,7 @@ enum {
 
 static bool is_constant(const struct filter_node *node)
 {
-    return node->eval == eval_literal;
+    return node->is_constant;
 }
 
 static size_t count_patterns(const struct filter_compiler *c)
@@ -88,6 +88,7 @@ static int fold(struct filter_compiler *c, struct filter_node *node)
     if (value.kind != VALUE_ERROR) {
         node->value = value;
         node->eval = eval_literal;
+        node->is_constant = true;
         return 0;
     }
     if (c->env->is_expression || value.error == ERROR_BUDGET || value.error == ERROR_MEMORY)
@@ -104,6 +105,7 @@ int compile_plan(struct filter_compiler *c, struct filter_node *node)
         if (compile_plan(c, node->args[i]) < 0)
             return c->error;
     node->eval = eval_function(node);
+    node->is_constant = node->kind == NODE_LITERAL;
     if (node->kind == NODE_CALL && node->plan) {
         if (slice_eq_str(node->name, "matches") && plan_pattern(c, node) < 0)
             return c->error;

@@ -358,7 +358,7 @@ static void judge_file(const char *path, const char *name)
         if (!slice_eq_str(s->name, "section"))
             continue;
         for (const struct proto_field *t = s->children; t; t = t->next) {
-            char id[200];
+            char id[600];
             if (!slice_eq_str(t->name, "test"))
                 continue;
             snprintf(id, sizeof id, "%s/%.*s/%.*s", name, SLICE_ARGS(textproto_scalar(s, "name")),
