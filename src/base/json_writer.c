@@ -114,7 +114,7 @@ static uint8_t *escape_step(uint8_t *out, struct slice text, size_t *pos, size_t
         uint64_t eight;
         if (how == AS_IT_IS) {
             if (end - at >= sizeof eight &&
-                (memcpy(&eight, text.data + at, sizeof eight), !has_escape(eight))) {
+                ((void)memcpy(&eight, text.data + at, sizeof eight), !has_escape(eight))) {
                 memcpy(out, &eight, sizeof eight);
                 out += sizeof eight;
                 at += sizeof eight;
