@@ -1,0 +1,464 @@
+/* `trawl ring status|list|verify`: what a ring folder holds, seen from its files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json_writer.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/data_dir.h"
+#include "config/options.h"
+#include "ring/ring_reader.h"
+
+extern const struct command cmd_ring;
+
+#define SHORT_RETENTION_NS (15 * 60 * NS_PER_S)
+
+enum {
+    JSON_BYTES_MAX = 64 << 20,
+    SIZE_TEXT = 24
+};
+
+struct flags {
+    char *data_dir;
+    bool json;
+};
+
+static const struct option_def defs[] = {
+    {.name = "data",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct flags, data_dir),
+     .value_name = "DIR",
+     .doc = "data folder (default /var/lib/trawl, or ~/.local/state/trawl)"},
+    {.name = "json",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct flags, json),
+     .doc = "one JSON document instead of text"},
+    {0},
+};
+
+static const struct option_spec spec = {
+    .usage = "trawl ring status|list|verify [--data DIR] [--json]",
+    .summary = "Shows what the ring of this machine holds, or checks every byte of it.",
+    .example = "trawl ring status --data ./data",
+    .defs = defs,
+    .positional = true,
+};
+
+static void put_time(struct json_writer *w, const char *key, int64_t ns)
+{
+    json_key(w, key);
+    if (ns)
+        json_time(w, ns);
+    else
+        json_none(w);
+}
+
+static void put_drops(struct json_writer *w, const char *key, const struct ring_drops *drops)
+{
+    json_key(w, key);
+    json_begin_object(w);
+    json_member_uint(w, "kernel", drops->kernel);
+    json_member_uint(w, "ring", drops->ring);
+    json_member_uint(w, "disk", drops->disk);
+    json_end_object(w);
+}
+
+static void put_coverage(struct json_writer *w, const struct ring_list *list)
+{
+    json_key(w, "covered");
+    json_begin_array(w);
+    for (size_t i = 0; i < list->covered_count; i++) {
+        json_begin_object(w);
+        json_member_time(w, "from", list->covered[i].from_ns);
+        json_member_time(w, "to", list->covered[i].to_ns);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_key(w, "gaps");
+    json_begin_array(w);
+    for (size_t i = 0; i < list->gap_count; i++) {
+        json_begin_object(w);
+        json_member_time(w, "from", list->gaps[i].from_ns);
+        json_member_time(w, "to", list->gaps[i].to_ns);
+        json_member_str(w, "reason", ring_gap_reason_name(list->gaps[i].reason));
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static int print_json(struct buf *out, struct json_writer *w)
+{
+    json_end_object(w);
+    buf_append_u8(out, '\n');
+    if (buf_failed(out))
+        return cli_fail("ring", 1, "not enough memory for the answer");
+    return fwrite(out->data, 1, out->len, stdout) == out->len ? 0 : 1;
+}
+
+/* ── status ── */
+
+static int64_t shortest_retention(const struct ring_status *status)
+{
+    return status->recycling ? status->retention_ns : status->expected_retention_ns;
+}
+
+static bool is_short(const struct ring_status *status)
+{
+    int64_t ns = shortest_retention(status);
+    return ns > 0 && ns < SHORT_RETENTION_NS;
+}
+
+static void status_interfaces(struct json_writer *w, const struct ring_status *status)
+{
+    json_key(w, "interfaces");
+    json_begin_array(w);
+    for (uint32_t i = 0; i < status->interface_count; i++) {
+        const struct ring_interface_status *interface = &status->interfaces[i];
+        char name[4 * RING_INTERFACE_NAME_SIZE];
+        json_begin_object(w);
+        json_member_str(w, "name", text_escape(slice_str(interface->name), name, sizeof name));
+        json_member_uint(w, "link_type", interface->link_type);
+        json_member_uint(w, "packets", interface->packets);
+        json_key(w, "dropped");
+        if (interface->drops_known)
+            json_uint(w, interface->dropped);
+        else
+            json_none(w);
+        json_member_bool(w, "up", interface->up);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static int status_json(const struct ring_status *status, const struct ring_list *list)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, JSON_BYTES_MAX);
+    json_init(&w, &out);
+    json_begin_object(&w);
+    bool recording = status->alive && !status->paused && !status->disk_full;
+    json_member_str(&w, "state", recording ? "recording" : "not_recording");
+    json_member_str(&w, "state_detail", status->detail);
+    json_member_int(&w, "capturer_pid", status->capturer_pid);
+    put_time(&w, "started_at", status->started_ns);
+    put_time(&w, "heartbeat_at", status->heartbeat_ns);
+    put_time(&w, "captured_until", status->captured_until_ns);
+    put_time(&w, "oldest", status->oldest_ns);
+    put_time(&w, "newest", status->newest_ns);
+    json_key(&w, "retention_s");
+    json_double(&w, (double)status->retention_ns / 1e9);
+    json_key(&w, "expected_retention_s");
+    if (status->expected_retention_ns)
+        json_double(&w, (double)status->expected_retention_ns / 1e9);
+    else
+        json_none(&w);
+    json_member_bool(&w, "recycling", status->recycling);
+    json_member_uint(&w, "bytes", status->used_bytes);
+    json_member_uint(&w, "budget_bytes", status->budget_bytes);
+    json_member_uint(&w, "segment_bytes", status->segment_bytes);
+    json_member_uint(&w, "hour_budget_bytes", status->hour_budget_bytes);
+    json_member_uint(&w, "segments", status->segment_count);
+    json_member_uint(&w, "packets", status->packets);
+    json_member_uint(&w, "captured_bytes", status->captured_bytes);
+    json_member_uint(&w, "excluded_packets", status->excluded_packets);
+    json_key(&w, "packets_per_s");
+    json_double(&w, status->packets_per_s);
+    json_key(&w, "bytes_per_s");
+    json_double(&w, status->bytes_per_s);
+    put_drops(&w, "drops", &status->drops);
+    put_drops(&w, "drops_5min", &status->drops_5min);
+    json_member_str(&w, "filter", status->capture_filter);
+    json_member_uint(&w, "snaplen", status->snaplen_bytes);
+    status_interfaces(&w, status);
+    put_coverage(&w, list);
+    int code = print_json(&out, &w);
+    buf_done(&out);
+    return code;
+}
+
+static void print_drops(const char *label, const struct ring_drops *drops)
+{
+    printf("%-12s", label);
+    if (drops->kernel + drops->ring + drops->disk == 0)
+        printf("none\n");
+    else
+        printf("%" PRIu64 " by the kernel, %" PRIu64 " by us, %" PRIu64 " by the disk\n",
+               drops->kernel, drops->ring, drops->disk);
+}
+
+static void print_retention(const struct ring_status *status)
+{
+    char reach[CLOCK_TEXT_SIZE], expected[CLOCK_TEXT_SIZE], size[SIZE_TEXT];
+    printf("reaches back %s", clock_format_duration(status->retention_ns, reach));
+    if (!status->recycling && status->expected_retention_ns)
+        printf(", %s when full at the present rate",
+               clock_format_duration(status->expected_retention_ns, expected));
+    printf("\n");
+    if (is_short(status) && status->hour_budget_bytes)
+        printf("warning     that is under 15 min: --ring-size %s would hold an hour\n",
+               text_format_size(status->hour_budget_bytes, size));
+    else if (is_short(status))
+        printf("warning     that is under 15 min: give the ring more with --ring-size\n");
+}
+
+static void print_gaps(const struct ring_list *list)
+{
+    size_t first = list->gap_count > 10 ? list->gap_count - 10 : 0;
+    for (size_t i = first; i < list->gap_count; i++) {
+        char from[CLOCK_TEXT_SIZE], length[CLOCK_TEXT_SIZE];
+        const struct ring_gap *gap = &list->gaps[i];
+        printf("%-12s%s for %s: %s\n", i == first ? "gaps" : "", clock_format(gap->from_ns, from),
+               clock_format_duration(gap->to_ns - gap->from_ns, length),
+               ring_gap_reason_name(gap->reason));
+    }
+}
+
+static void status_text(const struct ring_status *status, const struct ring_list *list)
+{
+    char used[SIZE_TEXT], budget[SIZE_TEXT], rate[SIZE_TEXT], text[CLOCK_TEXT_SIZE];
+    bool recording = status->alive && !status->paused && !status->disk_full;
+    printf("%s%s%s\n", recording ? "recording" : "not recording", status->detail[0] ? ": " : "",
+           status->detail);
+    printf("ring        %s of %s in %u segments\n", text_format_size(status->used_bytes, used),
+           text_format_size(status->budget_bytes, budget), status->segment_count);
+    if (status->oldest_ns)
+        printf("oldest      %s\n", clock_format(status->oldest_ns, text));
+    print_retention(status);
+    if (status->alive)
+        printf("traffic     %.0f packets/s, %s/s\n", status->packets_per_s,
+               text_format_size((uint64_t)status->bytes_per_s, rate));
+    printf("packets     %" PRIu64 " since the start, %" PRIu64 " of our own left out\n",
+           status->packets, status->excluded_packets);
+    print_drops("dropped", &status->drops);
+    print_drops("  in 5 min", &status->drops_5min);
+    for (uint32_t i = 0; i < status->interface_count; i++) {
+        char name[4 * RING_INTERFACE_NAME_SIZE];
+        printf("%-12s%-16s %12" PRIu64 " packets%s\n", i == 0 ? "interfaces" : "",
+               text_escape(slice_str(status->interfaces[i].name), name, sizeof name),
+               status->interfaces[i].packets, status->interfaces[i].up ? "" : "  (down)");
+    }
+    print_gaps(list);
+}
+
+static int run_status(struct ring_reader *reader, bool json)
+{
+    struct ring_status *status = calloc(1, sizeof *status);
+    struct ring_list list = {0};
+    struct error error = {0};
+    int r = status ? ring_reader_status(reader, status, &error) : -ENOMEM;
+    if (r == 0)
+        r = ring_reader_list(reader, INT64_MIN, INT64_MAX, &list, &error);
+    int code = 0;
+    if (r < 0)
+        code = cli_fail_error("ring", 1, &error);
+    else if (json)
+        code = status_json(status, &list);
+    else
+        status_text(status, &list);
+    ring_list_done(&list);
+    free(status);
+    return code;
+}
+
+/* ── list ── */
+
+static void list_segment(struct json_writer *w, const struct ring_segment_info *segment)
+{
+    char sha256[2 * RING_SHA256_SIZE + 1];
+    json_begin_object(w);
+    json_member_str(w, "name", segment->name);
+    json_member_uint(w, "sequence", segment->sequence);
+    json_member_uint(w, "link_type", segment->link_type);
+    json_member_bool(w, "sealed", segment->sealed);
+    json_member_uint(w, "size_bytes", segment->size_bytes);
+    json_member_uint(w, "packets", segment->packets);
+    json_member_uint(w, "captured_bytes", segment->captured_bytes);
+    put_time(w, "first", segment->first_ns);
+    put_time(w, "last", segment->last_ns);
+    put_time(w, "covered_from", segment->covered_from_ns);
+    put_time(w, "covered_to", segment->covered_to_ns);
+    put_drops(w, "drops", &segment->drops);
+    if (segment->has_sha256) {
+        text_hex(segment->sha256, sizeof segment->sha256, sha256);
+        json_member_str(w, "sha256", sha256);
+    }
+    json_end_object(w);
+}
+
+static int list_json(const struct ring_list *list)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, JSON_BYTES_MAX);
+    json_init(&w, &out);
+    json_begin_object(&w);
+    json_key(&w, "segments");
+    json_begin_array(&w);
+    for (size_t i = 0; i < list->segment_count; i++)
+        list_segment(&w, &list->segments[i]);
+    json_end_array(&w);
+    put_coverage(&w, list);
+    put_drops(&w, "drops", &list->drops);
+    json_key(&w, "drop_events");
+    json_begin_array(&w);
+    for (size_t i = 0; i < list->drop_event_count; i++) {
+        json_begin_object(&w);
+        json_member_time(&w, "from", list->drop_events[i].from_ns);
+        json_member_time(&w, "to", list->drop_events[i].to_ns);
+        put_drops(&w, "drops", &list->drop_events[i].drops);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    int code = print_json(&out, &w);
+    buf_done(&out);
+    return code;
+}
+
+static void list_text(const struct ring_list *list)
+{
+    printf("%-24s %-6s %10s %12s  %-30s  %s\n", "segment", "", "size", "packets", "from", "to");
+    for (size_t i = 0; i < list->segment_count; i++) {
+        const struct ring_segment_info *segment = &list->segments[i];
+        char size[SIZE_TEXT], from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
+        printf("%-24s %-6s %10s %12" PRIu64 "  %-30s  %s\n", segment->name,
+               segment->sealed ? "sealed" : "open", text_format_size(segment->size_bytes, size),
+               segment->packets, clock_format(segment->covered_from_ns, from),
+               clock_format(segment->covered_to_ns, to));
+    }
+    print_gaps(list);
+    print_drops("dropped", &list->drops);
+}
+
+static int run_list(struct ring_reader *reader, bool json)
+{
+    struct ring_list list;
+    struct error error = {0};
+    if (ring_reader_list(reader, INT64_MIN, INT64_MAX, &list, &error) < 0)
+        return cli_fail_error("ring", 1, &error);
+    int code = 0;
+    if (json)
+        code = list_json(&list);
+    else
+        list_text(&list);
+    ring_list_done(&list);
+    return code;
+}
+
+/* ── verify ── */
+
+struct verification {
+    struct json_writer *json; /* NULL = text */
+    uint64_t segments, bytes;
+};
+
+static int on_segment(void *ctx, const struct ring_segment_info *segment,
+                      const struct ring_problem *problem)
+{
+    struct verification *verification = ctx;
+    verification->segments++;
+    verification->bytes += segment->size_bytes;
+    if (!problem)
+        return 0;
+    if (!verification->json) {
+        printf("%s: %s\n", problem->name, problem->text);
+        return 0;
+    }
+    json_begin_object(verification->json);
+    json_member_str(verification->json, "file", problem->name);
+    json_key(verification->json, "offset");
+    if (problem->offset == ERROR_NO_OFFSET)
+        json_none(verification->json);
+    else
+        json_uint(verification->json, problem->offset);
+    json_member_str(verification->json, "text", problem->text);
+    json_end_object(verification->json);
+    return 0;
+}
+
+static int run_verify(struct ring_reader *reader, bool json)
+{
+    struct buf out;
+    struct json_writer w;
+    struct error error = {0};
+    struct verification verification = {.json = json ? &w : NULL};
+    buf_init(&out, JSON_BYTES_MAX);
+    json_init(&w, &out);
+    json_begin_object(&w);
+    json_key(&w, "errors");
+    json_begin_array(&w);
+    int problems = ring_reader_verify(reader, on_segment, &verification, &error);
+    json_end_array(&w);
+    int code = problems == 0 ? 0 : 1;
+    char size[SIZE_TEXT];
+    if (problems < 0) {
+        code = cli_fail_error("ring", 1, &error);
+    } else if (json) {
+        json_member_bool(&w, "ok", problems == 0);
+        json_member_uint(&w, "segments", verification.segments);
+        json_member_uint(&w, "bytes", verification.bytes);
+        (void)print_json(&out, &w);
+    } else if (problems == 0) {
+        printf("%" PRIu64 " segments, %s: every byte is as it was recorded\n",
+               verification.segments, text_format_size(verification.bytes, size));
+    } else {
+        (void)cli_fail("ring", 1, "%d of %" PRIu64 " segments are damaged, the rest is good",
+                       problems, verification.segments);
+    }
+    buf_done(&out);
+    return code;
+}
+
+/* ── the command ── */
+
+static int run_verb(const char *verb, const struct flags *flags)
+{
+    static const char *const verbs[] = {"status", "list", "verify", NULL};
+    static int (*const runs[])(struct ring_reader *, bool) = {run_status, run_list, run_verify};
+    for (size_t i = 0; verbs[i]; i++) {
+        if (strcmp(verb, verbs[i]) != 0)
+            continue;
+        char path[4200];
+        struct ring_reader *reader;
+        struct error error = {0};
+        snprintf(path, sizeof path, "%.4000s/ring", flags->data_dir);
+        if (ring_reader_open(AT_FDCWD, path, &reader, &error) < 0)
+            return cli_fail("ring", 1, "%s; --data names the data folder", error.text);
+        int code = runs[i](reader, flags->json);
+        ring_reader_free(reader);
+        return code;
+    }
+    char shown[64];
+    const char *near = text_suggest(slice_str(verb), verbs);
+    return cli_fail("ring", 2, "there is no \"%s\"%s%s%s; it takes status, list or verify",
+                    text_escape(slice_str(verb), shown, sizeof shown),
+                    near ? ", did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+static int run(int argc, char **argv)
+{
+    struct flags flags = {0};
+    struct option_operands operands;
+    struct error error = {0};
+    int r = options_parse(&spec, argc, argv, &flags, &operands, &error);
+    int code = 0;
+    if (r < 0)
+        code = cli_fail_error("ring", 2, &error);
+    else if (r == 0 && operands.count != 1)
+        code = cli_fail("ring", 2, "say what: trawl ring status, list or verify");
+    if (r == 0 && code == 0) {
+        if (!flags.data_dir)
+            flags.data_dir = cli_default_data_dir();
+        code = flags.data_dir ? run_verb(operands.items[0], &flags) : 1;
+    }
+    options_done(&spec, &flags);
+    return code;
+}
+
+const struct command cmd_ring = {
+    .name = "ring", .summary = "what this machine's ring holds; verify it", .run = run};
