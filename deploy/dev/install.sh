@@ -17,7 +17,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; t
 is_installed() {
   dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed' && return 0
   case "$1" in
-    npm | nodejs) command -v "${1%js}" >/dev/null ;;
+    npm | nodejs) command -v "${1%js}" >/dev/null || command -v "$1" >/dev/null ;;
     nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     clang-format-14) command -v clang-format-14 >/dev/null ;;
     *) return 1 ;;
@@ -34,23 +34,38 @@ install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-# libduckdb.so and its header: npm packages with their hashes in duckdb.lock.
+# One line of npm-files.lock: fetched once, refused when the hash differs.
+fetch_npm_file() { # root, package name, version, hash, file inside, path below third_party
+  local target=$1/third_party/$6 name=$2 version=$3 hash=$4 inside=$5 work tarball
+  [ -s "$target" ] && [ "$(cat "$target.version" 2>/dev/null)" = "$version $hash" ] && return 0
+  say "fetching $name $version"
+  mkdir -p "$(dirname "$target")"
+  work=$(mktemp -d)
+  tarball=$work/$(cd "$work" && npm pack --silent "$name@$version" 2>/dev/null | tail -n 1)
+  [ -f "$tarball" ] || { rm -rf "$work"; die "npm could not fetch $name@$version: is the npm registry reachable?"; }
+  [ "$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)" = "$hash" ] || { rm -rf "$work"; die "$name@$version is not the file that deploy/dev/npm-files.lock names: refusing it"; }
+  tar -xzf "$tarball" -C "$work" "$inside"
+  mv "$work/$inside" "$target"
+  echo "$version $hash" > "$target.version"
+  rm -rf "$work"
+}
+
 fetch_duckdb() {
-  local root=$1 target=$1/third_party/duckdb name version hash inside file work tarball
-  mkdir -p "$target"
+  local root=$1 name version hash inside file
   while read -r name version hash inside file; do
-    case "$name" in '#'* | '') continue ;; esac
-    [ -s "$target/$file.$version" ] && [ -s "$target/$file" ] && continue
-    say "fetching $name $version"
-    work=$(mktemp -d)
-    tarball=$work/$(cd "$work" && npm pack --silent "$name@$version" 2>/dev/null | tail -n 1)
-    [ -f "$tarball" ] || { rm -rf "$work"; die "npm could not fetch $name@$version: is the npm registry reachable?"; }
-    [ "$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)" = "$hash" ] || { rm -rf "$work"; die "$name@$version is not the file that deploy/dev/duckdb.lock names: refusing it"; }
-    tar -xzf "$tarball" -C "$work" "$inside"
-    mv "$work/$inside" "$target/$file"
-    echo "$hash" > "$target/$file.$version"
-    rm -rf "$work"
-  done < "$root/deploy/dev/duckdb.lock"
+    case "$file" in duckdb/*) fetch_npm_file "$root" "$name" "$version" "$hash" "$inside" "$file" ;; esac
+  done < "$root/deploy/dev/npm-files.lock"
+}
+
+# Debian 12's own Node.js is 18; the dashboard's build and the browser test want 20.19 or newer. npm runs with either.
+use_node() {
+  local root=$1 name version hash inside file
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && return 0
+  while read -r name version hash inside file; do
+    case "$file" in node/*) fetch_npm_file "$root" "$name" "$version" "$hash" "$inside" "$file" ;; esac
+  done < "$root/deploy/dev/npm-files.lock"
+  chmod +x "$root/third_party/node/node"
+  export PATH="$root/third_party/node:$PATH"
 }
 
 # web/dist from web/, again only when a source is newer.
