@@ -65,6 +65,8 @@ static int explain(const struct ring_look *look, struct spans *known, struct spa
             r = add(known, hole_from, hole_to, (enum ring_gap_reason)(before->end_reason - 1));
         } else {
             r = add(recycled, hole_from, hole_to, RING_GAP_RECYCLED);
+            if (!before && look->has_state) /* nothing was there before the ring began */
+                hole_from = look->state.first_recorded_ns;
             if (r == 0)
                 r = add(known, hole_from, hole_to, RING_GAP_RECYCLED);
         }

@@ -91,12 +91,29 @@ static int fill_cached(struct ring_cached *cached, const char *name,
     return 0;
 }
 
-static struct ring_cached *find_cached(struct ring_reader *reader, const char *name)
+static struct ring_cached *find_cached(struct ring_reader *reader, const char *name,
+                                       uint64_t sequence)
 {
-    for (size_t i = 0; i < reader->cache_count; i++)
-        if (strcmp(reader->cache[i].info.name, name) == 0)
-            return &reader->cache[i];
+    size_t low = 0, high = reader->cache_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (reader->cache[middle].info.sequence < sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < reader->cache_count && reader->cache[low].info.sequence == sequence; low++)
+        if (strcmp(reader->cache[low].info.name, name) == 0)
+            return &reader->cache[low];
     return NULL;
+}
+
+static void forget(struct ring_reader *reader, struct ring_cached *cached)
+{
+    free(cached->events);
+    size_t after = (size_t)(&reader->cache[reader->cache_count] - cached) - 1;
+    memmove(cached, cached + 1, after * sizeof *cached);
+    reader->cache_count--;
 }
 
 /* Into the cache; -ENOENT when the segment has no good index. */
@@ -117,6 +134,8 @@ static int cache_indexed(struct ring_reader *reader, const char *name, uint64_t 
         cached = insert(&reader->cache, &reader->cache_count, &reader->cache_cap, sequence);
     if (r == 0)
         r = cached ? fill_cached(cached, name, &image.parts) : -ENOMEM;
+    if (r == 0)
+        cached->inode = st.st_ino;
     ring_index_image_done(&image);
     return r;
 }
@@ -127,7 +146,8 @@ static int cache_scanned(struct ring_reader *reader, const char *name, uint64_t 
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
     struct ring_scan scan;
-    int r = ring_scan_file(fd, 0, &scan, NULL);
+    struct stat st;
+    int r = fstat(fd, &st) < 0 ? -errno : ring_scan_file(fd, 0, &scan, NULL);
     close(fd);
     if (r < 0)
         return r == -EBADMSG ? 0 : r;
@@ -137,6 +157,8 @@ static int cache_scanned(struct ring_reader *reader, const char *name, uint64_t 
     struct ring_cached *cached =
         insert(&reader->cache, &reader->cache_count, &reader->cache_cap, sequence);
     r = cached ? fill_cached(cached, name, &scan.parts) : -ENOMEM;
+    if (r == 0)
+        cached->inode = st.st_ino;
     ring_scan_done(&scan);
     return r;
 }
@@ -177,11 +199,17 @@ static int list_folder(struct ring_reader *reader, struct unindexed *ret_unindex
         uint64_t sequence;
         if (!ring_name_parse(entry->d_name, &series, &sequence))
             continue;
-        struct ring_cached *cached = find_cached(reader, entry->d_name);
-        if (cached) {
+        struct stat st;
+        if (fstatat(reader->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        struct ring_cached *cached = find_cached(reader, entry->d_name, sequence);
+        if (cached && cached->inode == st.st_ino &&
+            cached->info.size_bytes == (uint64_t)st.st_size) {
             cached->seen = true;
             continue;
         }
+        if (cached)
+            forget(reader, cached);
         r = cache_indexed(reader, entry->d_name, sequence);
         if (r == -ENOENT)
             r = remember(ret_unindexed, entry->d_name);

@@ -3,6 +3,7 @@
 #define TRAWL_RING_RING_READER_INTERNAL_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "ring/ring_index_file.h"
 #include "ring/ring_state.h"
@@ -15,7 +16,8 @@ struct ring_cached {
     uint8_t end_reason;               /* as in the index header */
     struct ring_event_record *events; /* owned */
     uint32_t event_count;
-    bool seen; /* by the listing under way */
+    ino_t inode; /* a ring made anew gives the same names again */
+    bool seen;   /* by the listing under way */
 };
 
 struct ring_reader {

@@ -14,10 +14,10 @@
 #include "base/io.h"
 #include "unit/unit_test.h"
 
-int ring_setup(void **state)
+static int setup_in(const char *template, void **state)
 {
     struct ring_fixture *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/var/tmp/trawl-ring-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "%s", template);
     assert_non_null(mkdtemp(f->dir));
     f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(f->dir_fd >= 0);
@@ -27,6 +27,16 @@ int ring_setup(void **state)
     f->segment_bytes = 2 << 20;
     *state = f;
     return 0;
+}
+
+int ring_setup(void **state)
+{
+    return setup_in("/var/tmp/trawl-ring-XXXXXX", state);
+}
+
+int ring_setup_in_memory(void **state)
+{
+    return setup_in("/dev/shm/trawl-ring-XXXXXX", state);
 }
 
 int ring_teardown(void **state)

@@ -22,6 +22,8 @@ struct ring_fixture {
 
 /* cmocka group-less setup and teardown: *state is a struct ring_fixture. */
 int ring_setup(void **state);
+/* The same in memory: a file system without direct I/O. */
+int ring_setup_in_memory(void **state);
 int ring_teardown(void **state);
 
 void ring_start(struct ring_fixture *f);
