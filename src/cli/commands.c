@@ -4,6 +4,7 @@
 
 extern const struct command cmd_capturer;
 extern const struct command cmd_dissect;
+extern const struct command cmd_export;
 extern const struct command cmd_filter;
 extern const struct command cmd_job;
 extern const struct command cmd_ring;
@@ -11,5 +12,5 @@ extern const struct command cmd_worker;
 
 /* Rows: alphabetical but for `up`, which comes first. */
 const struct command *const commands[] = {
-    &cmd_capturer, &cmd_dissect, &cmd_filter, &cmd_job, &cmd_ring, &cmd_worker, NULL,
+    &cmd_capturer, &cmd_dissect, &cmd_export, &cmd_filter, &cmd_job, &cmd_ring, &cmd_worker, NULL,
 };

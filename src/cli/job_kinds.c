@@ -4,11 +4,9 @@
 
 #include "entries/query.h"
 #include "job/self_test.h"
+#include "snapshot/snapshot_extract.h"
 
 /* Rows: alphabetical. */
 const struct job_kind *const job_kinds[] = {
-    &job_kind_dissect,
-    &job_kind_query,
-    &job_kind_self_test,
-    NULL,
+    &job_kind_dissect, &job_kind_extract, &job_kind_query, &job_kind_self_test, NULL,
 };

@@ -1,0 +1,228 @@
+/* `trawl export FILE… -o OUT`: merges and cuts capture files, no hub needed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "cli/command.h"
+#include "config/options.h"
+#include "snapshot/export.h"
+
+struct export_flags {
+    char *output, *format, *from, *to, *bpf;
+    struct option_list nodes;
+};
+
+static const struct option_def defs[] = {
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, output),
+     .value_name = "FILE",
+     .doc = "where to write; - or nothing: standard output, when it is no terminal"},
+    {.name = "format",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, format),
+     .default_value = "pcapng",
+     .value_name = "pcapng|pcap",
+     .doc = "pcap holds one link type only; both keep nanoseconds"},
+    {.name = "from",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, from),
+     .value_name = "TIME",
+     .doc = "packets from this time on (-10m, 14:02, 2026-03-03 14:02, RFC 3339)"},
+    {.name = "to",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, to),
+     .value_name = "TIME",
+     .doc = "packets before this time"},
+    {.name = "bpf",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, bpf),
+     .value_name = "EXPR",
+     .doc = "only packets that match this pcap-filter expression"},
+    {.name = "nodes",
+     .type = OPTION_LIST,
+     .offset = offsetof(struct export_flags, nodes),
+     .value_name = "A,B",
+     .doc = "only interfaces of these nodes (\"node:interface\")"},
+    {0},
+};
+
+static const struct option_spec spec = {
+    .usage = "trawl export FILE… -o OUT [--format pcapng|pcap] [--from T] [--to T] [--bpf EXPR]",
+    .summary = "Merges captures (pcapng, pcap; plain, gz, zst, lz4) strictly in time order.",
+    .example = "trawl export a.pcapng b.pcap.gz -o both.pcapng --bpf 'tcp port 80'",
+    .defs = defs,
+    .positional = true,
+};
+
+static int write_out(void *ctx, const uint8_t *data, size_t n)
+{
+    const int *fd = ctx;
+    return io_write("export", *fd, data, n);
+}
+
+/* ── the output file ── */
+
+struct target {
+    int fd;
+    const char *path; /* NULL: standard output */
+    char temporary[4096];
+};
+
+static bool is_an_input(const char *path, const struct option_operands *files)
+{
+    struct stat out, in;
+    if (stat(path, &out) < 0)
+        return false;
+    for (size_t i = 0; i < files->count; i++)
+        if (stat(files->items[i], &in) == 0 && in.st_ino == out.st_ino && in.st_dev == out.st_dev)
+            return true;
+    return false;
+}
+
+/* A file appears under its name when it is whole; devices and pipes are written directly. */
+static int open_target(const struct export_flags *flags, const struct option_operands *files,
+                       struct target *t, struct error *reterr)
+{
+    *t = (struct target){.fd = STDOUT_FILENO};
+    if (!flags->output || strcmp(flags->output, "-") == 0) {
+        if (isatty(STDOUT_FILENO))
+            return error_set(reterr, -EINVAL,
+                             "Name a file with -o OUT: a capture would spoil the terminal.");
+        return 0;
+    }
+    t->path = flags->output;
+    if (is_an_input(t->path, files))
+        return error_set(reterr, -EINVAL, "%s is one of the inputs: choose another output.",
+                         t->path);
+    struct stat st;
+    if (stat(t->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        t->fd = open(t->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    } else {
+        int n = snprintf(t->temporary, sizeof t->temporary, "%s.part", t->path);
+        if (n < 0 || (size_t)n >= sizeof t->temporary)
+            return error_set(reterr, -ENAMETOOLONG, "The output's name is too long.");
+        t->fd = io_create("export", AT_FDCWD, t->temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+        if (t->fd < 0)
+            errno = -t->fd;
+    }
+    return t->fd < 0 ? error_set(reterr, -errno, "%s cannot be written: %s.", t->path,
+                                 strerrordesc_np(errno))
+                     : 0;
+}
+
+static int close_target(struct target *t, bool good, struct error *reterr)
+{
+    int r = 0;
+    if (!t->path)
+        return 0;
+    if (t->fd >= 0 && close(t->fd) < 0)
+        r = -errno;
+    if (t->temporary[0] && good && r == 0)
+        r = io_rename("export", AT_FDCWD, t->temporary, AT_FDCWD, t->path);
+    if (t->temporary[0] && (!good || r < 0))
+        (void)unlink(t->temporary);
+    return r < 0 ? error_set(reterr, r, "%s cannot be written: %s.", t->path, strerrordesc_np(-r))
+                 : 0;
+}
+
+/* ── options ── */
+
+static int fill_options(const struct export_flags *flags, struct export_options *o,
+                        struct error *reterr)
+{
+    int64_t now = clock_now_ns();
+    o->from_ns = INT64_MIN;
+    o->to_ns = INT64_MAX;
+    o->bpf = flags->bpf;
+    o->keep_secrets = true;
+    o->pcap = strcmp(flags->format, "pcap") == 0;
+    if (!o->pcap && strcmp(flags->format, "pcapng") != 0)
+        return error_set(reterr, -EINVAL, "--format is pcapng or pcap.");
+    int r = flags->from ? clock_parse_human(flags->from, now, &o->from_ns, reterr) : 0;
+    if (r == 0 && flags->to)
+        r = clock_parse_human(flags->to, now, &o->to_ns, reterr);
+    if (r == 0 && o->to_ns <= o->from_ns)
+        r = error_set(reterr, -EINVAL, "--to must lie behind --from.");
+    return r;
+}
+
+static int export_files(const struct export_flags *flags, const struct option_operands *files,
+                        struct export_options *o)
+{
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    struct target target;
+    int r = open_target(flags, files, &target, &e);
+    if (r < 0)
+        return cli_fail_error("export", r == -EINVAL ? 2 : 1, &e);
+    struct export_result result = {0};
+    o->write = write_out;
+    o->ctx = &target.fd;
+    r = export_run(o, &result, &e);
+    struct error close_error;
+    int closed = close_target(&target, r == 0, &close_error);
+    if (r < 0)
+        return cli_fail_error("export", r == -EINVAL ? 2 : 1, &e);
+    if (closed < 0)
+        return cli_fail_error("export", 1, &close_error);
+    if (result.damage)
+        fprintf(stderr, "trawl export: %llu places could not be read and are left out.\n",
+                (unsigned long long)result.damage);
+    if (result.unordered)
+        fprintf(stderr,
+                "trawl export: %llu packets are not in time order: an input is out of order by "
+                "more than fits in memory.\n",
+                (unsigned long long)result.unordered);
+    return 0;
+}
+
+static int run_with(const struct export_flags *flags, const struct option_operands *files)
+{
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    struct export_options o = {0};
+    if (fill_options(flags, &o, &e) < 0)
+        return cli_fail_error("export", 2, &e);
+    if (files->count == 0)
+        return cli_fail("export", 2,
+                        "Name at least one capture file; `trawl export --help` says "
+                        "more.");
+    struct export_input *inputs = calloc(files->count, sizeof *inputs);
+    const char **nodes = calloc(flags->nodes.count + 1, sizeof(const char *));
+    int code = 1;
+    if (inputs && nodes) {
+        for (size_t i = 0; i < files->count; i++)
+            inputs[i].path = files->items[i];
+        for (size_t i = 0; i < flags->nodes.count; i++)
+            nodes[i] = flags->nodes.items[i];
+        o.inputs = inputs;
+        o.input_count = files->count;
+        o.only_nodes = flags->nodes.count ? nodes : NULL;
+        code = export_files(flags, files, &o);
+    } else {
+        code = cli_fail("export", 1, "There is no memory.");
+    }
+    free(inputs);
+    free(nodes);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct export_flags flags = {0};
+    struct option_operands files = {0};
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    int r = options_parse(&spec, argc, argv, &flags, &files, &e);
+    int code = r == 1 ? 0 : r < 0 ? cli_fail_error("export", 2, &e) : run_with(&flags, &files);
+    options_done(&spec, &flags);
+    return code;
+}
+
+const struct command cmd_export = {
+    .name = "export", .summary = "merge and cut capture files for Wireshark", .run = run};
