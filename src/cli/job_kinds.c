@@ -5,6 +5,7 @@
 #include "entries/query.h"
 #include "job/self_test.h"
 #include "snapshot/snapshot_extract.h"
+#include "snapshot/snapshot_pcap.h"
 
 /* Rows: alphabetical. */
 const struct job_kind *const job_kinds[] = {

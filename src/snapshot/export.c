@@ -18,6 +18,7 @@ struct pending {
 
 struct merge {
     struct export_state state;
+    struct snapshot_filter own_filter;
     struct pending *pending;
     size_t pending_count, pending_at;
     struct export_cursor **heap;
@@ -210,7 +211,8 @@ static int merge_all(struct merge *m, struct error *reterr)
 static int prepare(struct merge *m, struct error *reterr)
 {
     const struct export_options *o = m->state.options;
-    int r = snapshot_filter_init(&m->state.filter, o->bpf, reterr);
+    m->state.filter = o->filter ? o->filter : &m->own_filter;
+    int r = o->filter ? 0 : snapshot_filter_init(&m->own_filter, o->bpf, reterr);
     if (r == 0 && o->selection && selection_kind(o->selection) == SELECT_FLOWS) {
         m->state.matcher = calloc(1, sizeof *m->state.matcher);
         if (!m->state.matcher)
@@ -239,7 +241,7 @@ int export_run(const struct export_options *options, struct export_result *ret_r
     free(m.pending);
     free(m.heap);
     free(m.state.matcher);
-    snapshot_filter_done(&m.state.filter);
+    snapshot_filter_done(&m.own_filter);
     output_done(&m.state.out);
     if (ret_result)
         *ret_result = m.state.result;

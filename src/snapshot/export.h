@@ -27,6 +27,8 @@ struct export_input {
     int64_t clock_offset_ns; /* node time − hub time: shifts the window for this file */
 };
 
+struct snapshot_filter;
+
 struct export_node { /* for drops: interface statistics and the section's comment */
     const char *name;
     struct snapshot_drops drops;
@@ -39,9 +41,10 @@ struct export_options {
     size_t node_count;
     const struct pcapng_name *names;
     size_t name_count;
-    bool pcap;                     /* classic pcap: one link type only (−EINVAL) */
-    int64_t from_ns, to_ns;        /* hub time, [from, to); 0 and INT64_MAX: everything */
-    const char *bpf;               /* or NULL */
+    bool pcap;                      /* classic pcap: one link type only (−EINVAL) */
+    int64_t from_ns, to_ns;         /* hub time, [from, to); 0 and INT64_MAX: everything */
+    const char *bpf;                /* or NULL */
+    struct snapshot_filter *filter; /* compiled already (sandbox): bpf is ignored; or NULL */
     const char *const *only_nodes; /* ends with NULL; NULL = all. An interface's node is that of its
                                       input, else what stands before ":" in its name */
     const struct selection *selection; /* flows or packets of a display filter; NULL = all */

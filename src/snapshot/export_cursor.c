@@ -292,7 +292,7 @@ static bool is_wanted(struct export_state *state, struct export_cursor *c)
         if (c->wanted_at == c->wanted_count || c->wanted[c->wanted_at] != p->offset)
             return false;
     }
-    if (!snapshot_filter_match(&state->filter, p))
+    if (!snapshot_filter_match(state->filter, p))
         return false;
     return !state->matcher || selection_match(state->matcher, p);
 }

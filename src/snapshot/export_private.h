@@ -83,7 +83,7 @@ struct export_state {
     const struct export_options *options;
     struct export_output out;
     struct export_result result;
-    struct snapshot_filter filter;
+    struct snapshot_filter *filter;
     struct selection_matcher *matcher; /* NULL: not by flows */
     uint64_t held_bytes, bytes_read;
 };

@@ -167,6 +167,7 @@ static int run_job(struct job_context *ctx, struct arena *arena, struct error *r
         return r;
     struct snapshot_filter filter;
     r = snapshot_filter_init(&filter, extract.bpf, reterr);
+    filter.closed = true;
     if (r == 0)
         r = job_enter_sandbox(ctx, reterr);
     struct buf line;

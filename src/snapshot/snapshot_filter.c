@@ -235,10 +235,10 @@ static struct bpf *program_for(struct snapshot_filter *f, uint16_t link_type, st
         if (f->programs[i].link_type == link_type)
             return f->programs[i].bpf;
     struct bpf *bpf = NULL;
-    if (f->count == SNAPSHOT_FILTER_MAX_LINK_TYPES ||
+    if (f->closed || f->count == SNAPSHOT_FILTER_MAX_LINK_TYPES ||
         bpf_compile(link_type, 0, f->expression, &bpf, reterr) < 0)
         bpf = NULL;
-    if (f->count < SNAPSHOT_FILTER_MAX_LINK_TYPES) {
+    if (!f->closed && f->count < SNAPSHOT_FILTER_MAX_LINK_TYPES) {
         f->programs[f->count].link_type = link_type;
         f->programs[f->count++].bpf = bpf;
     }
@@ -248,8 +248,9 @@ static struct bpf *program_for(struct snapshot_filter *f, uint16_t link_type, st
 int snapshot_filter_init(struct snapshot_filter *filter, const char *expression,
                          struct error *reterr)
 {
-    /* Ethernet, loopback, raw IP, IPv4, IPv6, Linux cooked v1 and v2 */
-    static const uint16_t usual[] = {1, 0, 101, 228, 229, 113, 276};
+    /* Ethernet, loopback, raw IP, IPv4, IPv6, Linux cooked v1 and v2, raw as files name it, PPP,
+     * 802.11 plain and with radiotap */
+    static const uint16_t usual[] = {1, 0, 101, 228, 229, 113, 276, 12, 14, 108, 9, 105, 127};
     *filter = (struct snapshot_filter){0};
     if (!expression || !expression[strspn(expression, " \t")])
         return 0;

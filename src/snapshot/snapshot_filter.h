@@ -20,6 +20,7 @@ struct snapshot_filter {
         struct bpf *bpf; /* NULL: it does not fit this link type, nothing matches */
     } programs[SNAPSHOT_FILTER_MAX_LINK_TYPES];
     size_t count;
+    bool closed; /* nothing more is compiled: packets of other link types do not match */
 };
 
 /* Checks, and compiles for the usual link types, so that a later compile needs no file (sandbox).
