@@ -56,7 +56,7 @@ static void prepare_environment(void)
         if (value && asprintf(&text, "%s=%s", kept[i], value) > 0)
             environment[n++] = text;
     }
-    static char locale[] = "LC_ALL=C", zone[] = "TZ=UTC";
+    static char locale[] = "LC_ALL=C", zone[] = "TZ=UTC0";
     /* The leak checker of the address sanitizer would need ptrace. */
     static char sanitizer[] = "ASAN_OPTIONS=detect_leaks=0";
     environment[n++] = locale;

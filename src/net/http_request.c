@@ -79,6 +79,26 @@ int http_request_parse_uri(struct http_request *r, struct error *reterr)
     return mark ? parse_query(r, slice_sub(uri, path.len + 1, uri.len), reterr) : 0;
 }
 
+size_t http_request_segments(struct http_request *r, const char **ret_segments, size_t max)
+{
+    struct slice rest = slice_str(r->raw_uri);
+    const uint8_t *mark = memchr(rest.data, '?', rest.len);
+    if (mark)
+        rest.len = (size_t)(mark - rest.data);
+    size_t count = 0;
+    while (rest.len) { /* stands at a slash */
+        rest = slice_sub(rest, 1, rest.len);
+        const uint8_t *slash = rest.len ? memchr(rest.data, '/', rest.len) : NULL;
+        struct slice part = slice_of(rest.data, slash ? (size_t)(slash - rest.data) : rest.len);
+        if (count == max)
+            return max + 1;
+        const char *text = decode(&r->arena, part, false);
+        ret_segments[count++] = text ? text : "";
+        rest = slice_sub(rest, part.len, rest.len);
+    }
+    return count;
+}
+
 const char *http_request_method(const struct http_request *r)
 {
     return r->method;

@@ -48,6 +48,9 @@ void http_server_stop(struct http_server *server);
 const char *http_request_method(const struct http_request *r);
 const char *http_request_path(
     const struct http_request *r); /* decoded once, without query; never contains NUL */
+/* The path cut at its slashes before decoding ("/a/b%2Fc" → "a", "b/c"): their number, at most
+ * max; more segments than max give max + 1. */
+size_t http_request_segments(struct http_request *r, const char **ret_segments, size_t max);
 const char *http_request_header(const struct http_request *r, const char *name); /* or NULL */
 const char *http_request_query(const struct http_request *r,
                                const char *name); /* decoded, first value, or NULL */

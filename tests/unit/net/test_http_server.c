@@ -105,6 +105,14 @@ static void handle(void *ctx, struct http_request *r)
         http_response_begin(r, 200, "text/plain", -1);
         http_response_write(r, "half", 4);
         http_response_abort(r);
+    } else if (strncmp(path, "/segments", 9) == 0) {
+        const char *segments[4];
+        char text[200];
+        size_t n = http_request_segments(r, segments, 4);
+        int len = snprintf(text, sizeof text, "%zu", n);
+        for (size_t i = 0; i < n && i < 4; i++)
+            len += snprintf(text + len, sizeof text - (size_t)len, "|%s", segments[i]);
+        http_response_send(r, 200, "text/plain", slice_str(text));
     } else if (strcmp(path, "/nothing") == 0) {
         return;
     } else if (strcmp(path, "/inject") == 0) {
@@ -180,6 +188,17 @@ static void decodes_path_query_and_cookies(void **state)
                      200);
     assert_non_null(strstr(out, "GET|/a/b%|a b&c|two|127.0.0.1:"));
     assert_non_null(strstr(out, "X-Default: yes"));
+}
+
+static void cuts_the_path_before_decoding(void **state)
+{
+    struct fixture *f = *state;
+    struct http_exchange x = {.path_and_query = "/segments/a%2Fb/?q=/x"};
+    assert_int_equal(fetch(f, &x), 200);
+    assert_body(f, "3|segments|a/b|");
+    struct http_exchange many = {.path_and_query = "/segments/1/2/3/4"};
+    assert_int_equal(fetch(f, &many), 200);
+    assert_body(f, "5|segments|1|2|3");
 }
 
 static void refuses_broken_requests(void **state)
@@ -455,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_path_query_and_cookies),
+        cmocka_unit_test(cuts_the_path_before_decoding),
         cmocka_unit_test(refuses_broken_requests),
         cmocka_unit_test(refuses_large_headers),
         cmocka_unit_test(serves_ranges),
