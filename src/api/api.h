@@ -1,0 +1,131 @@
+/* The hub's HTTP API: one route table (routes.c) from which come dispatch, authorisation, OpenAPI
+ * and the tests' matrix; handlers; events; audit log; the dashboard's files.
+ *
+ * How the layers meet: api knows the snapshot store and asks everything that needs workers, threads
+ * or jobs of a `struct api_backend`, which the hub fills in. api never includes hub/. Backend
+ * functions are called from many request threads at once and may block; they return 0 or a negative
+ * errno with a sentence for people, which becomes a problem document (problem.h says which status).
+ *
+ * Memory: options are copied or must outlive the api (said per member). Thread: api_start and
+ * api_stop are the main thread's; api_snapshot_changed any. */
+#ifndef TRAWL_API_API_H
+#define TRAWL_API_API_H
+
+#include "base/json_writer.h"
+#include "snapshot/snapshot_source.h"
+#include "snapshot/snapshot_store.h"
+
+struct api;
+struct api_problem;
+
+/* A worker that announces itself (src/worker/worker_protocol.h). */
+struct api_registration {
+    const char *name, *instance, *address, *token, *version;
+    uint16_t port;
+    int64_t now_ns;
+};
+
+/* How a body of unknown length reaches its reader: the count, 0 at the end, or a negative errno. */
+typedef ssize_t (*api_read)(void *ctx, void *data, size_t n);
+/* Takes the next piece; non-zero stops the producer with that result. */
+typedef int (*api_write)(void *ctx, const void *data, size_t n);
+
+struct api_export {
+    bool classic; /* .pcap instead of pcapng */
+    bool estimate_only;
+    int64_t from_ns, to_ns;   /* INT64_MIN, INT64_MAX = open */
+    const char *const *nodes; /* ends with NULL; NULL = all */
+    const char *bpf, *filter; /* or NULL */
+    const char *dissection;   /* whose entries `filter` speaks of; NULL = the latest */
+    bool calls_only;          /* scope=calls: the packets of the calls, not their connections */
+};
+
+struct api_export_sink {
+    void *ctx;
+    /* Once, before the first byte. estimate_bytes −1 = unknown. */
+    int (*begin)(void *ctx, int64_t estimate_bytes);
+    api_write write;
+};
+
+struct api_estimate {
+    uint64_t packets, bytes;
+    int64_t connections; /* −1 = not asked for */
+    bool exact;
+};
+
+struct api_dissect {
+    const char *name;             /* never NULL */
+    const char *const *protocols; /* ends with NULL; NULL = all */
+};
+
+struct api_backend {
+    void *ctx;
+    /* ── nodes ── */
+    /* Writes an array of NodeInfo. */
+    void (*write_nodes)(void *ctx, struct json_writer *w);
+    int (*register_worker)(void *ctx, const struct api_registration *worker, const char *peer,
+                           struct error *reterr);
+    /* Pins what the nodes hold until then; 0 releases. */
+    int (*hold)(void *ctx, int64_t until_ns, struct error *reterr);
+    /* nodes ends with NULL; NULL = all that are known. −ENOENT: an unknown name. */
+    int (*ask)(void *ctx, const char *const *nodes, struct snapshot_interval window,
+               struct snapshot_availability *ret_availability, struct error *reterr);
+    /* ── snapshots ── */
+    int (*take)(void *ctx, const char *id, struct error *reterr); /* starts, does not wait */
+    int (*cancel)(void *ctx, const char *id, struct error *reterr);
+    int (*verify)(void *ctx, const char *id, struct json_writer *w, struct error *reterr);
+    /* Streams the archive. */
+    int (*archive)(void *ctx, const char *id, const struct api_export_sink *sink,
+                   struct error *reterr);
+    /* size −1 = unknown. */
+    int (*import)(void *ctx, const char *name, const char *by, int64_t size, bool new_id,
+                  api_read read, void *read_ctx, char ret_id[SNAPSHOT_ID_SIZE],
+                  struct error *reterr);
+    int (*export)(void *ctx, const char *id, const struct api_export *what,
+                  const struct api_export_sink *sink, struct api_estimate *ret_estimate,
+                  struct api_problem *ret_problem);
+    int (*dissect)(void *ctx, const char *id, const struct api_dissect *what,
+                   struct error *reterr); /* starts, does not wait */
+    int (*cancel_dissection)(void *ctx, const char *id, const char *name, struct error *reterr);
+    /* Before a dissection is deleted or replaced: nobody may have it open. */
+    void (*close_queries)(void *ctx, const char *id, const char *name);
+    /* ── entries: one question to the query job of a source (entries/query.h) ── */
+    /* `question` are the members after "q": `"op":"page",…`. Each item goes to `item` (may be
+     * NULL); the result is appended. */
+    int (*query)(void *ctx, const char *id, const char *name, struct slice question, api_write item,
+                 void *item_ctx, struct buf *ret_result, struct api_problem *ret_problem);
+    /* PacketsResponse, the connection's pcapng, or StreamResponse of an entry. */
+    int (*entry_packets)(void *ctx, const char *id, const char *name, const char *entry,
+                         struct buf *ret_result, struct api_problem *ret_problem);
+    int (*entry_stream)(void *ctx, const char *id, const char *name, const char *entry,
+                        struct buf *ret_result, struct api_problem *ret_problem);
+    int (*entry_pcap)(void *ctx, const char *id, const char *name, const char *entry,
+                      const struct api_export_sink *sink, struct api_problem *ret_problem);
+    /* Lines of Prometheus text. */
+    void (*write_metrics)(void *ctx, struct buf *out);
+    /* The ring's budget over all nodes, for the settings. */
+    uint64_t (*ring_budget)(void *ctx);
+};
+
+struct api_options {
+    const char *listen;
+    const char *data_dir;          /* token, worker-token, audit.jsonl */
+    const char *const *host_names; /* further names that Host may carry; ends with NULL, or NULL */
+    const struct api_backend *backend; /* outlives the api */
+    struct snapshot_store *store;      /* outlives the api */
+};
+
+/* Makes token and worker-token when they are missing. */
+int api_start(const struct api_options *options, struct api **ret_api, struct error *reterr);
+void api_stop(struct api *api);
+uint16_t api_port(const struct api *api);
+/* The token when this start made it, else NULL. */
+const char *api_new_token(const struct api *api);
+/* Reads DATA/token again (after `trawl token rotate`). */
+int api_reload_token(struct api *api, struct error *reterr);
+/* For the store's on_change: tells the browsers soon. `deleted`: it is gone. */
+void api_snapshot_changed(struct api *api, const char *id, bool deleted);
+/* For what happens without a request (schedules, retries): who = "hub". */
+void api_audit(struct api *api, const char *action, const char *target, const char *detail);
+
+#endif

@@ -1,0 +1,417 @@
+/* API calls of a dissected snapshot: every question goes to the query job of its source. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+enum {
+    MAX_QUESTION_BYTES = 256 * 1024,
+    DEFAULT_LIMIT = 100,
+    MAX_LIMIT = 1000
+};
+
+/* A source that was found: "ID", "ID:NAME" or "ID/NAME", where ID may be a prefix or a name. */
+struct source {
+    char id[SNAPSHOT_ID_SIZE];
+    char name[80];
+};
+
+static bool find_source(struct api_call *call, const char *text, struct source *ret_source)
+{
+    char ref[300];
+    if (strcmp(text, "live") == 0) {
+        call_fail(call, 501,
+                  "Live dissection is not part of this version; take a snapshot and "
+                  "dissect it.");
+        return false;
+    }
+    snprintf(ref, sizeof ref, "%s", text);
+    char *mark = strrchr(ref, '/');
+    if (!mark)
+        mark = strrchr(ref, ':');
+    struct snapshot *snapshot = NULL;
+    /* A snapshot's name may hold a colon itself. */
+    if (mark && snapshot_store_get(call->api->store, text, &snapshot, NULL) == 0)
+        mark = NULL;
+    if (mark)
+        *mark = 0;
+    if (!snapshot)
+        snapshot = handler_snapshot(call, ref);
+    if (!snapshot)
+        return false;
+    const struct snapshot_dissection *d =
+        handler_dissection(call, snapshot, mark ? mark + 1 : NULL);
+    bool good = d && d->state == SNAPSHOT_DISSECTION_DONE;
+    if (d && !good)
+        call_fail(call, 409, "The dissection \"%s\" is not finished.", d->name);
+    if (good) {
+        snprintf(ret_source->id, sizeof ret_source->id, "%s", snapshot->id);
+        snprintf(ret_source->name, sizeof ret_source->name, "%s", d->name);
+    }
+    snapshot_unref(snapshot);
+    return good;
+}
+
+/* What a page, lines or timeline is asked with. Texts are borrowed. */
+struct question {
+    const char *op, *source, *filter, *order, *cursor;
+    int64_t from_ns, to_ns; /* INT64_MIN, INT64_MAX = open */
+    int64_t limit, buckets; /* 0 = none */
+};
+
+static void write_question(const struct question *q, struct buf *out)
+{
+    struct buf object;
+    struct json_writer w;
+    buf_init(&object, MAX_QUESTION_BYTES);
+    json_init(&w, &object);
+    json_begin_object(&w);
+    json_member_str(&w, "op", q->op);
+    if (q->filter)
+        json_member_str(&w, "filter", q->filter);
+    if (q->order)
+        json_member_str(&w, "order", q->order);
+    if (q->cursor)
+        json_member_str(&w, "cursor", q->cursor);
+    if (q->from_ns != INT64_MIN)
+        json_member_int(&w, "from_ns", q->from_ns);
+    if (q->to_ns != INT64_MAX)
+        json_member_int(&w, "to_ns", q->to_ns);
+    if (q->limit)
+        json_member_int(&w, "limit", q->limit);
+    if (q->buckets)
+        json_member_int(&w, "buckets", q->buckets);
+    json_end_object(&w);
+    /* The backend puts its own first member before ours. */
+    if (!buf_failed(&object))
+        buf_append(out, object.data + 1, object.len - 2);
+    buf_done(&object);
+}
+
+static void ask(struct api_call *call, const struct question *q)
+{
+    struct source source;
+    if (!find_source(call, q->source, &source))
+        return;
+    struct buf question, result;
+    struct api_problem problem;
+    struct api_backend *backend = &call->api->backend;
+    buf_init(&question, MAX_QUESTION_BYTES);
+    buf_init(&result, API_MAX_ANSWER_BYTES);
+    write_question(q, &question);
+    if (backend->query(backend->ctx, source.id, source.name, buf_slice(&question), NULL, NULL,
+                       &result, &problem) < 0)
+        call_send_problem(call, &problem);
+    else
+        call_send_json(call, 200, &result);
+    buf_done(&result);
+    buf_done(&question);
+}
+
+/* False when a problem was sent. */
+static bool check_question(struct api_call *call, const struct question *q)
+{
+    static const char *const orders[] = {"-time",
+                                         "+time",
+                                         " time",
+                                         "time",
+                                         "-elapsed_time",
+                                         "+elapsed_time",
+                                         " elapsed_time",
+                                         "elapsed_time",
+                                         "-size",
+                                         "+size",
+                                         " size",
+                                         "size",
+                                         NULL};
+    bool known = !q->order;
+    for (size_t i = 0; orders[i] && !known; i++)
+        known = strcmp(orders[i], q->order) == 0;
+    if (!known) {
+        call_fail(call, 400,
+                  "\"order\" has to be time, elapsed_time or size with + or - before it.");
+        return false;
+    }
+    if (q->from_ns >= q->to_ns) {
+        call_fail(call, 400, "The time range ends before it begins.");
+        return false;
+    }
+    return true;
+}
+
+/* A plus sign in a query is a space, and none at all is meant as one. */
+static const char *clean_order(const char *order, char out[24])
+{
+    if (!order || !order[0] || order[0] == '-' || order[0] == '+')
+        return order;
+    snprintf(out, 24, "+%.20s", order[0] == ' ' ? order + 1 : order);
+    return out;
+}
+
+void handle_entries(struct api_call *call)
+{
+    char order[24];
+    struct question q = {.op = "page",
+                         .source = call_query(call, "source"),
+                         .filter = call_query(call, "filter"),
+                         .order = call_query(call, "order"),
+                         .cursor = call_query(call, "cursor"),
+                         .from_ns = call_query_time(call, "from", INT64_MIN),
+                         .to_ns = call_query_time(call, "to", INT64_MAX),
+                         .limit = call_query_int(call, "limit", DEFAULT_LIMIT)};
+    if (!q.source || q.limit < 1 || q.limit > MAX_LIMIT) {
+        call_fail(call, 400, "\"source\" is needed, and \"limit\" has to lie between 1 and 1,000.");
+        return;
+    }
+    if (!check_question(call, &q))
+        return;
+    q.order = clean_order(q.order, order);
+    ask(call, &q);
+}
+
+static void question_from_body(const json_t *body, const char *op, struct question *q)
+{
+    const char *from = json_string_value(json_object_get(body, "from")),
+               *to = json_string_value(json_object_get(body, "to"));
+    *q = (struct question){.op = op,
+                           .source = json_string_value(json_object_get(body, "source")),
+                           .filter = json_string_value(json_object_get(body, "filter")),
+                           .order = json_string_value(json_object_get(body, "order")),
+                           .cursor = json_string_value(json_object_get(body, "cursor")),
+                           .from_ns = INT64_MIN,
+                           .to_ns = INT64_MAX,
+                           .limit = json_integer_value(json_object_get(body, "limit"))};
+    if (from)
+        (void)clock_parse_rfc3339(from, &q->from_ns);
+    if (to)
+        (void)clock_parse_rfc3339(to, &q->to_ns);
+}
+
+void handle_entries_query(struct api_call *call)
+{
+    char order[24];
+    json_t *body = call_read_object(call);
+    if (!body)
+        return;
+    struct question q;
+    question_from_body(body, "page", &q);
+    if (!json_object_get(body, "limit"))
+        q.limit = DEFAULT_LIMIT;
+    if (q.limit < 1 || q.limit > MAX_LIMIT) {
+        call_fail(call, 400, "\"limit\" has to lie between 1 and 1,000.");
+    } else if (check_question(call, &q)) {
+        q.order = clean_order(q.order, order);
+        ask(call, &q);
+    }
+    json_decref(body);
+}
+
+/* ── whole entries, one a line ── */
+
+struct lines {
+    struct api_call *call;
+    bool started;
+    uint64_t count;
+};
+
+static int begin_lines(struct lines *lines)
+{
+    if (lines->started)
+        return 0;
+    lines->started = true;
+    http_response_header(lines->call->http, "Cache-Control", "no-store");
+    return http_response_begin(lines->call->http, 200, "application/x-ndjson", -1);
+}
+
+static int write_line(void *ctx, const void *data, size_t n)
+{
+    struct lines *lines = ctx;
+    int e = begin_lines(lines);
+    lines->count++;
+    if (!e)
+        e = http_response_write(lines->call->http, data, n);
+    return e ? e : http_response_write(lines->call->http, "\n", 1);
+}
+
+void handle_entries_lines(struct api_call *call)
+{
+    char order[24];
+    json_t *body = call_read_object(call);
+    if (!body)
+        return;
+    struct question q;
+    struct source source;
+    question_from_body(body, "lines", &q);
+    if (check_question(call, &q) && find_source(call, q.source, &source)) {
+        q.order = clean_order(q.order, order);
+        struct lines lines = {.call = call};
+        struct buf question, result;
+        struct api_problem problem;
+        struct api_backend *backend = &call->api->backend;
+        buf_init(&question, MAX_QUESTION_BYTES);
+        buf_init(&result, API_MAX_ANSWER_BYTES);
+        write_question(&q, &question);
+        int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question),
+                               write_line, &lines, &result, &problem);
+        if (e && !lines.started)
+            call_send_problem(call, &problem);
+        else if (e)
+            http_response_abort(call->http);
+        else
+            (void)begin_lines(&lines); /* none: an empty answer */
+        call_audit(call, "entries.export", source.id, "entries=%llu filter=%.300s",
+                   (unsigned long long)lines.count, q.filter ? q.filter : "");
+        buf_done(&result);
+        buf_done(&question);
+    }
+    json_decref(body);
+}
+
+/* ── one entry ── */
+
+/* Ids are base32hex of 16 bytes. */
+static bool check_entry_id(struct api_call *call, const char *id)
+{
+    size_t len = strlen(id);
+    if (len >= 8 && len <= 40 &&
+        strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVabcdefghijklmnopqrstuv") == len)
+        return true;
+    call_fail(call, 404, "There is no entry with this id.");
+    return false;
+}
+
+/* The answer to an op about one entry. False when a problem was sent. */
+static bool ask_entry(struct api_call *call, const char *op, const char *half,
+                      struct buf *ret_result)
+{
+    struct source source;
+    if (!check_entry_id(call, call->params[1]) || !find_source(call, call->params[0], &source))
+        return false;
+    struct buf question;
+    struct api_problem problem;
+    struct api_backend *backend = &call->api->backend;
+    buf_init(&question, 1024);
+    buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"", op, call->params[1]);
+    if (half)
+        buf_printf(&question, ",\"half\":\"%s\"", half);
+    int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), NULL, NULL,
+                           ret_result, &problem);
+    buf_done(&question);
+    if (e)
+        call_send_problem(call, &problem);
+    return e == 0;
+}
+
+void handle_entry(struct api_call *call)
+{
+    struct buf result;
+    buf_init(&result, API_MAX_ANSWER_BYTES);
+    if (ask_entry(call, "entry", NULL, &result))
+        call_send_json(call, 200, &result);
+    buf_done(&result);
+}
+
+/* Always an inert attachment: what was captured must not run in our origin. */
+static void send_body(struct api_call *call, const struct buf *result)
+{
+    json_t *object = json_loadb((const char *)result->data, result->len, 0, NULL);
+    const char *base64 = json_string_value(json_object_get(object, "base64"));
+    struct buf bytes;
+    buf_init(&bytes, API_MAX_ANSWER_BYTES);
+    if (!base64 || text_base64_decode(slice_str(base64), &bytes) < 0) {
+        call_fail(call, 502, "The query process answered with something that is no body.");
+    } else {
+        if (json_is_true(json_object_get(object, "truncated")))
+            http_response_header(call->http, "X-Truncated", "true");
+        http_response_header(call->http, "Cache-Control", "no-store");
+        call_attachment(call, call->params[1], ".bin");
+        http_response_send(call->http, 200, "application/octet-stream", buf_slice(&bytes));
+    }
+    buf_done(&bytes);
+    json_decref(object);
+}
+
+void handle_entry_body(struct api_call *call)
+{
+    const char *half = call->params[2];
+    if (strcmp(half, "request") != 0 && strcmp(half, "response") != 0) {
+        call_fail(call, 404, "A body is of the request or of the response.");
+        return;
+    }
+    struct buf result;
+    buf_init(&result, API_MAX_ANSWER_BYTES);
+    if (ask_entry(call, "body", half, &result))
+        send_body(call, &result);
+    buf_done(&result);
+}
+
+typedef int (*entry_question)(void *ctx, const char *id, const char *name, const char *entry,
+                              struct buf *ret_result, struct api_problem *ret_problem);
+
+static void answer_entry(struct api_call *call, entry_question question)
+{
+    struct source source;
+    if (!check_entry_id(call, call->params[1]) || !find_source(call, call->params[0], &source))
+        return;
+    struct buf result;
+    struct api_problem problem;
+    buf_init(&result, API_MAX_ANSWER_BYTES);
+    if (question(call->api->backend.ctx, source.id, source.name, call->params[1], &result,
+                 &problem) < 0)
+        call_send_problem(call, &problem);
+    else
+        call_send_json(call, 200, &result);
+    buf_done(&result);
+}
+
+void handle_entry_packets(struct api_call *call)
+{
+    answer_entry(call, call->api->backend.entry_packets);
+}
+
+void handle_entry_stream(struct api_call *call)
+{
+    answer_entry(call, call->api->backend.entry_stream);
+}
+
+void handle_entry_pcap(struct api_call *call)
+{
+    struct source source;
+    if (!check_entry_id(call, call->params[1]) || !find_source(call, call->params[0], &source))
+        return;
+    struct handler_sink sink = {.call = call,
+                                .content_type = "application/vnd.tcpdump.pcap",
+                                .name = call->params[1],
+                                .extension = ".pcapng"};
+    struct api_export_sink out;
+    struct api_problem problem;
+    struct api_backend *backend = &call->api->backend;
+    handler_sink_init(&sink, &out);
+    int e =
+        backend->entry_pcap(backend->ctx, source.id, source.name, call->params[1], &out, &problem);
+    if (e && sink.started)
+        http_response_abort(call->http);
+    else if (e)
+        call_send_problem(call, &problem);
+    call_audit(call, "entry.pcap", source.id, "entry=%s bytes=%llu", call->params[1],
+               (unsigned long long)sink.bytes);
+}
+
+void handle_timeline(struct api_call *call)
+{
+    struct question q = {.op = "timeline",
+                         .source = call_query(call, "source"),
+                         .filter = call_query(call, "filter"),
+                         .from_ns = call_query_time(call, "from", INT64_MIN),
+                         .to_ns = call_query_time(call, "to", INT64_MAX),
+                         .buckets = call_query_int(call, "buckets", 100)};
+    if (!q.source || q.buckets < 1 || q.buckets > 1000)
+        call_fail(call, 400,
+                  "\"source\" is needed, and \"buckets\" has to lie between 1 and 1,000.");
+    else if (check_question(call, &q))
+        ask(call, &q);
+}

@@ -1,0 +1,210 @@
+/* Files in and out: archive, import, PCAP. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/clock.h"
+
+/* ── out ── */
+
+static int sink_begin(void *ctx, int64_t estimate_bytes)
+{
+    struct handler_sink *sink = ctx;
+    char text[32];
+    if (estimate_bytes >= 0) {
+        snprintf(text, sizeof text, "%lld", (long long)estimate_bytes);
+        http_response_header(sink->call->http, "X-Estimated-Length", text);
+    }
+    http_response_header(sink->call->http, "Cache-Control", "no-store");
+    call_attachment(sink->call, sink->name, sink->extension);
+    sink->started = true;
+    return http_response_begin(sink->call->http, 200, sink->content_type, -1);
+}
+
+static int sink_write(void *ctx, const void *data, size_t n)
+{
+    struct handler_sink *sink = ctx;
+    sink->bytes += n;
+    return http_response_write(sink->call->http, data, n);
+}
+
+void handler_sink_init(struct handler_sink *sink, struct api_export_sink *ret_export_sink)
+{
+    *ret_export_sink =
+        (struct api_export_sink){.ctx = sink, .begin = sink_begin, .write = sink_write};
+}
+
+/* After a producer ended: a failure before the first byte is a problem document, a later one cuts
+ * the connection. */
+static void finish(struct api_call *call, const struct handler_sink *sink, int e,
+                   const struct api_problem *problem)
+{
+    if (!e)
+        return;
+    if (sink->started)
+        http_response_abort(call->http);
+    else
+        call_send_problem(call, problem);
+}
+
+void handle_archive(struct api_call *call)
+{
+    struct snapshot *snapshot = handler_snapshot(call, call->params[0]);
+    if (!snapshot)
+        return;
+    struct handler_sink sink = {.call = call,
+                                .content_type = "application/x-tar",
+                                .name = snapshot->request.name,
+                                .extension = ".trawl.tar"};
+    struct api_export_sink out;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    struct api_problem problem;
+    handler_sink_init(&sink, &out);
+    struct api_backend *backend = &call->api->backend;
+    int e = backend->archive(backend->ctx, snapshot->id, &out, &err);
+    if (e)
+        problem_from_error(&problem, &err);
+    finish(call, &sink, e, &problem);
+    call_audit(call, "snapshot.download", snapshot->id, "bytes=%llu %s",
+               (unsigned long long)sink.bytes, e ? "incomplete" : "");
+    snapshot_unref(snapshot);
+}
+
+/* ── PCAP ── */
+
+/* False when a problem was sent. */
+static bool take_export(struct api_call *call, struct api_export *what, char ***ret_nodes)
+{
+    const char *format = call_query(call, "format"), *scope = call_query(call, "scope"),
+               *decrypted = call_query(call, "decrypted");
+    if (decrypted && strcmp(decrypted, "none") != 0) {
+        call_fail(call, 501, "This version has no TLS keys to add; leave \"decrypted\" out.");
+        return false;
+    }
+    *ret_nodes = call_query_list(call, "nodes");
+    *what = (struct api_export){
+        .classic = format && strcmp(format, "pcap") == 0,
+        .from_ns = call_query_time(call, "from", INT64_MIN),
+        .to_ns = call_query_time(call, "to", INT64_MAX),
+        .nodes = (const char *const *)*ret_nodes,
+        .bpf = call_query(call, "bpf"),
+        .filter = call_query(call, "filter"),
+        .dissection = call_query(call, "dissection"),
+        .calls_only = scope && strcmp(scope, "calls") == 0,
+    };
+    if (what->from_ns >= what->to_ns) {
+        call_fail(call, 400, "The window ends before it begins.");
+        return false;
+    }
+    return true;
+}
+
+void handle_pcap(struct api_call *call)
+{
+    struct snapshot *snapshot = handler_snapshot(call, call->params[0]);
+    if (!snapshot)
+        return;
+    struct api_export what;
+    char **nodes = NULL;
+    if (take_export(call, &what, &nodes)) {
+        struct handler_sink sink = {.call = call,
+                                    .content_type = "application/vnd.tcpdump.pcap",
+                                    .name = snapshot->request.name,
+                                    .extension = what.classic ? ".pcap" : ".pcapng"};
+        struct api_export_sink out;
+        struct api_estimate estimate = {.connections = -1};
+        struct api_problem problem;
+        handler_sink_init(&sink, &out);
+        struct api_backend *backend = &call->api->backend;
+        int e = backend->export(backend->ctx, snapshot->id, &what, &out, &estimate, &problem);
+        finish(call, &sink, e, &problem);
+        call_audit(call, "snapshot.pcap", snapshot->id, "bytes=%llu filter=%.200s bpf=%.100s%s",
+                   (unsigned long long)sink.bytes, what.filter ? what.filter : "",
+                   what.bpf ? what.bpf : "", e ? " incomplete" : "");
+    }
+    free(nodes);
+    snapshot_unref(snapshot);
+}
+
+void handle_pcap_estimate(struct api_call *call)
+{
+    struct snapshot *snapshot = handler_snapshot(call, call->params[0]);
+    if (!snapshot)
+        return;
+    struct api_export what;
+    char **nodes = NULL;
+    if (take_export(call, &what, &nodes)) {
+        what.estimate_only = true;
+        struct api_estimate estimate = {.connections = -1};
+        struct api_problem problem;
+        struct api_backend *backend = &call->api->backend;
+        if (backend->export(backend->ctx, snapshot->id, &what, NULL, &estimate, &problem) < 0) {
+            call_send_problem(call, &problem);
+        } else {
+            struct buf json;
+            struct json_writer w;
+            buf_init(&json, 1024);
+            json_init(&w, &json);
+            json_begin_object(&w);
+            json_member_uint(&w, "packets", estimate.packets);
+            json_member_uint(&w, "bytes", estimate.bytes);
+            if (estimate.connections >= 0)
+                json_member_int(&w, "connections", estimate.connections);
+            json_member_bool(&w, "exact", estimate.exact);
+            json_end_object(&w);
+            call_send_json(call, 200, &json);
+            buf_done(&json);
+        }
+    }
+    free(nodes);
+    snapshot_unref(snapshot);
+}
+
+/* ── in ── */
+
+static ssize_t read_body(void *ctx, void *data, size_t n)
+{
+    return http_request_read(ctx, data, n);
+}
+
+static void send_imported(struct api_call *call, const char *id)
+{
+    struct snapshot *snapshot = handler_snapshot(call, id);
+    if (!snapshot)
+        return;
+    struct buf json;
+    struct json_writer w;
+    buf_init(&json, API_MAX_ANSWER_BYTES);
+    json_init(&w, &json);
+    snapshot_write_json(snapshot, &w);
+    snapshot_unref(snapshot);
+    call_send_json(call, 201, &json);
+    buf_done(&json);
+}
+
+void handle_import(struct api_call *call)
+{
+    const char *name = call_query(call, "name"), *new_id = call_query(call, "new_id");
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    if (name && snapshot_check_name(name, &err) < 0) {
+        call_error(call, &err);
+        return;
+    }
+    int64_t size = http_request_content_length(call->http);
+    if (size == 0) {
+        call_fail(call, 400, "The body is empty; send the archive or capture file.");
+        return;
+    }
+    char id[SNAPSHOT_ID_SIZE] = "";
+    struct api_backend *backend = &call->api->backend;
+    bool fresh = new_id && (strcmp(new_id, "true") == 0 || strcmp(new_id, "1") == 0);
+    int e = backend->import(backend->ctx, name, call->who, size, fresh, read_body, call->http, id,
+                            &err);
+    call_audit(call, "snapshot.import", id, "name=%.200s %s", name ? name : "", e ? err.text : "");
+    if (e)
+        call_error(call, &err);
+    else
+        send_imported(call, id);
+}
