@@ -1,4 +1,5 @@
 /* `trawl job KIND`: what job_start() execs. `trawl job self-test` is for people. */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +43,8 @@ static int run(int argc, char **argv)
         struct job_context ctx;
         struct error err = {.offset = ERROR_NO_OFFSET};
         int code;
+        /* Would read its configuration at first use, when the sandbox is closed. */
+        (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_DIGESTS, NULL);
         if (job_context_init(&ctx, job_kinds[i]->name, &err) < 0) {
             (void)job_fail(&ctx, &err);
             code = cli_fail_error("job", 1, &err);

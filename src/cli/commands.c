@@ -6,11 +6,26 @@ extern const struct command cmd_capturer;
 extern const struct command cmd_dissect;
 extern const struct command cmd_export;
 extern const struct command cmd_filter;
+extern const struct command cmd_hub;
 extern const struct command cmd_job;
 extern const struct command cmd_ring;
+extern const struct command cmd_token;
+extern const struct command cmd_up;
 extern const struct command cmd_worker;
 
+// clang-format off
 /* Rows: alphabetical but for `up`, which comes first. */
 const struct command *const commands[] = {
-    &cmd_capturer, &cmd_dissect, &cmd_export, &cmd_filter, &cmd_job, &cmd_ring, &cmd_worker, NULL,
+    &cmd_up,
+    &cmd_capturer,
+    &cmd_dissect,
+    &cmd_export,
+    &cmd_filter,
+    &cmd_hub,
+    &cmd_job,
+    &cmd_ring,
+    &cmd_token,
+    &cmd_worker,
+    NULL,
 };
+// clang-format on

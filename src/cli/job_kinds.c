@@ -7,7 +7,15 @@
 #include "snapshot/snapshot_extract.h"
 #include "snapshot/snapshot_pcap.h"
 
+// clang-format off
 /* Rows: alphabetical. */
 const struct job_kind *const job_kinds[] = {
-    &job_kind_dissect, &job_kind_extract, &job_kind_query, &job_kind_self_test, NULL,
+    &job_kind_dissect,
+    &job_kind_export,
+    &job_kind_extract,
+    &job_kind_packets,
+    &job_kind_query,
+    &job_kind_self_test,
+    NULL,
 };
+// clang-format on

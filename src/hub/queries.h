@@ -1,0 +1,26 @@
+/* Questions about dissected entries: one or two sandboxed query processes per source, kept warm for
+ * a while, at most eight in all (entries/query.h says what they are told and what they say).
+ * Thread: any but queries_new and queries_free. */
+#ifndef TRAWL_HUB_QUERIES_H
+#define TRAWL_HUB_QUERIES_H
+
+#include "api/api.h"
+#include "api/problem.h"
+
+struct queries;
+
+int queries_new(struct snapshot_store *store, struct queries **ret_queries);
+/* Kills every process; no question may be under way. */
+void queries_free(struct queries *queries);
+
+/* As api_backend.query: `question` are members without braces. The result (JSON) is appended to
+ * ret_result, each item goes to `item`. 0, or a negative errno with *ret_problem filled. */
+int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
+                api_write item, void *item_ctx, struct buf *ret_result,
+                struct api_problem *ret_problem);
+/* Ends the processes of a source, also those that answer just now. */
+void queries_close(struct queries *queries, const char *id, const char *name);
+/* Ends processes that nobody asked for two minutes; called every few seconds. */
+void queries_tidy(struct queries *queries);
+
+#endif
