@@ -262,4 +262,6 @@ void eval_macro(struct filter_eval *eval, const struct filter_node *node, struct
     case MACRO_BIND:
         break;
     }
+    if (ret->kind == VALUE_ERROR && ret->error == ERROR_MEMORY)
+        ret->offset = node->offset;
 }

@@ -24,10 +24,9 @@ FUNCTION_BODY(fn_size)
         count = (int64_t)args[0].text.len;
         break;
     default:
-        if (!eval_charge(eval, args[0].text.len / 4 + 1, ret))
+        if (!eval_charge_bytes(eval, args[0].text.len, ret))
             return;
-        for (size_t at = 0; at < args[0].text.len; count++)
-            text_next_code_point(args[0].text, &at);
+        count = (int64_t)out_count_code_points(args[0].text);
     }
     set_int(ret, count);
 }

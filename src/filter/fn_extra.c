@@ -14,7 +14,7 @@ FUNCTION_BODY(fn_json)
 {
     (void)node;
     struct slice about;
-    if (!eval_charge(eval, args[0].text.len / 8 + 1, ret))
+    if (!eval_charge(eval, args[0].text.len / 16 + 1, ret))
         return;
     int result = json_value_read(args[0].text, eval->arena, ret, &about);
     if (result < 0)

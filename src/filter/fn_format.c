@@ -88,7 +88,8 @@ static void put_value(struct text_out *out, const struct value *v)
 {
     struct value text;
     struct value error;
-    if (!eval_charge(out->eval, 1, &error)) {
+    /* A number may take a microsecond to write. */
+    if (!eval_charge(out->eval, 8, &error)) {
         out_fail(out, &error);
         return;
     }
@@ -170,6 +171,9 @@ static void put_octal_or_hex(struct text_out *out, const struct value *v, char v
 {
     char text[32];
     if (verb != 'o' && (v->kind == VALUE_STRING || v->kind == VALUE_BYTES)) {
+        struct value error;
+        if (!eval_charge(out->eval, v->text.len, &error))
+            out_fail(out, &error);
         for (size_t i = 0; i < v->text.len && !out->failed; i++) {
             snprintf(text, sizeof text, verb == 'x' ? "%02x" : "%02X", v->text.data[i]);
             out_str(out, text);
@@ -196,6 +200,10 @@ static void put_octal_or_hex(struct text_out *out, const struct value *v, char v
 static void put_verb(struct text_out *out, const struct value *v, char verb, int precision)
 {
     struct value error;
+    if (!eval_charge(out->eval, 8, &error)) {
+        out_fail(out, &error);
+        return;
+    }
     switch (verb) {
     case 's':
         put_value(out, v);

@@ -12,11 +12,20 @@ enum {
     PATTERN_STEPS = 20000
 };
 
-static size_t count_code_points(struct slice text)
+size_t out_count_code_points(struct slice text)
 {
     size_t count = 0;
-    for (size_t at = 0; at < text.len; count++)
+    for (size_t at = 0; at < text.len; count++) {
+        uint64_t eight;
+        for (; text.len - at >= sizeof eight; at += sizeof eight, count += sizeof eight) {
+            memcpy(&eight, text.data + at, sizeof eight);
+            if (eight & UINT64_C(0x8080808080808080))
+                break;
+        }
+        if (at == text.len)
+            break;
         text_next_code_point(text, &at);
+    }
     return count;
 }
 
@@ -142,7 +151,8 @@ FUNCTION_BODY(fn_index_of)
     else if (args[1].text.len == 0)
         set_int(ret, from);
     else
-        set_int(ret, (int64_t)count_code_points(slice_of(text.data, (size_t)(found - text.data))));
+        set_int(ret,
+                (int64_t)out_count_code_points(slice_of(text.data, (size_t)(found - text.data))));
 }
 
 /* The last occurrence that begins at byte `from` or before it. Linear: it walks over the
@@ -186,7 +196,7 @@ FUNCTION_BODY(fn_last_index_of)
     if (!last && part.len)
         set_int(ret, -1);
     else
-        set_int(ret, (int64_t)count_code_points(
+        set_int(ret, (int64_t)out_count_code_points(
                          slice_of(text.data, part.len ? (size_t)(last - text.data) : from)));
 }
 
@@ -309,6 +319,10 @@ FUNCTION_BODY(fn_replace)
         if (!found)
             break;
         size_t before = (size_t)(found - text.data);
+        if (!eval_charge(eval, 1, ret)) {
+            out_fail(&out, ret);
+            break;
+        }
         out_put(&out, slice_sub(text, 0, before));
         out_put(&out, args[2].text);
         text = slice_sub(text, before + from.len, text.len);

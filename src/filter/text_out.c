@@ -70,15 +70,21 @@ void number_format_double(double v, char out[NUMBER_TEXT_SIZE])
         snprintf(out, NUMBER_TEXT_SIZE, v < 0 ? "-Infinity" : "Infinity");
         return;
     }
+    /* 15 digits are exact for every shorter decimal text, so cutting their zeros gives the
+     * shortest; only what they do not tell apart takes 16 or 17. */
     char text[40];
-    int precision = 0;
+    int precision = fabs(v) < 0x1p-1022 ? 0 : 14; /* denormals have fewer digits */
     do
         snprintf(text, sizeof text, "%.*e", precision, v);
     while (strtod(text, NULL) != v && ++precision < 17);
     const char *mark = strchr(text, 'e');
+    const char *end = mark;
+    for (; precision > 0 && end[-1] == '0'; precision--)
+        end--;
+    end -= precision == 0 && end[-1] == '.';
     long exponent = strtol(mark + 1, NULL, 10);
     if (exponent < -4 || exponent >= 21) {
-        snprintf(out, NUMBER_TEXT_SIZE, "%s", text);
+        snprintf(out, NUMBER_TEXT_SIZE, "%.*s%s", (int)(end - text), text, mark);
         return;
     }
     int decimals = precision > exponent ? precision - (int)exponent : 0;

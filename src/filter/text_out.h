@@ -32,6 +32,9 @@ enum {
 /* Shortest text that reads back: "1e+21", "0.1", "NaN", "Infinity". */
 void number_format_double(double v, char out[NUMBER_TEXT_SIZE]);
 
+/* fn_text.c; bytes that are not UTF-8 count as one each. */
+size_t out_count_code_points(struct slice text);
+
 /* "10.0.0.1", "2001:db8::/32". */
 void address_format(const struct value *v, char out[NUMBER_TEXT_SIZE]);
 

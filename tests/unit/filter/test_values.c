@@ -225,8 +225,9 @@ static void test_numbers(void **state)
         {"math.bitShiftLeft(1, 64) + math.bitShiftRight(-1, 99)", "int -1"},
         {"[1 == 1.0, 1u == 1, 2 > 1.5, -1 < 1u, 1 in [1.0], dyn(1) == '1']",
          "list [true,true,true,true,true,false]"},
-        {"[string(1e21), string(1e20), string(0.1), string(1.0), string(-0.0), string(1e-7)]",
-         "list [\"1e+21\",\"100000000000000000000\",\"0.1\",\"1\",\"-0\",\"1e-07\"]"},
+        {"[string(1e21), string(1e20), string(0.1), string(1.0), string(-0.0), string(1e-7), "
+         "string(5e-324), string(0.1 + 0.2)]",
+         "list [\"1e+21\",\"100000000000000000000\",\"0.1\",\"1\",\"-0\",\"1e-07\",\"5e-324\",\"0.30000000000000004\"]"},
     };
     ASSERT_ALL(rows);
     assert_error("math.abs(-9223372036854775808)", "integer overflow", 0);
