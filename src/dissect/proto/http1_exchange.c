@@ -173,7 +173,7 @@ static void switch_protocols(struct dissect_conn *conn, struct http1_state *stat
     http1_emit(conn, state, x, false, END_CLOSED);
     while (state->oldest)
         http1_emit(conn, state, state->oldest, true, END_CLOSED);
-    dissect_switch(conn, is_tls ? "tls" : NULL);
+    dissect_switch(conn, is_tls ? "tlsx" : NULL);
 }
 
 /* After the answer to a CONNECT or an Upgrade. */
