@@ -172,6 +172,7 @@ void dissect_entry_protocol(struct dissect_entry *entry, const char *protocol);
  * again replaces. */
 #define OWN_FIELD(i) ((unsigned)(i) | 0x8000u)
 void dissect_set_bool(struct dissect_entry *entry, unsigned field, bool v);
+/* FIELD_TIME and FIELD_DURATION too: nanoseconds. */
 void dissect_set_int(struct dissect_entry *entry, unsigned field, int64_t v);
 void dissect_set_text(struct dissect_entry *entry, unsigned field, struct slice text);
 void dissect_set_str(struct dissect_entry *entry, unsigned field, const char *text);

@@ -185,8 +185,12 @@ void dissect_set_bool(struct dissect_entry *entry, unsigned field, bool v)
 void dissect_set_int(struct dissect_entry *entry, unsigned field, int64_t v)
 {
     struct entry_value *value = place(entry, field, FIELD_INT);
-    if (value)
-        value->integer = v;
+    if (!value)
+        return;
+    value->integer = v;
+    enum field_type type = field_at(value->field)->type;
+    if (type == FIELD_TIME || type == FIELD_DURATION)
+        value->type = (uint8_t)type;
 }
 
 void dissect_set_text(struct dissect_entry *entry, unsigned field, struct slice text)

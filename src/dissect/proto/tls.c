@@ -72,21 +72,25 @@ static void finish(struct dissect_conn *conn, struct tls_state *state, const cha
     state->done = true;
 }
 
+/* Datagrams have no beginning that could be missed: what was not seen was before. */
+static const char *why_unseen(const struct dissect_conn *conn, const struct tls_handshake *h)
+{
+    return dissect_is_late_join(conn) || h->is_dtls ? "window_start" : "capture_gap";
+}
+
 static void finish_by_content(struct dissect_conn *conn, struct tls_state *state)
 {
     const struct tls_handshake *h = &state->handshake;
     const char *status = h->alert_is_fatal ? "error" : "ok";
     if (!h->has_client)
-        finish(conn, state, "incomplete",
-               dissect_is_late_join(conn) ? "window_start" : "capture_gap");
+        finish(conn, state, "incomplete", why_unseen(conn, h));
     else
         finish(conn, state, status, state->lost ? "capture_gap" : NULL);
 }
 
 static bool is_13(const struct tls_handshake *h)
 {
-    unsigned v = h->server.version;
-    return h->has_server && !h->server.is_retry && (v == 0x0304 || v == 0xfefc || v >> 8 == 0x7f);
+    return h->has_server && !h->server.is_retry && h->server.is_13;
 }
 
 /* Both sides are encrypted, or data already flows. */
@@ -212,8 +216,7 @@ static void on_encrypted(struct dissect_conn *conn, struct tls_state *state, enu
 {
     const struct tls_handshake *h = &state->handshake;
     if (!h->has_client && !h->has_server) { /* joined late: nothing more will be known */
-        finish(conn, state, "incomplete",
-               dissect_is_late_join(conn) ? "window_start" : "capture_gap");
+        finish(conn, state, "incomplete", why_unseen(conn, h));
         return;
     }
     /* Data before the ServerHello is early data (RFC 8446 section 2.3). */

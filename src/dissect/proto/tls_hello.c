@@ -202,6 +202,7 @@ static void on_server_extension(struct arena *arena, unsigned type, struct slice
     struct cursor c = cursor_of(value.data, value.len);
     if (type == EXT_VERSIONS && value.len == 2) {
         hello->version = cursor_be16(&c);
+        hello->is_13 = true;
     } else if (type == EXT_PSK) {
         hello->has_psk = true;
     } else if (type == EXT_ALPN) {
@@ -223,6 +224,7 @@ bool tls_parse_server_hello(struct arena *arena, struct slice body,
     bool is_draft = hello.version >> 8 == 0x7f;
     struct slice session = is_draft ? SLICE_NONE : cursor_slice(&c, cursor_u8(&c));
     hello.cipher = cursor_be16(&c);
+    hello.is_13 = is_draft;
     if (!is_draft)
         cursor_skip(&c, 1);
     if (c.bad || !random)

@@ -35,6 +35,7 @@ struct tls_server_hello {
     struct tls_numbers extensions;
     struct slice alpn;
     struct slice session_id;
+    bool is_13;    /* TLS 1.3, a draft or an experiment with it: what follows is encrypted */
     bool is_retry; /* HelloRetryRequest */
     bool has_psk;
 };

@@ -533,5 +533,9 @@ const char *tls_version_name(unsigned version, char *scratch)
         snprintf(scratch, TLS_NAME_SIZE, "TLS 1.3 draft %u", version & 0xff);
         return scratch;
     }
+    if (version >> 8 == 0xfb || version >> 8 == 0x7e) {
+        snprintf(scratch, TLS_NAME_SIZE, "TLS 1.3 experiment 0x%04X", version);
+        return scratch;
+    }
     return or_hex(NULL, version, scratch);
 }
