@@ -404,12 +404,14 @@ static bool read_packet(struct capture *capture, struct tpacket3_hdr *header,
         return false;
     }
     uint8_t *data = frame + header->tp_mac;
+    int64_t ts_ns = (int64_t)header->tp_sec * NS_PER_S + header->tp_nsec;
     *ret_packet = (struct packet){
-        .ts_ns = (int64_t)header->tp_sec * NS_PER_S + header->tp_nsec,
+        .ts_ns = ts_ns,
         .data = data,
         .captured_bytes = header->tp_snaplen,
         .original_bytes = header->tp_len,
-        .interface = capture_links_slot(&capture->links, from->sll_ifindex, from->sll_hatype),
+        .interface =
+            capture_links_slot(&capture->links, from->sll_ifindex, from->sll_hatype, ts_ns),
         .link_type = capture_link_type(from->sll_hatype),
         .direction = from->sll_pkttype == PACKET_OUTGOING ? PACKET_OUTBOUND : PACKET_INBOUND};
     if (ret_packet->link_type == CAPTURE_LINK_ETHERNET && header->tp_status & TP_STATUS_VLAN_VALID)

@@ -61,15 +61,29 @@ void capture_links_close(struct capture_links *links)
     links->fd = -1;
 }
 
+/* The living interface of that index. */
 static uint32_t lookup(const struct capture_links *links, int ifindex)
 {
     uint32_t cached = links->by_ifindex[(unsigned)ifindex % INDEX_CACHE];
-    if (cached && links->slots[cached - 1].ifindex == ifindex)
+    if (cached && links->slots[cached - 1].ifindex == ifindex && !links->slots[cached - 1].gone)
         return cached - 1;
     for (uint32_t i = 0; i < links->slot_count; i++)
-        if (links->slots[i].ifindex == ifindex)
+        if (links->slots[i].ifindex == ifindex && !links->slots[i].gone)
             return i;
     return CAPTURE_MAX_SLOTS;
+}
+
+/* What stood behind that index at that time and is gone or renamed since. */
+static uint32_t lookup_gone(const struct capture_links *links, int ifindex, int64_t ts_ns)
+{
+    uint32_t best = CAPTURE_MAX_SLOTS;
+    for (uint32_t i = 0; i < links->slot_count; i++) {
+        const struct capture_link *link = &links->slots[i];
+        if (link->ifindex == ifindex && link->gone && link->gone_ns >= ts_ns &&
+            (best == CAPTURE_MAX_SLOTS || link->gone_ns < links->slots[best].gone_ns))
+            best = i;
+    }
+    return best;
 }
 
 static uint32_t new_slot(struct capture_links *links)
@@ -103,7 +117,8 @@ static uint32_t place(struct capture_links *links, int ifindex, const char *name
     if (slot == CAPTURE_MAX_SLOTS)
         return slot;
     struct capture_link *link = &links->slots[slot];
-    *link = (struct capture_link){.ifindex = ifindex, .hardware_type = hardware_type, .up = true};
+    *link = (struct capture_link){
+        .ifindex = ifindex, .hardware_type = hardware_type, .up = true, .since_ns = INT64_MIN};
     if (name)
         snprintf(link->name, sizeof link->name, "%.15s", name);
     else
@@ -115,9 +130,9 @@ static uint32_t place(struct capture_links *links, int ifindex, const char *name
 
 static void retire(struct capture_links *links, struct capture_link *link)
 {
-    link->ifindex = -1;
     link->gone = true;
     link->up = false;
+    link->gone_ns = clock_now_ns();
     link->gone_mono_ns = clock_mono_ns();
     mark_changed(links, link);
 }
@@ -127,9 +142,11 @@ static void on_link(struct capture_links *links, const struct ifinfomsg *info, c
 {
     uint32_t slot = lookup(links, info->ifi_index);
     struct capture_link *link = slot < CAPTURE_MAX_SLOTS ? &links->slots[slot] : NULL;
+    int64_t since_ns = INT64_MIN;
     if (link && (removed || link->hardware_type != info->ifi_type ||
                  strncmp(link->name, name, sizeof link->name - 1) != 0)) {
         retire(links, link);
+        since_ns = link->gone_ns;
         link = NULL;
     }
     if (removed)
@@ -139,6 +156,7 @@ static void on_link(struct capture_links *links, const struct ifinfomsg *info, c
         if (slot == CAPTURE_MAX_SLOTS)
             return;
         link = &links->slots[slot];
+        link->since_ns = since_ns;
     }
     bool up = info->ifi_flags & IFF_UP;
     if (link->up != up)
@@ -202,24 +220,29 @@ void capture_links_read(struct capture_links *links)
     }
 }
 
-uint32_t capture_links_slot(struct capture_links *links, int ifindex, uint16_t hardware_type)
+uint32_t capture_links_slot(struct capture_links *links, int ifindex, uint16_t hardware_type,
+                            int64_t ts_ns)
 {
     uint32_t slot = lookup(links, ifindex);
     if (slot == CAPTURE_MAX_SLOTS) { /* the news of it may be on its way */
         capture_links_read(links);
         slot = lookup(links, ifindex);
     }
-    if (slot < CAPTURE_MAX_SLOTS) {
-        links->by_ifindex[(unsigned)ifindex % INDEX_CACHE] = slot + 1;
-        return slot;
+    if (slot == CAPTURE_MAX_SLOTS || links->slots[slot].since_ns > ts_ns) {
+        uint32_t gone = lookup_gone(links, ifindex, ts_ns);
+        if (gone < CAPTURE_MAX_SLOTS)
+            return gone;
     }
-    return place(links, ifindex, NULL, hardware_type);
+    if (slot == CAPTURE_MAX_SLOTS)
+        return place(links, ifindex, NULL, hardware_type);
+    links->by_ifindex[(unsigned)ifindex % INDEX_CACHE] = slot + 1;
+    return slot;
 }
 
 uint32_t capture_links_find(const struct capture_links *links, const char *name)
 {
     for (uint32_t i = 0; i < links->slot_count; i++)
-        if (links->slots[i].ifindex > 0 && strcmp(links->slots[i].name, name) == 0)
+        if (!links->slots[i].gone && strcmp(links->slots[i].name, name) == 0)
             return i;
     return CAPTURE_MAX_SLOTS;
 }
