@@ -15,7 +15,8 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
         .late_join = flow->late_join,
         .base_seq = {flow->side[0].base_seq, flow->side[1].base_seq},
         .first_ns = flow->first_ns,
-        .first_side = flow->first_side,
+        /* Not the side of the first packet: the id must not depend on what was recorded first. */
+        .first_side = flow->client_side,
         .node = shard->context.node_of(shard->context.names, flow->first_ref.file)};
     memcpy(spec.ip, flow->key.ip, sizeof spec.ip);
     struct dissect_conn *conn = dissect_conn_new(&shard->host, &spec);

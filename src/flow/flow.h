@@ -116,7 +116,6 @@ struct flow {
     bool late_join; /* its beginning was not seen */
     uint8_t idle_list;
     uint8_t client_side;
-    uint8_t first_side; /* sent the first packet */
     uint8_t reset_side;
     enum flow_state state;
     int64_t first_ns, last_ns; /* packet times */

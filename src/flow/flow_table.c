@@ -223,7 +223,7 @@ static struct flow *add(struct flow_table *table, const struct flow_key *key, ui
     struct flow **bucket = &table->buckets[hash & (table->bucket_count - 1)];
     flow->next_in_bucket = *bucket;
     *bucket = flow;
-    flow->client_side = flow->first_side = side;
+    flow->client_side = side;
     flow->first_ns = flow->last_ns = packet->ref.ts_ns;
     flow->first_ref = packet->ref;
     flow->active_ns = table->clock_ns;

@@ -1,0 +1,443 @@
+/* Whole dissections of captures made here: the same bytes for any number of threads, copies and
+ * disorder change nothing, several inputs are merged, damage costs only what is damaged. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "dissect/run.h"
+#include "packet/pcapng_writer.h"
+#include "unit/unit_test.h"
+
+enum {
+    FLOWS = 260,
+    CALLS = 4,
+    LINKTYPE_RAW = 101
+};
+
+/* ── captures ── */
+
+struct capture {
+    struct buf bytes;
+    struct held {
+        uint8_t data[2048];
+        uint32_t len;
+        int64_t ts_ns;
+    } * packets;
+    size_t count, cap;
+};
+
+static void put_be16(uint8_t *p, unsigned v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static void put_be32(uint8_t *p, uint32_t v)
+{
+    put_be16(p, v >> 16);
+    put_be16(p + 2, v & 0xffff);
+}
+
+struct end_points {
+    unsigned client; /* number of the flow */
+    bool from_client;
+};
+
+static void add_tcp(struct capture *c, struct end_points ends, int64_t ts_ns, unsigned flags,
+                    uint32_t seq, uint32_t ack, const char *text)
+{
+    if (c->count == c->cap) {
+        c->cap = c->cap ? c->cap * 2 : 1024;
+        c->packets = realloc(c->packets, c->cap * sizeof *c->packets);
+        assert_non_null(c->packets);
+    }
+    struct held *held = &c->packets[c->count++];
+    size_t len = text ? strlen(text) : 0;
+    uint8_t *p = held->data;
+    assert_true(40 + len <= sizeof held->data);
+    memset(p, 0, 40);
+    p[0] = 0x45;
+    put_be16(p + 2, (unsigned)(40 + len));
+    put_be16(p + 4, (unsigned)c->count & 0xffff);
+    p[8] = 64;
+    p[9] = 6;
+    unsigned port = 20000 + ends.client;
+    uint8_t client[4] = {10, 0, (uint8_t)(ends.client >> 8), (uint8_t)ends.client};
+    uint8_t server[4] = {10, 1, 0, 1};
+    memcpy(p + 12, ends.from_client ? client : server, 4);
+    memcpy(p + 16, ends.from_client ? server : client, 4);
+    put_be16(p + 20, ends.from_client ? port : 45678);
+    put_be16(p + 22, ends.from_client ? 45678 : port);
+    put_be32(p + 24, seq);
+    put_be32(p + 28, ack);
+    p[32] = 0x50;
+    p[33] = (uint8_t)flags;
+    put_be16(p + 34, 1000);
+    if (len)
+        memcpy(p + 40, text, len);
+    held->len = (uint32_t)(40 + len);
+    held->ts_ns = ts_ns;
+}
+
+/* A connection with CALLS requests; every response names its request. */
+static void add_flow(struct capture *c, unsigned n, int64_t start_ns)
+{
+    uint32_t seq = 0xfffffff0u + n * 7919u, ack = 5000 + n;
+    struct end_points client = {n, true}, server = {n, false};
+    int64_t ts_ns = start_ns + n * 37 * NS_PER_US;
+    add_tcp(c, client, ts_ns, 0x02, seq++, 0, NULL);
+    add_tcp(c, server, ts_ns + 1000, 0x12, ack++, seq, NULL);
+    add_tcp(c, client, ts_ns + 2000, 0x10, seq, ack, NULL);
+    for (int call = 0; call < CALLS; call++) {
+        char request[200], body[100], response[300];
+        ts_ns += 3 * NS_PER_MS;
+        snprintf(request, sizeof request, "GET /flow/%u/call/%d HTTP/1.1\r\nHost: a\r\n\r\n", n,
+                 call);
+        snprintf(body, sizeof body, "answer to %u/%d", n, call);
+        snprintf(response, sizeof response, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                 strlen(body), body);
+        /* In two halves, so that reassembly has something to do. */
+        char half[200];
+        size_t cut = strlen(request) / 2;
+        snprintf(half, sizeof half, "%.*s", (int)cut, request);
+        add_tcp(c, client, ts_ns, 0x18, seq, ack, half);
+        add_tcp(c, client, ts_ns + 5000, 0x18, seq + (uint32_t)cut, ack, request + cut);
+        seq += (uint32_t)strlen(request);
+        add_tcp(c, server, ts_ns + 900000, 0x18, ack, seq, response);
+        ack += (uint32_t)strlen(response);
+    }
+    if (n % 5 == 0)
+        return; /* stays open */
+    ts_ns += 2 * NS_PER_MS;
+    if (n % 5 == 1) {
+        add_tcp(c, server, ts_ns, 0x14, ack, seq, NULL);
+        return;
+    }
+    add_tcp(c, client, ts_ns, 0x11, seq, ack, NULL);
+    add_tcp(c, server, ts_ns + 1000, 0x11, ack, seq + 1, NULL);
+    add_tcp(c, client, ts_ns + 2000, 0x10, seq + 1, ack + 1, NULL);
+}
+
+static int compare_held(const void *a, const void *b)
+{
+    const struct held *x = a, *y = b;
+    return (x->ts_ns > y->ts_ns) - (x->ts_ns < y->ts_ns);
+}
+
+static void make_packets(struct capture *c)
+{
+    *c = (struct capture){0};
+    for (unsigned n = 0; n < FLOWS; n++)
+        add_flow(c, n, 1700000000 * NS_PER_S);
+    qsort(c->packets, c->count, sizeof *c->packets, compare_held);
+}
+
+/* Which packets go into a file. */
+struct choice {
+    unsigned part, parts;  /* every parts-th packet, beginning with part */
+    bool disorder;         /* neighbours change places */
+    const char *interface; /* its name */
+};
+
+static int write_file(const struct capture *c, struct choice choice)
+{
+    struct buf out;
+    buf_init(&out, 256 << 20);
+    struct packet_interface interface = {.link_type = LINKTYPE_RAW, .name = choice.interface};
+    pcapng_put_section(&out, "Linux", "test", NULL);
+    pcapng_put_interface(&out, &interface);
+    for (size_t i = 0; i < c->count; i++) {
+        size_t at = choice.disorder && (i ^ 1) < c->count ? i ^ 1 : i;
+        if (choice.parts > 1 && at % choice.parts != choice.part)
+            continue;
+        const struct held *held = &c->packets[at];
+        struct packet packet = {.ts_ns = held->ts_ns,
+                                .data = held->data,
+                                .captured_bytes = held->len,
+                                .original_bytes = held->len,
+                                .link_type = LINKTYPE_RAW};
+        pcapng_put_packet(&out, &packet, NULL);
+    }
+    assert_int_equal(buf_failed(&out), 0);
+    int fd = memfd_create("capture", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(io_write("test", fd, out.data, out.len), 0);
+    buf_done(&out);
+    return fd;
+}
+
+/* ── dissecting ── */
+
+struct result {
+    struct buf json;
+    struct dissect_statistics stats;
+    int damages;
+    int cancel_after;
+};
+
+static int on_entry(void *ctx, const struct entry *entry, struct error *reterr)
+{
+    struct result *result = ctx;
+    (void)reterr;
+    struct json_writer w;
+    json_init(&w, &result->json);
+    entry_write_json(entry, NULL, &w);
+    buf_append_u8(&result->json, '\n');
+    return 0;
+}
+
+static void on_damage(void *ctx, const struct dissect_input *input, const struct error *error)
+{
+    struct result *result = ctx;
+    assert_non_null(input->name);
+    assert_true(error->text[0] != 0);
+    result->damages++;
+}
+
+static struct result dissect(const int *fds, size_t count, unsigned threads,
+                             const struct dissect_run_options *more)
+{
+    struct dissect_input inputs[8];
+    assert_true(count <= 8);
+    for (size_t i = 0; i < count; i++)
+        inputs[i] = (struct dissect_input){.fd = fds[i], .name = "capture", .sequence = i};
+    struct dissect_run_options options = {0};
+    if (more)
+        options = *more;
+    else
+        options.spill_fd = -1;
+    options.inputs = inputs;
+    options.input_count = count;
+    options.threads = threads;
+    struct result result = {0};
+    buf_init(&result.json, 256 << 20);
+    struct dissect_sink sink = {.entry = on_entry, .damage = on_damage, .ctx = &result};
+    struct error error;
+    assert_int_equal(dissect_run(&options, &sink, &result.stats, &error), 0);
+    assert_int_equal(buf_failed(&result.json), 0);
+    return result;
+}
+
+static void assert_same(const struct result *a, const struct result *b)
+{
+    assert_true(a->json.len > 1000);
+    assert_int_equal(a->json.len, b->json.len);
+    assert_memory_equal(a->json.data, b->json.data, a->json.len);
+}
+
+static uint64_t count_of(const struct result *result, const char *protocol)
+{
+    for (size_t i = 0; i < result->stats.protocol_count; i++)
+        if (strcmp(result->stats.protocols[i].protocol, protocol) == 0)
+            return result->stats.protocols[i].entries;
+    return 0;
+}
+
+static void same_bytes_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int fd = write_file(&c, (struct choice){0});
+    struct result one = dissect(&fd, 1, 1, NULL);
+    assert_int_equal(count_of(&one, "http"), FLOWS * CALLS);
+    assert_int_equal(count_of(&one, "tcp_conn"), FLOWS);
+    assert_int_equal(one.stats.entries, FLOWS * (CALLS + 1));
+    for (unsigned threads = 2; threads <= 7; threads += 5) {
+        struct result many = dissect(&fd, 1, threads, NULL);
+        assert_same(&one, &many);
+        buf_done(&many.json);
+    }
+    /* Tight memory: runs are spilled and connections given up, the same way every time. */
+    char name[] = "/tmp/trawl-run-XXXXXX";
+    int spill = mkstemp(name);
+    assert_true(spill >= 0);
+    unlink(name);
+    struct dissect_run_options tight = {
+        .spill_fd = spill, .sort_memory_bytes = 64 * 1024, .flow_memory_bytes = 512 * 1024};
+    struct result a = dissect(&fd, 1, 1, &tight), b = dissect(&fd, 1, 7, &tight);
+    assert_true(a.stats.evictions > 0);
+    assert_int_equal(a.stats.evictions, b.stats.evictions);
+    assert_same(&a, &b);
+    buf_done(&a.json);
+    buf_done(&b.json);
+    buf_done(&one.json);
+    close(spill);
+    close(fd);
+    free(c.packets);
+}
+
+/* Leaves of the JSON that speak of packets, not of calls. */
+static void keep_calls(struct result *result)
+{
+    struct buf kept;
+    buf_init(&kept, 256 << 20);
+    const char *line = (const char *)result->json.data;
+    const char *end = line + result->json.len;
+    while (line < end) {
+        const char *next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+        const char *index = memmem(line, (size_t)(next - line), "\"index\":", 8);
+        if (memmem(line, (size_t)(next - line), "\"protocol\":\"http\"", 17)) {
+            /* The ordinal may change where connections differ. */
+            const char *comma = memchr(index, ',', (size_t)(next - index));
+            buf_append(&kept, line, (size_t)(index - line));
+            const char *conn = memmem(comma, (size_t)(next - comma), "\"seen_at\":", 10);
+            const char *after =
+                conn ? (const char *)memchr(conn, ']', (size_t)(next - conn)) + 2 : comma;
+            if (conn)
+                buf_append(&kept, comma, (size_t)(conn - comma));
+            buf_append(&kept, after, (size_t)(next - after));
+        }
+        line = next;
+    }
+    buf_done(&result->json);
+    result->json = kept;
+}
+
+static void disorder_copies_and_several_files_give_the_same_calls(void **state)
+{
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int whole = write_file(&c, (struct choice){.interface = "eth0"});
+    struct result plain = dissect(&whole, 1, 1, NULL);
+    keep_calls(&plain);
+    /* Neighbouring packets changed places. */
+    int disordered = write_file(&c, (struct choice){.disorder = true, .interface = "eth0"});
+    struct result a = dissect(&disordered, 1, 2, NULL);
+    keep_calls(&a);
+    assert_same(&plain, &a);
+    /* The same packets seen at two places. */
+    int other = write_file(&c, (struct choice){.interface = "veth1"});
+    int both[] = {whole, other};
+    struct result b = dissect(both, 2, 1, NULL);
+    assert_int_equal(b.stats.copies, c.count);
+    assert_int_equal(count_of(&b, "tcp_conn"), FLOWS);
+    keep_calls(&b);
+    assert_same(&plain, &b);
+    /* One capture in six files, more than are opened at once. */
+    int parts[6];
+    for (unsigned i = 0; i < 6; i++)
+        parts[i] = write_file(&c, (struct choice){.part = i, .parts = 6, .interface = "eth0"});
+    struct result d = dissect(parts, 6, 1, NULL);
+    assert_int_equal(d.stats.packets, c.count);
+    keep_calls(&d);
+    for (unsigned i = 0; i < 6; i++)
+        close(parts[i]);
+    buf_done(&plain.json);
+    buf_done(&a.json);
+    buf_done(&b.json);
+    assert_int_equal(count_of(&d, "http"), FLOWS * CALLS);
+    buf_done(&d.json);
+    close(whole);
+    close(other);
+    close(disordered);
+    free(c.packets);
+}
+
+static void only_the_protocols_that_were_asked_for(void **state)
+{
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int fd = write_file(&c, (struct choice){0});
+    const char *const conn[] = {"conn"}, *const http[] = {"http"}, *const wrong[] = {"htpp"};
+    struct dissect_run_options options = {.spill_fd = -1, .protocols = conn, .protocol_count = 1};
+    struct result a = dissect(&fd, 1, 1, &options);
+    assert_int_equal(a.stats.entries, FLOWS);
+    options.protocols = http;
+    struct result b = dissect(&fd, 1, 1, &options);
+    assert_int_equal(b.stats.entries, FLOWS * CALLS);
+    buf_done(&a.json);
+    buf_done(&b.json);
+    options.protocols = wrong;
+    struct dissect_input input = {.fd = fd, .name = "capture"};
+    options.inputs = &input;
+    options.input_count = 1;
+    struct dissect_sink sink = {.entry = on_entry};
+    struct dissect_statistics stats;
+    struct error error;
+    assert_int_equal(dissect_run(&options, &sink, &stats, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "http"));
+    close(fd);
+    free(c.packets);
+}
+
+static void damage_costs_only_what_is_damaged(void **state)
+{
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int fd = write_file(&c, (struct choice){0});
+    struct result whole = dissect(&fd, 1, 1, NULL);
+    off_t size = lseek(fd, 0, SEEK_END);
+    /* A block's length in the middle is overwritten; the end is cut off; another input is noise. */
+    uint8_t noise[64];
+    memset(noise, 0xa5, sizeof noise);
+    assert_int_equal(pwrite(fd, noise, sizeof noise, size / 2), sizeof noise);
+    assert_int_equal(ftruncate(fd, size - 5), 0);
+    int garbage = memfd_create("noise", MFD_CLOEXEC);
+    assert_int_equal(io_write("test", garbage, noise, sizeof noise), 0);
+    int fds[] = {garbage, fd};
+    struct result damaged = dissect(fds, 2, 2, NULL);
+    assert_true(damaged.damages >= 3);
+    assert_int_equal(damaged.stats.damages, damaged.damages);
+    assert_true(damaged.stats.packets >= c.count - 10 && damaged.stats.packets < c.count);
+    assert_true(count_of(&damaged, "http") >= FLOWS * CALLS - 10);
+    assert_int_equal(count_of(&damaged, "tcp_conn"), FLOWS);
+    buf_done(&whole.json);
+    buf_done(&damaged.json);
+    close(garbage);
+    close(fd);
+    free(c.packets);
+}
+
+static int refuse(void *ctx, const struct entry *entry, struct error *reterr)
+{
+    (void)ctx;
+    (void)entry;
+    return error_set(reterr, -EPIPE, "nobody listens");
+}
+
+static int cancel(void *ctx, const struct dissect_statistics *stats)
+{
+    (void)ctx;
+    return stats->packets > 0;
+}
+
+static void the_sink_may_end_it(void **state)
+{
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int fd = write_file(&c, (struct choice){0});
+    struct dissect_input input = {.fd = fd, .name = "capture"};
+    struct dissect_run_options options = {
+        .inputs = &input, .input_count = 1, .threads = 3, .spill_fd = -1};
+    struct dissect_sink sink = {.entry = refuse};
+    struct dissect_statistics stats;
+    struct error error;
+    assert_int_equal(dissect_run(&options, &sink, &stats, &error), -EPIPE);
+    assert_string_equal(error.text, "nobody listens");
+    sink.progress = cancel;
+    int r = dissect_run(&options, &sink, &stats, &error);
+    assert_true(r == -ECANCELED || c.count < 4096);
+    close(fd);
+    free(c.packets);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_bytes_for_any_number_of_threads),
+        cmocka_unit_test(disorder_copies_and_several_files_give_the_same_calls),
+        cmocka_unit_test(only_the_protocols_that_were_asked_for),
+        cmocka_unit_test(damage_costs_only_what_is_damaged),
+        cmocka_unit_test(the_sink_may_end_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
