@@ -49,7 +49,7 @@ on_cli() { ip netns exec "$cli" "$@"; }
 
 # trawl up on the server's host; further options as arguments. Waits until it records.
 start_trawl() {
-  on_srv "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" "$@" >>"$work/up.out" 2>>"$work/up.err" &
+  ip netns exec "$srv" "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" "$@" >>"$work/up.out" 2>>"$work/up.err" &
   up_pid=$!
   started+=("$up_pid")
   wait_until 20 "trawl up records" trawl_is_recording
@@ -99,7 +99,7 @@ http {
     location /err { return 503 '{"error":"unavailable"}'; }
     location /slow { return 444; } } }
 N
-  on_srv nginx -c "$work/nginx.conf" 2>>"$work/nginx.err" &
+  ip netns exec "$srv" nginx -c "$work/nginx.conf" 2>>"$work/nginx.err" &
   started+=($!)
   wait_until 10 "nginx answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8080/api/ready"
 }

@@ -9,7 +9,7 @@ remove_users() { for user in ${made:-}; do userdel "$user" 2>/dev/null; done; }
 trap 'cleanup; remove_users' EXIT
 make_hosts
 # The hub on the server's host, reachable from the client's; no capture of its own.
-on_srv "$TRAWL" hub --data "$work/hub" --listen "$srv_ip:$port" >>"$work/up.out" 2>>"$work/up.err" &
+ip netns exec "$srv" "$TRAWL" hub --data "$work/hub" --listen "$srv_ip:$port" >>"$work/up.out" 2>>"$work/up.err" &
 started+=($!)
 wait_until 15 "the hub answers" on_srv curl -sf -o /dev/null "http://$srv_ip:$port/healthz"
 token=$(cat "$work/hub/token")

@@ -22,9 +22,9 @@ class H(http.server.BaseHTTPRequestHandler):
 socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer((sys.argv[1], 8080), H).serve_forever()
 P
-on_srv python3 "$work/server.py" $srv_ip & started+=($!)
+ip netns exec "$srv" python3 "$work/server.py" $srv_ip & started+=($!)
 # a steady trickle of calls, at most 10 minutes
-on_cli bash -c "for i in \$(seq 12000); do curl -s -m 2 -o /dev/null http://$srv_ip:8080/call/\$i; sleep 0.05; done" & started+=($!)
+ip netns exec "$cli" bash -c "for i in \$(seq 12000); do curl -s -m 2 -o /dev/null http://$srv_ip:8080/call/\$i; sleep 0.05; done" & started+=($!)
 
 begin() { # environment for this start
   [ -d "$work/data" ] && chmod -R a+rX "$work/data" 2>/dev/null
@@ -99,7 +99,7 @@ done
 while read -r count phase; do
   n=$((RANDOM % count + 1))
   export TRAWL_FAULT=kill:$n:$phase
-  on_srv "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" --ring-size 32MiB >>"$work/up.out" 2>>"$work/up.err" &
+  ip netns exec "$srv" "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" --ring-size 32MiB >>"$work/up.out" 2>>"$work/up.err" &
   up_pid=$!
   started+=("$up_pid")
   unset TRAWL_FAULT
