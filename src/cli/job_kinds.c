@@ -4,6 +4,7 @@
 
 #include "entries/query.h"
 #include "job/self_test.h"
+#include "snapshot/import.h"
 #include "snapshot/snapshot_extract.h"
 #include "snapshot/snapshot_pcap.h"
 
@@ -14,7 +15,7 @@ const struct job_kind *const job_kinds[] = {
     &job_kind_export,
     &job_kind_extract,
     &job_kind_packets,
-    &job_kind_query,
+    &job_kind_import, &job_kind_query,
     &job_kind_self_test,
     NULL,
 };

@@ -25,7 +25,6 @@ struct wanted_file {
     const char *path, *node;
     const json_t *offsets, *from_server;
     size_t count;
-    int64_t clock_offset_ns;
 };
 
 struct row {
@@ -95,7 +94,7 @@ static void write_row(struct json_writer *w, const struct wanted_file *file, con
 {
     char info[160];
     describe(p, info, sizeof info);
-    json_member_time(w, "timestamp", p->ts_ns - file->clock_offset_ns);
+    json_member_time(w, "timestamp", p->ts_ns);
     json_member_str(w, "node", file->node);
     json_member_str(w, "interface", interface ? interface : "");
     json_member_str(w, "direction", from_server ? "server" : "client");
@@ -124,8 +123,7 @@ static int add_row(struct packets_job *j, const struct wanted_file *file, const 
     json_end_object(&w);
     if (buf_failed(&j->rows))
         return buf_failed(&j->rows);
-    j->list[j->count] =
-        (struct row){p->ts_ns - file->clock_offset_ns, j->count, at + 1, j->rows.len - at - 1};
+    j->list[j->count] = (struct row){p->ts_ns, j->count, at + 1, j->rows.len - at - 1};
     j->count++;
     return 0;
 }
@@ -221,7 +219,6 @@ static int run(struct packets_job *j, json_t *root, struct error *reterr)
         size_t flags;
         wanted[i].path = snapshot_read_text(&r, o, "path");
         wanted[i].node = snapshot_read_text(&r, o, "node");
-        wanted[i].clock_offset_ns = snapshot_read_int(&r, o, "clock_offset");
         wanted[i].offsets =
             snapshot_read_array(&r, o, "offsets", SNAPSHOT_PACKETS_MAX, &wanted[i].count);
         wanted[i].from_server =
@@ -291,7 +288,6 @@ static void write_file(const struct located *list, size_t count, const char *fol
     json_begin_object(w);
     json_member_str(w, "path", path);
     json_member_str(w, "node", list[0].node->name);
-    json_member_int(w, "clock_offset", list[0].node->clock_offset_ns);
     json_key(w, "offsets");
     json_begin_array(w);
     for (size_t i = 0; i < count; i++)

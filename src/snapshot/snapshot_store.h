@@ -99,7 +99,10 @@ int snapshot_store_complete(struct snapshot_store *store, const char *id,
 int snapshot_store_stage(struct snapshot_store *store, const char *id, uint64_t bytes,
                          int *ret_dir_fd, struct error *reterr);
 struct snapshot_adoption {
-    const char *id, *name, *by;
+    const char *staged; /* id given to snapshot_store_stage */
+    const char *id;     /* of the snapshot */
+    const char *name;   /* NULL: the manifest's */
+    const char *by;
     struct snapshot_manifest *manifest; /* signed and written here; taken over. NULL: the folder
                                            holds manifest.json already (archive) */
 };

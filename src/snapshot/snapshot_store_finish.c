@@ -216,10 +216,11 @@ static int adopted_snapshot(const struct snapshot_adoption *a, struct snapshot_m
     return 0;
 }
 
-static int appear(struct snapshot_store *store, struct snapshot *s, struct error *reterr)
+static int appear(struct snapshot_store *store, const char *staged, struct snapshot *s,
+                  struct error *reterr)
 {
     char name[64];
-    staged_name(s->id, name);
+    staged_name(staged, name);
     pthread_mutex_lock(&store->mutex);
     int r = store_find(store, s->id)
                 ? error_set(reterr, -EEXIST, "A snapshot with the id %s is already here.", s->id)
@@ -234,7 +235,7 @@ static int appear(struct snapshot_store *store, struct snapshot *s, struct error
             (void)renameat(store->dir_fd, s->id, store->dir_fd, name);
     }
     if (r == 0) {
-        forget_stage(store, s->id);
+        forget_stage(store, staged);
         r = store_insert(store, snapshot_ref(s));
         if (r < 0)
             error_set(reterr, r, "There is no memory for a snapshot.");
@@ -248,9 +249,9 @@ int snapshot_store_adopt(struct snapshot_store *store, const struct snapshot_ado
 {
     struct snapshot_manifest *m = a->manifest;
     char folder[64], sha256[SNAPSHOT_SHA256_SIZE] = "";
-    staged_name(a->id, folder);
+    staged_name(a->staged, folder);
     int dir = openat(store->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    int r = dir < 0 ? error_set(reterr, -ENOENT, "Nothing is staged as %s.", a->id) : 0;
+    int r = dir < 0 ? error_set(reterr, -ENOENT, "Nothing is staged as %s.", a->staged) : 0;
     if (r == 0 && a->name)
         r = snapshot_check_name(a->name, reterr);
     if (r == 0 && m) {
@@ -263,6 +264,9 @@ int snapshot_store_adopt(struct snapshot_store *store, const struct snapshot_ado
     } else if (r == 0) {
         r = store_read_manifest(dir, &m, sha256, reterr);
     }
+    if (r == 0 && !a->name && snapshot_check_name(m->requested.name, NULL) < 0)
+        r = error_set(reterr, -EINVAL,
+                      "The archive's name for the snapshot cannot be used: give it another one.");
     struct snapshot *s = NULL;
     if (r == 0) {
         r = adopted_snapshot(a, m, sha256, &s);
@@ -275,7 +279,7 @@ int snapshot_store_adopt(struct snapshot_store *store, const struct snapshot_ado
             error_set(reterr, r, "The import cannot be written: %s.", strerrordesc_np(-r));
     }
     if (r == 0)
-        r = appear(store, s, reterr);
+        r = appear(store, a->staged, s, reterr);
     if (r == 0)
         store_announce(store, s->id, s);
     snapshot_unref(s);

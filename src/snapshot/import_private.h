@@ -1,0 +1,33 @@
+/* The work of an import, done in the job (or in a test's process). Private to src/snapshot. */
+#ifndef TRAWL_SNAPSHOT_IMPORT_PRIVATE_H
+#define TRAWL_SNAPSHOT_IMPORT_PRIVATE_H
+
+#include "base/error.h"
+#include "snapshot/snapshot.h"
+
+struct import_work {
+    int in_fd;
+    int dir;               /* the staging folder */
+    uint64_t max_bytes;    /* of what is written */
+    const char *file_name; /* never NULL */
+    const char *node;      /* for captures */
+    /* Called once an archive's manifest was read and checked, before anything else: non-zero stops
+     * with that result. May be NULL. */
+    int (*on_manifest)(void *ctx, const char *id, const char *sha256, const char *signer);
+    void *ctx;
+    const bool *cancel;
+    /* results */
+    bool is_archive;
+    struct snapshot_manifest *manifest; /* of a capture: to be signed by the parent. Owned. */
+};
+
+int import_work_run(struct import_work *work, struct error *reterr);
+
+/* The two kinds; `in_fd` of both gives the whole input from its start. */
+int import_archive(struct import_work *work, int in_fd, struct error *reterr);
+int import_capture(struct import_work *work, int in_fd, struct error *reterr);
+
+/* nodes/<folder> below the staging folder: a descriptor. */
+int import_open_folder(int dir, const char *folder, struct error *reterr);
+
+#endif
