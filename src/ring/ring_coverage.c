@@ -77,7 +77,8 @@ static int explain(const struct ring_look *look, struct spans *known, struct spa
 /* Sorted and disjoint, in place. */
 static void unite(struct spans *spans)
 {
-    qsort(spans->items, spans->count, sizeof *spans->items, by_from);
+    if (spans->count)
+        qsort(spans->items, spans->count, sizeof *spans->items, by_from);
     size_t kept = 0;
     for (size_t i = 0; i < spans->count; i++) {
         if (kept && spans->items[i].from_ns <= spans->items[kept - 1].to_ns) {

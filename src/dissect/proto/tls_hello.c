@@ -36,7 +36,7 @@ static bool take_numbers(struct arena *arena, struct slice bytes, size_t width,
         return false;
     for (size_t i = 0; i < count; i++)
         items[i] =
-            width == 1 ? bytes.data[i] : (uint16_t)(bytes.data[i * 2] << 8 | bytes.data[i * 2 + 1]);
+            (uint16_t)(width == 1 ? bytes.data[i] : bytes.data[i * 2] << 8 | bytes.data[i * 2 + 1]);
     *ret = (struct tls_numbers){.items = items, .count = count};
     return true;
 }
