@@ -210,6 +210,20 @@ void handle_entries_query(struct api_call *call)
     json_decref(body);
 }
 
+void handle_entries_count(struct api_call *call)
+{
+    json_t *body = call_read_object(call);
+    if (!body)
+        return;
+    struct question q;
+    question_from_body(body, "count", &q);
+    q.limit = 0;
+    q.order = q.cursor = NULL;
+    if (check_question(call, &q))
+        ask(call, &q);
+    json_decref(body);
+}
+
 /* ── whole entries, one a line ── */
 
 struct lines {

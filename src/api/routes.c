@@ -95,6 +95,8 @@ const struct route routes[] = {
      handle_entries, "A page of API calls."},
     {"POST", V1 "/entries/query", CAP_PAYLOAD_READ, NULL, "EntriesQuery", "EntriesResponse", 200,
      NULL, handle_entries_query, "The same with a long filter."},
+    {"POST", V1 "/entries/count", CAP_PAYLOAD_READ, NULL, "EntriesQuery", "CountResponse", 200,
+     NULL, handle_entries_count, "How many calls match, exactly."},
     {"POST", V1 "/entries/lines", CAP_PAYLOAD_READ, NULL, "EntriesQuery", NULL, 200,
      "application/x-ndjson", handle_entries_lines, "Whole entries, one a line."},
     {"GET", ENT, CAP_PAYLOAD_READ, NULL, NULL, "Entry", 200, NULL, handle_entry,

@@ -71,6 +71,7 @@ const struct schema schemas[] = {
     {"EntriesResponse",
      "entries: Entry[]; next_cursor: text~; total: int; total_is_lower_bound: bool; "
      "matched_of: int; source: text; warnings: text[]; took_ms: number"},
+    {"CountResponse", "total: int; matched_of: int; unjudged: int"},
     {"PacketRow", "no: int; timestamp: time; node: text; interface: text; "
                   "direction: client|server; captured_bytes: int; original_bytes: int; info: text; "
                   "hex: text"},

@@ -4,13 +4,20 @@
 
 extern const struct command cmd_capturer;
 extern const struct command cmd_dissect;
+extern const struct command cmd_entries;
+extern const struct command cmd_entry;
 extern const struct command cmd_export;
 extern const struct command cmd_filter;
+extern const struct command cmd_hold;
 extern const struct command cmd_hub;
 extern const struct command cmd_job;
+extern const struct command cmd_nodes;
 extern const struct command cmd_ring;
+extern const struct command cmd_snapshot;
+extern const struct command cmd_status;
 extern const struct command cmd_token;
 extern const struct command cmd_up;
+extern const struct command cmd_version;
 extern const struct command cmd_worker;
 
 // clang-format off
@@ -19,12 +26,19 @@ const struct command *const commands[] = {
     &cmd_up,
     &cmd_capturer,
     &cmd_dissect,
+    &cmd_entries,
+    &cmd_entry,
     &cmd_export,
     &cmd_filter,
+    &cmd_hold,
     &cmd_hub,
     &cmd_job,
+    &cmd_nodes,
     &cmd_ring,
+    &cmd_snapshot,
+    &cmd_status,
     &cmd_token,
+    &cmd_version,
     &cmd_worker,
     NULL,
 };

@@ -1,0 +1,85 @@
+/* The client sub-commands' way to the hub: finds it and the token, speaks JSON, turns problem
+ * documents into one sentence. Everything the hub sends is data: what is printed on a terminal goes
+ * through client_print_text. Thread: main. */
+#ifndef TRAWL_CLI_CLIENT_H
+#define TRAWL_CLI_CLIENT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "cli/command.h"
+#include "config/options.h"
+
+/* First member of the flags of every client sub-command. */
+struct client_flags {
+    char *hub, *token, *data;
+    bool json;
+};
+
+/* Their rows of the option table; `type` has a member `client`. */
+#define CLIENT_OPTIONS(struct_type)                                                        \
+    {.name = "hub",                                                                        \
+     .type = OPTION_TEXT,                                                                  \
+     .offset = offsetof(struct_type, client.hub),                                          \
+     .default_value = "http://127.0.0.1:8899",                                             \
+     .value_name = "URL",                                                                  \
+     .doc = "the hub; also TRAWL_HUB"},                                                    \
+        {.name = "token",                                                                  \
+         .type = OPTION_TEXT,                                                              \
+         .offset = offsetof(struct_type, client.token),                                    \
+         .value_name = "TOKEN",                                                            \
+         .doc = "the hub's token; also TRAWL_TOKEN; default: the one in the data folder"}, \
+        {.name = "data",                                                                   \
+         .type = OPTION_TEXT,                                                              \
+         .offset = offsetof(struct_type, client.data),                                     \
+         .value_name = "DIR",                                                              \
+         .doc = "data folder of the hub on this machine, for its token"},                  \
+    {                                                                                      \
+        .name = "json", .type = OPTION_BOOL, .offset = offsetof(struct_type, client.json), \
+        .doc = "print what the API answers"                                                \
+    }
+
+struct client;
+
+/* command: for messages ("snapshot create"); borrowed. Errors are printed: NULL then. */
+struct client *client_open(const char *command, const struct client_flags *flags);
+void client_close(struct client *client);
+
+/* One exchange. body: JSON text or NULL. The answer's text into `out`, which is emptied first.
+ * False when it failed; the sentence was printed. */
+bool client_call(struct client *client, const char *method, const char *path, const char *body,
+                 struct buf *out);
+/* The same, parsed: json_decref. NULL when it failed. */
+json_t *client_json(struct client *client, const char *method, const char *path, json_t *body);
+/* Without a message: the status, or a negative errno. */
+int client_try(struct client *client, const char *method, const char *path, struct buf *out);
+
+/* Streams an answer into a file (written beside it and renamed when whole) or, output NULL, to
+ * standard output, which must not be a terminal. The exit code. */
+int client_download(struct client *client, const char *method, const char *path, const char *body,
+                    const char *output);
+/* Sends a file ("-": standard input). */
+json_t *client_upload(struct client *client, const char *path, const char *file);
+
+/* Appends text for a path segment or a query value. */
+void client_escape(struct buf *out, const char *text);
+/* Appends "?name=value" or "&name=value"; nothing for NULL. */
+void client_query(struct buf *out, const char *name, const char *value);
+/* What a person typed as a time → RFC 3339 in UTC into `out`; false after a message. */
+bool client_time(const char *command, const char *option, const char *text, char out[40]);
+
+/* ── printing ── */
+/* Harmless for a terminal, at most `width` columns, padded to it when width > 0 (negative: padded
+ * at the left). */
+void client_print_text(const char *text, int width);
+void client_print_json(const json_t *value);                    /* one line */
+const char *client_text(const json_t *object, const char *key); /* "" when it is none */
+int64_t client_int(const json_t *object, const char *key);
+double client_number(const json_t *object, const char *key);
+/* "2026-03-03 14:02:05" of an RFC 3339 text, "-" of null. */
+const char *client_short_time(const json_t *object, const char *key, char out[24]);
+/* A line on standard error that is overwritten by the next; only on a terminal. NULL ends it. */
+void client_progress(const char *text);
+
+#endif

@@ -1,0 +1,390 @@
+/* `trawl entries` and `trawl entry`: the API calls of a dissected snapshot. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/client.h"
+
+enum {
+    PAGE = 500,
+    MAX_FIELDS = 64
+};
+
+struct entries_flags {
+    struct client_flags client;
+    char *source, *filter, *from, *to, *order;
+    struct option_list fields;
+    int64_t limit;
+    bool count, jsonl, csv;
+};
+
+#define FLAG(member) .offset = offsetof(struct entries_flags, member)
+static const struct option_def defs[] = {
+    {.name = "source",
+     .type = OPTION_TEXT,
+     FLAG(source),
+     .default_value = "@latest",
+     .value_name = "ID[/NAME]",
+     .doc = "a dissected snapshot, and which of its dissections"},
+    {.name = "filter",
+     .type = OPTION_TEXT,
+     FLAG(filter),
+     .value_name = "EXPR",
+     .doc = "display filter; `trawl filter fields` lists the variables"},
+    {.name = "from",
+     .type = OPTION_TEXT,
+     FLAG(from),
+     .value_name = "TIME",
+     .doc = "from this time on"},
+    {.name = "to", .type = OPTION_TEXT, FLAG(to), .value_name = "TIME", .doc = "before this time"},
+    {.name = "order",
+     .type = OPTION_TEXT,
+     FLAG(order),
+     .value_name = "ORDER",
+     .doc = "time, elapsed_time or size, with + or - before it; default: -time, for files +time"},
+    {.name = "fields",
+     .type = OPTION_LIST,
+     FLAG(fields),
+     .value_name = "A,B",
+     .doc = "columns of the table or CSV"},
+    {.name = "limit",
+     .type = OPTION_INT,
+     FLAG(limit),
+     .min = 1,
+     .max = INT64_MAX,
+     .value_name = "N",
+     .doc = "at most so many; default: 100 in a table, all in files"},
+    {.name = "count", .type = OPTION_BOOL, FLAG(count), .doc = "print only how many match"},
+    {.name = "jsonl", .type = OPTION_BOOL, FLAG(jsonl), .doc = "whole entries, one a line"},
+    {.name = "csv", .type = OPTION_BOOL, FLAG(csv), .doc = "comma-separated values"},
+    CLIENT_OPTIONS(struct entries_flags),
+    {0},
+};
+static const struct option_spec spec = {
+    .usage = "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --jsonl | --csv]",
+    .summary = "Lists the API calls of a dissected snapshot.",
+    .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
+    .defs = defs,
+};
+
+static json_t *make_question(const struct entries_flags *f, const char *default_order,
+                             int64_t limit)
+{
+    char from[40], to[40];
+    json_t *q = json_object();
+    if ((f->from && !client_time("entries", "from", f->from, from)) ||
+        (f->to && !client_time("entries", "to", f->to, to))) {
+        json_decref(q);
+        return NULL;
+    }
+    (void)json_object_set_new(q, "source", json_string(f->source));
+    (void)json_object_set_new(q, "order", json_string(f->order ? f->order : default_order));
+    if (f->filter)
+        (void)json_object_set_new(q, "filter", json_string(f->filter));
+    if (f->from)
+        (void)json_object_set_new(q, "from", json_string(from));
+    if (f->to)
+        (void)json_object_set_new(q, "to", json_string(to));
+    if (limit > 0)
+        (void)json_object_set_new(q, "limit", json_integer(limit));
+    return q;
+}
+
+/* ── count, lines ── */
+
+static int count(struct client *client, const struct entries_flags *f)
+{
+    json_t *q = make_question(f, "-time", 0);
+    json_t *answer = q ? client_json(client, "POST", "/api/v1/entries/count", q) : NULL;
+    int code = answer ? 0 : 1;
+    if (answer && f->client.json)
+        client_print_json(answer);
+    else if (answer)
+        printf("%lld\n", (long long)client_int(answer, "total"));
+    if (answer && client_int(answer, "unjudged"))
+        fprintf(stderr, "%lld more could not be judged by this filter.\n",
+                (long long)client_int(answer, "unjudged"));
+    json_decref(answer);
+    json_decref(q);
+    return code;
+}
+
+static int lines(struct client *client, const struct entries_flags *f)
+{
+    json_t *q = make_question(f, "+time", f->limit);
+    char *body = q ? json_dumps(q, JSON_COMPACT) : NULL;
+    int code = body ? client_download(client, "POST", "/api/v1/entries/lines", body, NULL) : 2;
+    free(body);
+    json_decref(q);
+    return code;
+}
+
+/* ── tables ── */
+
+/* "src.ip" is the member ip of the member src. */
+static const json_t *member(const json_t *entry, const char *name)
+{
+    const json_t *direct = json_object_get(entry, name);
+    const char *dot = strchr(name, '.');
+    if (direct || !dot)
+        return direct;
+    char head[64];
+    snprintf(head, sizeof head, "%.*s", (int)(dot - name < 63 ? dot - name : 63), name);
+    return member(json_object_get(entry, head), dot + 1); // NOLINT(misc-no-recursion): per dot
+}
+
+static void value_text(const json_t *value, char *out, size_t size)
+{
+    if (json_is_string(value)) {
+        snprintf(out, size, "%s", json_string_value(value));
+    } else if (value) {
+        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        snprintf(out, size, "%s", text ? text : "");
+        free(text);
+    } else {
+        snprintf(out, size, "%s", "");
+    }
+}
+
+/* RFC 4180. A value that a spreadsheet would take for a formula gets an apostrophe in front. */
+static void print_csv(const char *text)
+{
+    bool formula = text[0] && strchr("=+-@\t\r", text[0]);
+    (void)putchar('"');
+    if (formula)
+        (void)putchar('\'');
+    for (const char *p = text; *p; p++) {
+        if (*p == '"')
+            (void)putchar('"');
+        (void)putchar(*p);
+    }
+    (void)putchar('"');
+}
+
+static void print_chosen(const json_t *entry, const struct entries_flags *f)
+{
+    char text[4096];
+    for (size_t i = 0; i < f->fields.count && i < MAX_FIELDS; i++) {
+        value_text(member(entry, f->fields.items[i]), text, sizeof text);
+        if (i)
+            (void)putchar(f->csv ? ',' : '\t');
+        if (f->csv)
+            print_csv(text);
+        else
+            client_print_text(text, 0);
+    }
+    printf(f->csv ? "\r\n" : "\n");
+}
+
+static void endpoint_text(const json_t *end, char out[120])
+{
+    const char *ip = client_text(end, "ip"), *name = client_text(end, "name");
+    bool v6 = strchr(ip, ':') != NULL;
+    snprintf(out, 120, "%s%.60s%s:%lld", v6 && !name[0] ? "[" : "", name[0] ? name : ip,
+             v6 && !name[0] ? "]" : "", (long long)client_int(end, "port"));
+}
+
+static void print_row(const json_t *entry)
+{
+    char src[120], dst[120], elapsed[CLOCK_TEXT_SIZE] = "-";
+    const json_t *us = json_object_get(entry, "elapsed_time");
+    endpoint_text(json_object_get(entry, "src"), src);
+    endpoint_text(json_object_get(entry, "dst"), dst);
+    if (us)
+        snprintf(elapsed, sizeof elapsed, "%.2f ms", json_number_value(us) / 1000);
+    printf("%-23.23s ", client_text(entry, "timestamp"));
+    client_print_text(client_text(entry, "protocol"), 8);
+    (void)putchar(' ');
+    client_print_text(client_text(entry, "status"), 11);
+    (void)putchar(' ');
+    client_print_text(src, 21);
+    (void)putchar(' ');
+    client_print_text(dst, 21);
+    (void)putchar(' ');
+    client_print_text(elapsed, -11);
+    (void)putchar(' ');
+    client_print_text(client_text(entry, "summary"), 0);
+    (void)putchar('\n');
+}
+
+static void print_head(const struct entries_flags *f)
+{
+    if (!f->fields.count) {
+        printf("%-23s %-8s %-11s %-21s %-21s %11s %s\n", "TIME (UTC)", "PROTOCOL", "STATUS", "FROM",
+               "TO", "ELAPSED", "SUMMARY");
+        return;
+    }
+    for (size_t i = 0; f->csv && i < f->fields.count; i++) {
+        if (i)
+            (void)putchar(',');
+        print_csv(f->fields.items[i]);
+    }
+    if (f->csv)
+        printf("\r\n");
+}
+
+static void print_page(const json_t *answer, const struct entries_flags *f)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(json_object_get(answer, "entries"), i, entry)
+    {
+        if (f->fields.count)
+            print_chosen(entry, f);
+        else
+            print_row(entry);
+    }
+}
+
+static void print_warnings(const json_t *answer)
+{
+    size_t i;
+    const json_t *text;
+    char shown[400];
+    json_array_foreach(json_object_get(answer, "warnings"), i, text)
+    {
+        if (json_is_string(text))
+            fprintf(stderr, "%s\n",
+                    text_escape(slice_str(json_string_value(text)), shown, sizeof shown));
+    }
+}
+
+static int table(struct client *client, const struct entries_flags *f)
+{
+    int64_t left = f->limit > 0 ? f->limit : f->csv ? INT64_MAX : 100;
+    json_t *q = make_question(f, f->csv ? "+time" : "-time", left < PAGE ? left : PAGE);
+    int code = q ? 0 : 2;
+    bool first = true;
+    while (!code && left > 0) {
+        json_t *answer = client_json(client, "POST", "/api/v1/entries/query", q);
+        if (!answer) {
+            code = 1;
+            break;
+        }
+        if (f->client.json) {
+            client_print_json(answer);
+        } else {
+            if (first)
+                print_head(f);
+            print_page(answer, f);
+        }
+        if (first)
+            print_warnings(answer);
+        first = false;
+        left -= (int64_t)json_array_size(json_object_get(answer, "entries"));
+        json_t *cursor = json_object_get(answer, "next_cursor");
+        bool more = json_is_string(cursor) && left > 0 && !f->client.json;
+        if (more) {
+            (void)json_object_set(q, "cursor", cursor);
+            (void)json_object_set_new(q, "limit", json_integer(left < PAGE ? left : PAGE));
+        }
+        json_decref(answer);
+        if (!more)
+            break;
+    }
+    json_decref(q);
+    return code;
+}
+
+static int list(struct entries_flags *f)
+{
+    static const char *const csv_fields[] = {"timestamp", "protocol", "status",       "status_code",
+                                             "method",    "url",      "src.ip",       "src.port",
+                                             "dst.ip",    "dst.port", "elapsed_time", "summary"};
+    if (f->count + f->jsonl + f->csv > 1)
+        return cli_fail("entries", 2, "Choose one of --count, --jsonl and --csv.");
+    if (f->csv && !f->fields.count) {
+        size_t n = sizeof csv_fields / sizeof csv_fields[0];
+        f->fields.items = calloc(n + 1, sizeof(char *));
+        for (size_t i = 0; f->fields.items && i < n; i++)
+            f->fields.items[f->fields.count++] = strdup(csv_fields[i]);
+    }
+    struct client *client = client_open("entries", &f->client);
+    int code = !client    ? 1
+               : f->count ? count(client, f)
+               : f->jsonl ? lines(client, f)
+                          : table(client, f);
+    client_close(client);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct entries_flags flags = {0};
+    struct option_operands operands;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
+    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("entries", 2, &err) : list(&flags);
+    options_done(&spec, &flags);
+    return code;
+}
+
+const struct command cmd_entries = {
+    .name = "entries", .summary = "the API calls of a dissected snapshot", .run = run};
+
+/* ── trawl entry ID ── */
+
+static const struct option_def entry_defs[] = {
+    {.name = "source",
+     .type = OPTION_TEXT,
+     FLAG(source),
+     .default_value = "@latest",
+     .value_name = "ID[/NAME]",
+     .doc = "the dissected snapshot that has it"},
+    CLIENT_OPTIONS(struct entries_flags),
+    {0},
+};
+static const struct option_spec entry_spec = {
+    .usage = "trawl entry ID [--source ID[/NAME]]",
+    .summary = "Shows one API call whole: headers, bodies, timing, packets.",
+    .example = "trawl entry 33LB70IHK0Q84M5LDNMN7J9DB8 --source @latest",
+    .defs = entry_defs,
+    .positional = true,
+};
+
+static int show_entry(const struct entries_flags *f, const char *id)
+{
+    struct client *client = client_open("entry", &f->client);
+    struct buf path;
+    buf_init(&path, 4096);
+    buf_append_str(&path, "/api/v1/entries/");
+    client_escape(&path, f->source);
+    buf_append_str(&path, "/");
+    client_escape(&path, id);
+    buf_append_u8(&path, 0);
+    json_t *answer = client && !buf_failed(&path)
+                         ? client_json(client, "GET", (const char *)path.data, NULL)
+                         : NULL;
+    int code = answer ? 0 : 1;
+    if (answer) { /* ASCII only: what was captured must not move the cursor */
+        (void)json_dumpf(answer, stdout,
+                         JSON_ENSURE_ASCII | (f->client.json ? JSON_COMPACT : JSON_INDENT(2)));
+        (void)putchar('\n');
+    }
+    json_decref(answer);
+    buf_done(&path);
+    client_close(client);
+    return code;
+}
+
+static int run_entry(int argc, char **argv)
+{
+    struct entries_flags flags = {0};
+    struct option_operands operands;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(&entry_spec, argc, argv, &flags, &operands, &err), code = 0;
+    if (e < 0)
+        code = cli_fail_error("entry", 2, &err);
+    else if (e == 0 && operands.count != 1)
+        code = cli_fail("entry", 2, "Say which entry: trawl entry ID --source SNAPSHOT");
+    else if (e == 0)
+        code = show_entry(&flags, operands.items[0]);
+    options_done(&entry_spec, &flags);
+    return code;
+}
+
+const struct command cmd_entry = {
+    .name = "entry", .summary = "one API call with headers and bodies", .run = run_entry};

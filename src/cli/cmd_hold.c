@@ -1,0 +1,70 @@
+/* `trawl hold`: keeps what the rings hold now, before anybody has decided what to take. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/client.h"
+
+struct hold_flags {
+    struct client_flags client;
+    int64_t for_ns;
+    bool release;
+};
+
+static const struct option_def defs[] = {
+    {.name = "for",
+     .type = OPTION_DURATION,
+     .offset = offsetof(struct hold_flags, for_ns),
+     .default_value = "1h",
+     .value_name = "DURATION",
+     .doc = "how long, at most 24h"},
+    {.name = "release",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct hold_flags, release),
+     .doc = "end the hold"},
+    CLIENT_OPTIONS(struct hold_flags),
+    {0},
+};
+static const struct option_spec spec = {
+    .usage = "trawl hold [--for 1h] | --release",
+    .summary = "Keeps what all rings hold now from being recycled; recording goes on.",
+    .example = "trawl hold --for 30m",
+    .defs = defs,
+};
+
+static int hold(const struct hold_flags *flags)
+{
+    struct client *client = client_open("hold", &flags->client);
+    json_t *body = NULL;
+    if (!flags->release) {
+        body = json_object();
+        (void)json_object_set_new(body, "for_s", json_real((double)flags->for_ns / 1e9));
+    }
+    json_t *answer =
+        client ? client_json(client, flags->release ? "DELETE" : "POST", "/api/v1/hold", body)
+               : NULL;
+    if (answer && flags->client.json)
+        client_print_json(answer);
+    else if (answer && flags->release)
+        printf("Released.\n");
+    else if (answer)
+        printf("Held until %.35s.\n", client_text(answer, "hold_until"));
+    int code = answer ? 0 : 1;
+    json_decref(answer);
+    json_decref(body);
+    client_close(client);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct hold_flags flags = {0};
+    struct option_operands operands;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
+    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("hold", 2, &err) : hold(&flags);
+    options_done(&spec, &flags);
+    return code;
+}
+
+const struct command cmd_hold = {
+    .name = "hold", .summary = "keep what the rings hold now", .run = run};

@@ -1,0 +1,76 @@
+/* `trawl nodes`: who records, and how far back it reaches. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/client.h"
+
+struct nodes_flags {
+    struct client_flags client;
+};
+
+static const struct option_def defs[] = {CLIENT_OPTIONS(struct nodes_flags), {0}};
+static const struct option_spec spec = {
+    .usage = "trawl nodes [--json]",
+    .summary = "Shows every node: whether it records, its rate, drops and how far back it reaches.",
+    .example = "trawl nodes",
+    .defs = defs,
+};
+
+static void print_node(const json_t *node)
+{
+    const json_t *ring = json_object_get(node, "ring"), *drops = json_object_get(node, "drops");
+    char used[24], budget[24], bytes[70], retention[CLOCK_TEXT_SIZE];
+    client_print_text(client_text(node, "name"), 24);
+    (void)putchar(' ');
+    client_print_text(client_text(node, "state"), 14);
+    snprintf(bytes, sizeof bytes, "%s of %s",
+             text_format_size((uint64_t)client_int(ring, "bytes"), used),
+             text_format_size((uint64_t)client_int(ring, "budget_bytes"), budget));
+    clock_format_duration((int64_t)(client_number(ring, "retention_s") * 1e9), retention);
+    printf(" %10.0f %12lld  %-24s %-14s", client_number(node, "packets_per_s"),
+           (long long)(client_int(drops, "kernel") + client_int(drops, "ring") +
+                       client_int(drops, "disk")),
+           bytes, retention);
+    client_print_text(client_text(node, "state_detail"), 0);
+    (void)putchar('\n');
+}
+
+static int show(const struct nodes_flags *flags)
+{
+    struct client *client = client_open("nodes", &flags->client);
+    json_t *answer = client ? client_json(client, "GET", "/api/v1/nodes", NULL) : NULL;
+    int code = answer ? 0 : 1;
+    size_t i;
+    const json_t *node, *nodes = json_object_get(answer, "nodes");
+    if (answer && flags->client.json) {
+        client_print_json(answer);
+    } else if (answer && !json_array_size(nodes)) {
+        printf("No node has announced itself yet.\n");
+    } else if (answer) {
+        printf("%-24s %-14s %10s %12s  %-24s %s\n", "NODE", "STATE", "PACKETS/S", "DROPPED", "RING",
+               "REACHES BACK");
+        json_array_foreach(nodes, i, node)
+        {
+            print_node(node);
+        }
+    }
+    json_decref(answer);
+    client_close(client);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct nodes_flags flags = {0};
+    struct option_operands operands;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
+    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("nodes", 2, &err) : show(&flags);
+    options_done(&spec, &flags);
+    return code;
+}
+
+const struct command cmd_nodes = {
+    .name = "nodes", .summary = "who records, at what rate, how far back", .run = run};

@@ -1,0 +1,126 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/snapshot_verbs.h"
+
+enum {
+    POLL_US = 200 * 1000
+};
+
+struct dissect_flags {
+    struct client_flags client;
+    char *name;
+    struct option_list protocols;
+    bool wait;
+};
+
+#define FLAG(member) .offset = offsetof(struct dissect_flags, member)
+static const struct option_def defs[] = {
+    {.name = "name",
+     .type = OPTION_TEXT,
+     FLAG(name),
+     .default_value = "default",
+     .value_name = "NAME",
+     .doc = "name of the dissection; one that exists is replaced"},
+    {.name = "protocols",
+     .type = OPTION_LIST,
+     FLAG(protocols),
+     .value_name = "A,B",
+     .doc = "only these protocols; default: all"},
+    {.name = "wait", .type = OPTION_BOOL, FLAG(wait), .doc = "return when it is done"},
+    CLIENT_OPTIONS(struct dissect_flags),
+    {0},
+};
+static const struct option_spec spec = {
+    .usage = "trawl snapshot dissect ID [--name NAME] [--protocols http,dns] [--wait]",
+    .summary = "Finds the API calls of a snapshot, in a process of its own on the hub.",
+    .example = "trawl snapshot dissect @latest --wait",
+    .defs = defs,
+    .positional = true,
+};
+
+static int wait_for(struct client *client, const struct dissect_flags *flags, const char *path)
+{
+    for (;;) {
+        json_t *d = client_json(client, "GET", path, NULL);
+        if (!d)
+            return 1;
+        const json_t *p = json_object_get(d, "progress");
+        const char *state = client_text(d, "state");
+        char text[160], shown[500];
+        if (strcmp(state, "running") == 0) {
+            snprintf(text, sizeof text, "Dissecting: %.0f %%, %lld packets, %lld entries",
+                     client_number(p, "percent"), (long long)client_int(p, "packets"),
+                     (long long)client_int(p, "entries"));
+            client_progress(text);
+            json_decref(d);
+            usleep(POLL_US);
+            continue;
+        }
+        client_progress(NULL);
+        int code = 0;
+        if (strcmp(state, "done") != 0)
+            code = cli_fail("snapshot dissect", 1, "The dissection %s: %s",
+                            strcmp(state, "failed") == 0 ? "failed" : "was cancelled",
+                            text_escape(slice_str(client_text(d, "reason")), shown, sizeof shown));
+        else if (flags->client.json)
+            client_print_json(d);
+        else
+            printf("Dissected: %lld entries from %lld packets.\n",
+                   (long long)client_int(p, "entries"), (long long)client_int(p, "packets"));
+        json_decref(d);
+        return code;
+    }
+}
+
+static int dissect(const struct dissect_flags *flags, const char *ref)
+{
+    struct client *client = client_open("snapshot dissect", &flags->client);
+    if (!client)
+        return 1;
+    json_t *body = json_object();
+    (void)json_object_set_new(body, "name", json_string(flags->name));
+    if (flags->protocols.count) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < flags->protocols.count; i++)
+            (void)json_array_append_new(list, json_string(flags->protocols.items[i]));
+        (void)json_object_set_new(body, "protocols", list);
+    }
+    struct buf path;
+    buf_init(&path, 8192);
+    snapshot_path(&path, ref, "/dissections");
+    json_t *answer = client_json(client, "POST", (const char *)path.data, body);
+    int code = answer ? 0 : 1;
+    if (answer && flags->wait) {
+        buf_append_str(&path, "/");
+        client_escape(&path, flags->name);
+        buf_append_u8(&path, 0);
+        code = buf_failed(&path) ? 1 : wait_for(client, flags, (const char *)path.data);
+    } else if (answer && flags->client.json) {
+        client_print_json(answer);
+    }
+    json_decref(answer);
+    json_decref(body);
+    buf_done(&path);
+    client_close(client);
+    return code;
+}
+
+int snapshot_dissect(int argc, char **argv)
+{
+    struct dissect_flags flags = {0};
+    struct option_operands operands;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(&spec, argc, argv, &flags, &operands, &err), code = 0;
+    if (e < 0)
+        code = cli_fail_error("snapshot dissect", 2, &err);
+    else if (e == 0 && operands.count != 1)
+        code = cli_fail("snapshot dissect", 2, "Say which snapshot: trawl snapshot dissect ID");
+    else if (e == 0)
+        code = dissect(&flags, operands.items[0]);
+    options_done(&spec, &flags);
+    return code;
+}

@@ -1,0 +1,24 @@
+/* The verbs of `trawl snapshot`. Each parses its own options; argv[0] is the verb. Returns the exit
+ * code. Thread: main. */
+#ifndef TRAWL_CLI_SNAPSHOT_VERBS_H
+#define TRAWL_CLI_SNAPSHOT_VERBS_H
+
+#include "cli/client.h"
+
+/* snapshot_create.c */
+int snapshot_create(int argc, char **argv);
+int snapshot_wait(int argc, char **argv);
+/* Until the snapshot (and, when asked for, its dissection) is done: the exit code. */
+int snapshot_wait_for(struct client *client, const char *command, const char *id);
+/* snapshot_dissect.c */
+int snapshot_dissect(int argc, char **argv);
+/* snapshot_files.c */
+int snapshot_pcap(int argc, char **argv);
+int snapshot_estimate(int argc, char **argv);
+int snapshot_download(int argc, char **argv);
+int snapshot_import(int argc, char **argv);
+
+/* "/api/v1/snapshots/<ref><rest>" */
+void snapshot_path(struct buf *out, const char *ref, const char *rest);
+
+#endif
