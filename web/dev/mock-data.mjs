@@ -12,7 +12,7 @@ const pick = (list) => list[Math.floor(random() * list.length)];
 export const GiB = 1024 ** 3;
 const noDrops = { kernel: 0, ring: 0, disk: 0 };
 
-export function makeNodes(now, count = 12) {
+export function makeNodes(now, count = Number(process.env.MOCK_NODES ?? 12)) {
   return Array.from({ length: count }, (_, i) => {
     const silent = process.env.MOCK_SILENT && i === 6;
     return {
@@ -53,7 +53,7 @@ export function makeSnapshots(now) {
   return [
     base(1, { name: "wary-heron", status: "Pending", status_detail: "waits for node-3", size_bytes: 0, start: null, end: null, coverage: 0, nodes: [], progress: { nodes_done: 0, nodes_total: 12, bytes: 0, bytes_total: 0, eta_s: null }, note: "" }),
     base(2, { status: "In Progress", status_detail: "7/12 nodes · 20 s left", progress: { nodes_done: 7, nodes_total: 12, bytes: 1.8 * GiB, bytes_total: 3.1 * GiB, eta_s: 20 } }),
-    base(3, { name: "incident-2026-11-23-checkout-failure-eu", partial: true, status_detail: "missing node-7 14:02–14:05", coverage: 0.96, gaps_total_ns: 180e9, missing: [{ node: names[6], from, to: gap.to, reason: "recycled" }], nodes: names.map((n, i) => node(n, from, to, i === 6 ? { gap } : {})), tags: ["checkout", "sev1"] }),
+    base(3, { name: "incident-2026-11-23-checkout-failure-eu", partial: true, status_detail: "missing node-7 14:02–14:05", coverage: 0.96, gaps_total_ns: 180e9, missing: [{ node: names[Math.min(6, names.length - 1)], from, to: gap.to, reason: "recycled" }], nodes: names.map((n, i) => node(n, from, to, i === 6 ? { gap } : {})), tags: ["checkout", "sev1"] }),
     base(4, { name: "audit-q1", status: "Dissected", dissections: [dissection("done", 100)], locked: true, tags: ["audit 26-014"] }),
     base(5, { name: "slow-payments", status: "Failed", status_detail: "disk full on the hub", size_bytes: 0, start: null, end: null, coverage: 0, note: "" }),
     base(6, { name: "ring-test", status: "Completed", dissections: [dissection("running", 43, { progress: { percent: 43, packets: 90_000, bytes: 1e8, entries: 16_215, eta_s: 8, per_protocol: { http: 10_000 } } })] }),

@@ -15,6 +15,7 @@ import { nextZone, preferences, setPreference } from "./state/preferences";
 import { go, routeStore, type View } from "./state/route";
 import { useStore } from "./state/store";
 import { SnapshotsView } from "./snapshots/SnapshotsView";
+import { ErrorBoundary } from "./ui/ErrorBoundary";
 import { IconSprite } from "./ui/Icon";
 import { ToastStack } from "./ui/Toasts";
 import { TooltipLayer } from "./ui/Tooltip";
@@ -69,12 +70,12 @@ function Dashboard(): JSX.Element {
       <Header />
       <Banner />
       <main aria-label={titles[view]}>
-
+        <ErrorBoundary of={view}>
           {view === "snapshots" && <SnapshotsView />}
           {view === "stream" && <StreamView />}
           {view === "nodes" && <NodesView />}
           {view === "settings" && <SettingsView />}
-
+        </ErrorBoundary>
       </main>
       <Footer />
       {overlay === "help" && <KeyHelp onClose={() => setOverlay(null)} />}

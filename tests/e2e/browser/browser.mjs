@@ -18,6 +18,7 @@ export async function startBrowser({ width = 1280, height = 720, scale = 1 } = {
     });
     page.on("pageerror", (error) => troubles.push(`exception: ${error.stack ?? error.message}`));
   };
+  context.setDefaultTimeout(15_000);
   context.pages().forEach(watch);
   context.on("page", watch);
   const close = async () => {

@@ -20,7 +20,7 @@ export function Keys({ keys }: { keys: string[] }): JSX.Element {
 
 export function KeyHelp({ onClose }: { onClose: () => void }): JSX.Element {
   return (
-    <Dialog title="Keys" class="wide" onClose={onClose}>
+    <Dialog title="Keys" class="wide" reading onClose={onClose}>
       <div class="key-columns">
         {groups.map((group) => (
           <section key={group}>

@@ -15,6 +15,7 @@ import { say, sayError } from "../ui/Toasts";
 
 const live: Source = { id: "live", name: "Live", kind: "live", from: null, to: null, size_bytes: 0, state: "live", entries: 0, partial: false };
 
+const goneWords = "A snapshot that is gone";
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 function found(source: Source, text: string): boolean {
@@ -68,8 +69,8 @@ export function SourceSelect(): JSX.Element {
 
   return (
     <div class="source-select">
-      <button ref={button} type="button" class="select" aria-haspopup="listbox" aria-expanded={open} aria-label={`Source: ${current?.name ?? "gone"}`} onClick={() => setOpen(true)}>
-        <span class="select-text">{current ? <Captured text={current.name} /> : "A snapshot that is gone"}</span>
+      <button ref={button} type="button" class="select" aria-haspopup="listbox" aria-expanded={open} aria-label={`Source: ${current?.name ?? goneWords}`} onClick={() => setOpen(true)}>
+        <span class="select-text">{current ? <Captured text={current.name} /> : goneWords}</span>
         <Icon name="down" />
       </button>
       {open && (

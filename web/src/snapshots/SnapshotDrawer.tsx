@@ -47,7 +47,7 @@ export function SnapshotDrawer({ snapshot }: { snapshot: Snapshot }): JSX.Elemen
   const jobWord = { running: "running", done: "done", failed: "failed", cancelled: "cancelled" };
   return (
     <div class="drawer" role="row">
-      <div role="gridcell" class="drawer-inner" aria-label={`Details of ${snapshot.name}`}>
+      <div role="gridcell" class="drawer-inner">
         <div class="drawer-nodes" tabIndex={0} aria-label="Nodes of the snapshot" role="region">
           <table>
             <thead>

@@ -190,7 +190,7 @@ export function SnapshotRow(props: Props): JSX.Element {
   };
   return (
     <div
-      class={`snapshot-row ${open ? "open" : ""}`} role="row" tabIndex={props.first || open ? 0 : -1} aria-rowindex={props.index + 2} aria-selected={selected} aria-expanded={open} style={props.template} data-id={snapshot.id}
+      class={`snapshot-row ${open ? "open" : ""}`} role="row" tabIndex={props.first || open ? 0 : -1} aria-rowindex={props.index + 2} aria-selected={selected} style={props.template} data-id={snapshot.id}
       onClick={(event) => {
         const target = event.target as HTMLElement;
         if (target.closest("button, input, label, a") || getSelection()?.toString()) return;

@@ -2,7 +2,6 @@
 import { Fragment, type JSX } from "preact";
 import { useRef } from "preact/hooks";
 import type { Snapshot } from "../api/types";
-import { zoneWord } from "../format/time";
 import { preferences } from "../state/preferences";
 import { go, routeStore } from "../state/route";
 import { useStore } from "../state/store";
@@ -35,7 +34,6 @@ interface Props {
 
 export function SnapshotTable({ list, sort, setSort, selected, setSelected, setOverlay, setHovered }: Props): JSX.Element {
   const open = useStore(routeStore, (r) => r.open);
-  const zone = useStore(preferences, (p) => p.zone);
   const hidden = useStore(preferences, (p) => p.hiddenSnapshotColumns);
   const grid = useRef<HTMLDivElement>(null);
   const columns = snapshotColumns.filter((c) => !hidden.includes(c.id));
@@ -88,7 +86,6 @@ export function SnapshotTable({ list, sort, setSort, selected, setSelected, setO
                   {column.sort === sort.key && <span aria-hidden="true">{sort.descending ? " ↓" : " ↑"}</span>}
                 </button>
               ) : column.word}
-              {column.id === "start" && <span class="head-zone">{zone === "relative" ? zoneWord("local") : zoneWord(zone)}</span>}
             </div>
           ))}
         </div>

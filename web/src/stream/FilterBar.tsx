@@ -43,10 +43,14 @@ export function FilterBar({ problem, onDone, children }: Props): JSX.Element {
   const latest = useRef({ draft, onDone });
   latest.current = { draft, onDone };
 
-  const apply = (): void => {
+  const apply = async (): Promise<void> => {
     const text = editor.current?.text().trim() ?? latest.current.draft.trim();
-    const { filterHistory } = preferences.get();
-    if (text) setPreference("filterHistory", [text, ...filterHistory.filter((f) => f !== text)].slice(0, historyLength));
+    if (text) {
+      const answer = await checkFilter(text).catch(() => null); // when the hub is away, the query says so
+      if (answer && !answer.ok) return setCheck(answer);
+      const { filterHistory } = preferences.get();
+      setPreference("filterHistory", [text, ...filterHistory.filter((f) => f !== text)].slice(0, historyLength));
+    }
     editor.current?.setText(text);
     setDraft(text);
     go({ filter: text, entry: "" });
@@ -56,7 +60,7 @@ export function FilterBar({ problem, onDone, children }: Props): JSX.Element {
     let gone = false;
     void import("./filterEditor").then(({ createFilterEditor }) => {
       if (gone || !host.current) return;
-      const made = createFilterEditor(host.current, { onChange: setDraft, onApply: apply, onEscape: () => latest.current.onDone() });
+      const made = createFilterEditor(host.current, { onChange: setDraft, onApply: () => void apply(), onEscape: () => latest.current.onDone() });
       made.setText(latest.current.draft);
       editor.current = made;
       loadVocabulary().then((v) => made.setVocabulary(v, preferences.get().filterHistory), () => undefined);
@@ -116,7 +120,7 @@ export function FilterBar({ problem, onDone, children }: Props): JSX.Element {
           <div ref={host} class="filter-editor" data-region-focus tabIndex={-1} onFocus={() => editor.current?.focus()} />
           <span class="filter-word" role="status" data-tip={reason || undefined}>{word}</span>
         </div>
-        <Button kind="primary" onClick={apply} tip="Apply the filter (Ctrl+Enter)" disabled={wrong ? check.error ?? "The filter has an error" : ""}>Apply</Button>
+        <Button kind="primary" onClick={() => void apply()} tip="Apply the filter (Ctrl+Enter)" disabled={wrong ? check.error ?? "The filter has an error" : ""}>Apply</Button>
         {children}
       </div>
       {state === "wrong" && reason && <p class="filter-reason" role="alert">{reason}</p>}

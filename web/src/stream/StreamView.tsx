@@ -100,8 +100,8 @@ export function StreamView(): JSX.Element {
           {query && range.from && range.to && (
             <div class="timeline-wrap">
               {folded && timelineHeight === foldedHeight ? (
-                <button type="button" class="timeline-folded" onClick={() => setPreference("timelineFolded", false)} aria-label="Unfold the timeline" data-tip={paneOpen && !right ? "Folded while an entry is open below" : "Unfold the timeline"}>
-                  <span class="mono">{formatClock(range.from, zone)}–{formatClock(range.to, zone)}</span>
+                <button type="button" class="timeline-folded" onClick={() => setPreference("timelineFolded", false)} data-tip={paneOpen && !right ? "Folded while an entry is open below" : "Unfold the timeline"}>
+                  <span class="mono">{formatClock(range.from, zone)}–{formatClock(range.to, zone)}</span><span class="off-screen">: unfold the timeline</span>
                 </button>
               ) : <Timeline query={query} range={range} gaps={gaps} refresh={refresh} height={timelineHeight} />}
             </div>

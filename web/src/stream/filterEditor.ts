@@ -82,9 +82,11 @@ export function createFilterEditor(host: HTMLElement, listeners: Listeners): Fil
       return { from: context.pos, options: type === "bool" ? operators["join"] ?? [] : type === "string" ? operators["text"] ?? [] : operators["number"] ?? [] };
     }
     const word = context.matchBefore(/[a-zA-Z_][\w.]*/);
-    if (!word && !context.explicit && search.length === 0) return null;
-    const from = search.length > 0 ? Math.min(word?.from ?? context.pos, context.pos) : word?.from ?? context.pos;
-    if (search.length > 0) return { from: 0, options: [...search, ...options.filter((o) => o.label.includes(whole.trim()))], filter: false };
+    // A word that begins a field's name is a field first, and a search after that.
+    const begun = options.filter((o) => o.label.startsWith(whole.trim()));
+    if (search.length > 0) return { from: 0, options: [...(begun.length > 0 ? [...begun, ...search.map((o) => ({ ...o, boost: -50 }))] : search), ...options.filter((o) => !begun.includes(o) && o.label.includes(whole.trim()))], filter: false };
+    if (!word && !context.explicit) return null;
+    const from = word?.from ?? context.pos;
     return { from, options, validFor: /^[\w.]*$/ };
   };
 

@@ -11,6 +11,8 @@ interface Props {
   children: ComponentChildren;
   onSubmit?: () => void;
   alert?: boolean;
+  /** Only text inside: the body itself takes the focus, so that keys can scroll it. */
+  reading?: boolean;
 }
 
 export function Dialog(props: Props): JSX.Element {
@@ -30,7 +32,7 @@ export function Dialog(props: Props): JSX.Element {
         <h2 id="dialog-title">{props.title}</h2>
         <Button kind="ghost" icon="close" label="Close" onClick={props.onClose} />
       </header>
-      <div class="dialog-body">{props.children}</div>
+      <div class="dialog-body" tabIndex={props.reading ? 0 : undefined}>{props.children}</div>
       {props.footer && <footer class="dialog-foot">{props.footer}</footer>}
     </>
   );
