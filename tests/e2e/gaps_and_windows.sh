@@ -20,18 +20,18 @@ on_cli python3 "$work/send.py" $srv_ip 300 0.01 100
 sleep 1.5
 whole=$(t snapshot create whole --last 1m --wait) || fail "create"
 t snapshot pcap "$whole" -o "$work/whole.pcapng" || fail "pcap"
-tshark -r "$work/whole.pcapng" -Y 'udp.dstport == 9999 && frame.interface_name contains "eth0"' -T fields -e frame.time_epoch -e data.data 2>/dev/null >"$work/times"
+tshark -r "$work/whole.pcapng" -Y '!icmp && udp.dstport == 9999 && frame.interface_name contains "eth0"' -T fields -e frame.time_epoch -e data.data 2>/dev/null >"$work/times"
 equal "$(wc -l <"$work/times")" 300 "numbered packets"
 # from the exact stamp of packet 100 to just after that of packet 110: [from, to) with nanoseconds
 from=$(sed -n 101p "$work/times" | cut -f1) last=$(sed -n 111p "$work/times" | cut -f1)
 stamp() { python3 -c "import sys; from decimal import Decimal as D; import datetime; n=int(D(sys.argv[1])*10**9)+int(sys.argv[2]); print(datetime.datetime.fromtimestamp(n//10**9, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%S')+'.%09dZ' % (n%10**9))" "$1" "$2"; }
 small=$(t snapshot create small --from "$(stamp "$from" 0)" --to "$(stamp "$last" 1)" --wait) || fail "create small"
 t snapshot pcap "$small" -o "$work/small.pcapng" || fail "pcap small"
-got=$(tshark -r "$work/small.pcapng" -Y 'udp.dstport == 9999' -T fields -e data.data 2>/dev/null | cut -c1-16 | xxd -r -p | fold -w8 | tr '\n' ' ')
+got=$(tshark -r "$work/small.pcapng" -Y '!icmp && udp.dstport == 9999' -T fields -e data.data 2>/dev/null | cut -c1-16 | xxd -r -p | fold -w8 | tr '\n' ' ')
 equal "$(echo $got | awk '{print $1, $NF, NF}')" "00000100 00000110 11" "the 100 ms window"
 edge=$(t snapshot create edge --from "$(stamp "$from" 0)" --to "$(stamp "$last" 0)" --wait) || fail "create edge"
 t snapshot pcap "$edge" -o "$work/edge.pcapng"
-equal "$(tshark -r "$work/edge.pcapng" -Y 'udp.dstport == 9999' 2>/dev/null | wc -l)" 10 "half-open: the packet at the end is outside"
+equal "$(tshark -r "$work/edge.pcapng" -Y '!icmp && udp.dstport == 9999' 2>/dev/null | wc -l)" 10 "half-open: the packet at the end is outside"
 
 # a stop of the capturer for 3 s
 pid=$(ip netns pids "$srv" | xargs ps -o pid=,args= -p | awk '/capturer/ {print $1; exit}')
@@ -42,7 +42,7 @@ sleep 3
 wait_until 20 "recording again" trawl_is_recording
 on_cli python3 "$work/send.py" $srv_ip 50 0.01 100
 sleep 1.5
-gap=$(t snapshot create gap --last 1m --wait) || fail "create gap"
+gap=$(t snapshot create gap --from "$(stamp "$from" 0)" --wait) || fail "create gap"
 t snapshot show "$gap" --json >"$work/gap.json"
 jq -c '.nodes[0].gaps' "$work/gap.json"
 equal "$(jq '[.nodes[0].gaps[] | select(.reason == "capture_stopped" or .reason == "not_recording")] | length' "$work/gap.json")" 1 "gaps"

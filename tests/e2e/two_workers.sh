@@ -13,10 +13,11 @@ ip netns exec "$srv" "$TRAWL" hub --data "$work/hub" --listen "$srv_ip:$port" >>
 started+=($!)
 wait_until 15 "the hub answers" on_srv curl -sf -o /dev/null "http://$srv_ip:$port/healthz"
 token=$(cat "$work/hub/token")
+worker_token=$(cat "$work/hub/worker-token")
 t() { on_srv env TRAWL_HUB="http://$srv_ip:$port" TRAWL_TOKEN="$token" "$TRAWL" "$@"; }
 worker() { # host, name, user, address
   mkdir -p "$work/$2" && chown "$3" "$work/$2" && chmod 700 "$work/$2"
-  ip netns exec "$1" setpriv --reuid "$3" --clear-groups --inh-caps +net_raw --ambient-caps +net_raw env TRAWL_TOKEN="$token" \
+  ip netns exec "$1" setpriv --reuid "$3" --clear-groups --inh-caps +net_raw --ambient-caps +net_raw env TRAWL_WORKER_TOKEN="$worker_token" \
     "$TRAWL" worker --hub "http://$srv_ip:$port" --node "$2" --data "$work/$2" --listen "$4:0" --ring-size 64MiB >>"$work/$2.out" 2>>"$work/$2.err" &
   started+=($!)
 }
