@@ -3,16 +3,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+
+enum {
+    WAIT_FOR_DEAD_S = 5
+};
 
 static int make_absolute(const char *path, char out[DATA_DIR_PATH_SIZE], struct error *reterr)
 {
@@ -63,16 +69,42 @@ static int who_holds_it(int fd, const char *path, struct error *reterr)
                      path, shown[0] ? shown : "another process");
 }
 
+/* The processes of a hub that was killed end a moment after it. */
+static bool holder_is_dead(int fd)
+{
+    char text[200] = "";
+    long pid = 0;
+    (void)io_pread_full(fd, text, sizeof text - 1, 0);
+    const char *found = strstr(text, "(process ");
+    return found && sscanf(found, "(process %ld", &pid) == 1 && pid > 0 &&
+           kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+static int lock_it(int fd)
+{
+    int64_t until = clock_mono_ns() + WAIT_FOR_DEAD_S * NS_PER_S;
+    for (;;) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        if (!holder_is_dead(fd) || clock_mono_ns() > until)
+            return -EBUSY;
+        struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+}
+
 static int take_lock(int dir, const char *path, const char *who, int *ret_fd, struct error *reterr)
 {
     int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return error_set(reterr, -errno, "%.300s/lock cannot be made: %s.", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int e = errno == EWOULDBLOCK
-                    ? who_holds_it(fd, path, reterr)
-                    : error_set(reterr, -errno, "%.300s/lock cannot be locked: %s.", path,
-                                strerror(errno));
+    int e = lock_it(fd);
+    if (e) {
+        e = e == -EBUSY
+                ? who_holds_it(fd, path, reterr)
+                : error_set(reterr, e, "%.300s/lock cannot be locked: %s.", path, strerror(-e));
         close(fd);
         return e;
     }

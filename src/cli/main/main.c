@@ -1,6 +1,7 @@
 /* Entry point: finds the sub-command and runs it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "cli/command.h"
 
@@ -18,6 +19,8 @@ static void print_help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    /* Children are started through /proc/self/exe: `ps` should call them by their name. */
+    (void)prctl(PR_SET_NAME, "trawl", 0, 0, 0);
     if (argc < 2) {
         print_help(stderr);
         return 2;
