@@ -104,23 +104,39 @@ static int run_pumped(struct import_work *work, struct pump *p, int pipe_in, str
     return r;
 }
 
-int import_work_run(struct import_work *work, struct error *reterr)
+int import_work_prepare(struct import_work *work, struct error *reterr)
 {
-    struct pump p = {.in = work->in_fd, .out = -1};
-    int ends[2] = {-1, -1};
-    ssize_t n = io_read_full(p.in, p.probe, sizeof p.probe);
+    snapshot_hash_prepare();
+    if (pipe2(work->pipe, O_CLOEXEC) < 0)
+        return error_set(reterr, -errno, "No pipe could be made to import with: %s.",
+                         strerrordesc_np(errno));
+    (void)fcntl(work->pipe[1], F_SETPIPE_SZ, 1024 * 1024);
+    return 0;
+}
+
+static int run_probed(struct import_work *work, struct pump *p, struct error *reterr)
+{
+    ssize_t n = io_read_full(p->in, p->probe, sizeof p->probe);
     if (n < 0)
         return error_set(reterr, (int)n, "The input cannot be read: %s.", strerrordesc_np((int)-n));
     if (n == 0)
         return error_set(reterr, -ENODATA, "The file is empty.");
-    p.probe_len = (size_t)n;
-    if (snapshot_hash_begin(&p.hash) < 0 || pipe2(ends, O_CLOEXEC) < 0) {
-        snapshot_hash_done(&p.hash);
+    p->probe_len = (size_t)n;
+    if (snapshot_hash_begin(&p->hash) < 0)
         return error_set(reterr, -ENOMEM, "There is no memory to import with.");
-    }
-    (void)fcntl(ends[1], F_SETPIPE_SZ, 1024 * 1024);
-    p.out = ends[1];
-    int r = run_pumped(work, &p, ends[0], reterr);
+    int in = work->pipe[0];
+    p->out = work->pipe[1];
+    work->pipe[0] = work->pipe[1] = -1;
+    return run_pumped(work, p, in, reterr);
+}
+
+int import_work_run(struct import_work *work, struct error *reterr)
+{
+    struct pump p = {.in = work->in_fd, .out = -1};
+    int r = run_probed(work, &p, reterr);
+    for (int i = 0; i < 2; i++)
+        if (work->pipe[i] >= 0)
+            close(work->pipe[i]);
     if (r == 0 && work->manifest) {
         work->manifest->origin.size_bytes = p.bytes;
         if (snapshot_hash_end(&p.hash, work->manifest->origin.sha256) < 0)
@@ -167,7 +183,9 @@ static int run_job(struct job_context *ctx, struct arena *arena, struct error *r
     if (work.dir < 0)
         return error_set(reterr, -errno, "The staging folder cannot be opened: %s.",
                          strerrordesc_np(errno));
-    result = job_enter_sandbox(ctx, reterr);
+    result = import_work_prepare(&work, reterr);
+    if (result == 0)
+        result = job_enter_sandbox(ctx, reterr);
     if (result == 0)
         result = import_work_run(&work, reterr);
     struct buf json;
@@ -268,7 +286,9 @@ static int work_in_process(struct import_run *run, struct error *reterr)
                                .cancel = run->import->cancel,
                                .on_manifest = met_in_process,
                                .ctx = run};
-    int r = import_work_run(&work, reterr);
+    int r = import_work_prepare(&work, reterr);
+    if (r == 0)
+        r = import_work_run(&work, reterr);
     run->manifest = work.manifest;
     return r;
 }

@@ -16,11 +16,14 @@ struct import_work {
     int (*on_manifest)(void *ctx, const char *id, const char *sha256, const char *signer);
     void *ctx;
     const bool *cancel;
+    int pipe[2]; /* import_work_prepare */
     /* results */
     bool is_archive;
     struct snapshot_manifest *manifest; /* of a capture: to be signed by the parent. Owned. */
 };
 
+/* What has to be made before a sandbox closes. Then run exactly once (it frees what was made). */
+int import_work_prepare(struct import_work *work, struct error *reterr);
 int import_work_run(struct import_work *work, struct error *reterr);
 
 /* The two kinds; `in_fd` of both gives the whole input from its start. */

@@ -168,6 +168,7 @@ static int run_job(struct job_context *ctx, struct arena *arena, struct error *r
     struct snapshot_filter filter;
     r = snapshot_filter_init(&filter, extract.bpf, reterr);
     filter.closed = true;
+    snapshot_hash_prepare();
     if (r == 0)
         r = job_enter_sandbox(ctx, reterr);
     struct buf line;
@@ -200,6 +201,14 @@ const struct job_kind job_kind_extract = {.name = "extract", .run = job_main_ext
 
 static int request_json(const struct snapshot_extract *e, struct buf *out)
 {
+    struct buf bpf;
+    buf_init(&bpf, 4 * BPF_EXPRESSION_BYTES_MAX);
+    bool filtered = e->bpf && e->bpf[0];
+    int r = filtered ? snapshot_filter_expand(e->bpf, &bpf, NULL) : 0;
+    if (r < 0) {
+        buf_done(&bpf);
+        return r;
+    }
     struct json_writer w;
     json_init(&w, out);
     json_begin_object(&w);
@@ -207,7 +216,8 @@ static int request_json(const struct snapshot_extract *e, struct buf *out)
     json_member_int(&w, "version", 1);
     json_member_int(&w, "from", e->from_ns);
     json_member_int(&w, "to", e->to_ns);
-    json_member_str(&w, "bpf", e->bpf && e->bpf[0] ? e->bpf : NULL);
+    json_member_str(&w, "bpf", filtered ? (const char *)bpf.data : NULL);
+    buf_done(&bpf);
     json_key(&w, "ends");
     json_begin_array(&w);
     for (size_t i = 0; i < e->file_count; i++)
@@ -276,7 +286,9 @@ static int run_in_job(struct snapshot_extract *e, struct error *reterr)
     if (r < 0) {
         free(fds);
         buf_done(&request);
-        return error_set(reterr, r, "There is no memory for the extract job.");
+        return error_set(reterr, r,
+                         r == -EINVAL ? "The BPF expression cannot be used."
+                                      : "There is no memory for the extract job.");
     }
     for (size_t i = 0; i < e->file_count; i++) {
         fds[2 * i] = e->files[i].in_fd;

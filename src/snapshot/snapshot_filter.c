@@ -1,6 +1,8 @@
 #include "snapshot/snapshot_filter.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -197,7 +199,41 @@ static bool is_service(struct slice token)
     return only(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
 }
 
-int snapshot_filter_check(const char *expression, struct error *reterr)
+static bool lookup_service(struct slice token, struct buf *out)
+{
+    char name[64], space[1024];
+    struct servent entry, *found = NULL;
+    if (token.len >= sizeof name)
+        return false;
+    memcpy(name, token.data, token.len);
+    name[token.len] = '\0';
+    if (getservbyname_r(name, NULL, &entry, space, sizeof space, &found) != 0 || !found)
+        return false;
+    return buf_printf(out, "%u", ntohs((uint16_t)found->s_port)) == 0;
+}
+
+static int check_token(const char *expression, struct slice token, bool service_allowed,
+                       struct buf *out, struct error *reterr)
+{
+    if (is_number_or_address(token) || is_known(token))
+        return buf_append_slice(out, token);
+    if (service_allowed && is_service(token) && lookup_service(token, out))
+        return 0;
+    char shown[64];
+    text_escape(token, shown, sizeof shown);
+    size_t at = (size_t)((const char *)token.data - expression);
+    if (service_allowed)
+        return error_set_at(reterr, -EINVAL, at,
+                            "\"%s\" in the BPF expression is no service that is known here: give "
+                            "the port's number.",
+                            shown);
+    return error_set_at(reterr, -EINVAL, at,
+                        "\"%s\" in the BPF expression is no word of pcap-filter; names of hosts "
+                        "are not looked up: give an address.",
+                        shown);
+}
+
+int snapshot_filter_expand(const char *expression, struct buf *out, struct error *reterr)
 {
     size_t len = strlen(expression);
     if (len > BPF_EXPRESSION_BYTES_MAX)
@@ -206,26 +242,33 @@ int snapshot_filter_check(const char *expression, struct error *reterr)
     bool port = false; /* a service's name may follow */
     for (size_t i = 0; i < len;) {
         if (!is_word_char(expression[i])) {
-            i++;
+            buf_append_u8(out, (uint8_t)expression[i++]);
             continue;
         }
         size_t start = i;
         while (i < len && is_word_char(expression[i]))
             i++;
         struct slice token = slice_of(expression + start, i - start);
-        bool fine = is_number_or_address(token) || is_known(token) || (port && is_service(token));
-        if (!fine) {
-            char shown[64];
-            text_escape(token, shown, sizeof shown);
-            return error_set_at(reterr, -EINVAL, start,
-                                "\"%s\" in the BPF expression is no word of pcap-filter; names of "
-                                "hosts are not looked up: give an address.",
-                                shown);
-        }
+        int r = check_token(expression, token, port, out, reterr);
+        if (r < 0)
+            return r;
+        bool ends_a_port = !slice_eq_str(token, "or") && !slice_eq_str(token, "not");
         port = slice_eq_str(token, "port") || slice_eq_str(token, "portrange") ||
-               (port && (slice_eq_str(token, "or") || slice_eq_str(token, "not")));
+               (port && !ends_a_port);
     }
-    return 0;
+    buf_append_u8(out, 0);
+    return buf_failed(out)
+               ? error_set(reterr, buf_failed(out), "There is no memory for the filter.")
+               : 0;
+}
+
+int snapshot_filter_check(const char *expression, struct error *reterr)
+{
+    struct buf out;
+    buf_init(&out, 4 * BPF_EXPRESSION_BYTES_MAX);
+    int r = snapshot_filter_expand(expression, &out, reterr);
+    buf_done(&out);
+    return r;
 }
 
 /* A filter may not fit a link type ("vlan" on raw IP): nothing of that type matches then. */

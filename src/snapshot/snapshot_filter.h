@@ -2,12 +2,17 @@
 #ifndef TRAWL_SNAPSHOT_SNAPSHOT_FILTER_H
 #define TRAWL_SNAPSHOT_SNAPSHOT_FILTER_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "packet/bpf.h"
 
 /* Refuses what libpcap would look up in the network: host names. −EINVAL with the offset. Services
  * ("port http") are fine. */
 int snapshot_filter_check(const char *expression, struct error *reterr);
+
+/* The same, and the expression with services as numbers ("port 80") and a NUL into `out`: a job
+ * with a confined view of the files cannot look them up. */
+int snapshot_filter_expand(const char *expression, struct buf *out, struct error *reterr);
 
 enum {
     SNAPSHOT_FILTER_MAX_LINK_TYPES = 16

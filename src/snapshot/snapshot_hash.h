@@ -18,6 +18,9 @@ void snapshot_hash_add(struct snapshot_hash *hash, const void *data, size_t n);
 int snapshot_hash_end(struct snapshot_hash *hash, char out[SNAPSHOT_SHA256_SIZE]);
 void snapshot_hash_done(struct snapshot_hash *hash);
 
+/* Lets libcrypto read its configuration now: afterwards nothing is opened any more (sandbox). */
+void snapshot_hash_prepare(void);
+
 int snapshot_hash_bytes(struct slice bytes, char out[SNAPSHOT_SHA256_SIZE]);
 
 #endif

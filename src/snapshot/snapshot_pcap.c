@@ -174,6 +174,9 @@ static void write_names(const struct snapshot_pcap_request *q, struct json_write
 static int write_request(const struct snapshot *s, const struct snapshot_pcap_request *q,
                          const char *folder, struct buf *out)
 {
+    struct buf bpf;
+    buf_init(&bpf, 4 * BPF_EXPRESSION_BYTES_MAX);
+    bool filtered = q->bpf && q->bpf[0] && snapshot_filter_expand(q->bpf, &bpf, NULL) == 0;
     struct snapshot_interval window = window_of(q);
     struct json_writer writer, *w = &writer;
     json_init(w, out);
@@ -184,7 +187,8 @@ static int write_request(const struct snapshot *s, const struct snapshot_pcap_re
     json_member_bool(w, "pcap", q->pcap);
     json_member_int(w, "from", window.from_ns);
     json_member_int(w, "to", window.to_ns);
-    json_member_str(w, "bpf", q->bpf && q->bpf[0] ? q->bpf : NULL);
+    json_member_str(w, "bpf", filtered ? (const char *)bpf.data : NULL);
+    buf_done(&bpf);
     json_member_bool(w, "selection", q->selection != NULL);
     write_nodes(s, q, w);
     write_names(q, w);

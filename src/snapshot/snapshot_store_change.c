@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "snapshot/snapshot_filter.h"
 #include "snapshot/snapshot_json.h"
 #include "snapshot/snapshot_model.h"
 #include "snapshot/snapshot_store.h"
@@ -103,6 +104,15 @@ int snapshot_check_name(const char *name, struct error *reterr)
     return 0;
 }
 
+/* All that can be said of a filter before it meets a packet. */
+static int check_filter(const char *expression, struct error *reterr)
+{
+    struct snapshot_filter filter;
+    int r = snapshot_filter_init(&filter, expression, reterr);
+    snapshot_filter_done(&filter);
+    return r;
+}
+
 static int check_request(const struct snapshot_request *request, struct error *reterr)
 {
     int r = snapshot_check_name(request->name ? request->name : "", reterr);
@@ -128,7 +138,7 @@ static int check_request(const struct snapshot_request *request, struct error *r
             if (strcmp(request->nodes[i], request->nodes[k]) == 0)
                 return error_set(reterr, -EINVAL, "A node is named twice.");
     }
-    return 0;
+    return check_filter(request->filter, reterr);
 }
 
 /* A folder without state.json is nothing: recovery removes it. */
