@@ -489,6 +489,9 @@ static enum dissect_result read_phase(struct dissect_conn *conn, struct http1_st
         return DISSECT_OK;
     case PHASE_LOST:
         return read_lost(conn, state, stream);
+    case PHASE_BROKEN:
+        dissect_take(conn, stream, NULL, NULL, stream->len);
+        return DISSECT_OK;
     }
     return DISSECT_BAD;
 }

@@ -197,7 +197,7 @@ void http1_message_done(struct dissect_conn *conn, struct http1_state *state, en
     struct side *side = &state->side[dir];
     struct exchange *x = side->at;
     side->at = NULL;
-    if (side->phase != PHASE_LOST)
+    if (side->phase != PHASE_LOST && side->phase != PHASE_BROKEN)
         side->phase = PHASE_START;
     if (!x)
         return;
@@ -223,7 +223,7 @@ void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum 
                      bool is_gap)
 {
     struct side *side = &state->side[dir];
-    side->phase = PHASE_LOST;
+    side->phase = is_gap || !side->at ? PHASE_LOST : PHASE_BROKEN;
     side->scanned = 0;
     side->lost_some |= is_gap;
     if (is_gap && side->at)

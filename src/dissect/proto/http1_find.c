@@ -130,6 +130,18 @@ static enum probe_result probe_simple(const struct probe_input *in)
     return memchr("+-$:*_#,", s.data[0], 8) ? PROBE_NO : PROBE_YES;
 }
 
+/* A whole line of printable characters, or the name of our protocol somewhere. */
+static bool is_text(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] == '\n')
+            return true;
+        if ((s.data[i] < ' ' && s.data[i] != '\r' && s.data[i] != '\t') || s.data[i] >= 0x7f)
+            break;
+    }
+    return s.len > 8 && memmem(s.data, s.len, "HTTP/1.", 7);
+}
+
 enum probe_result http1_probe(const struct probe_input *in)
 {
     struct http1_message message = {0};
@@ -145,7 +157,9 @@ enum probe_result http1_probe(const struct probe_input *in)
     }
     enum probe_result server = probe_response(in->server);
     enum probe_result result = best_of(client, server);
-    if (client == PROBE_NO && server == PROBE_MAYBE && in->server.len == 0 && in->client.len)
+    /* A request line that is none may still be answered in HTTP. */
+    if (client == PROBE_NO && in->server.len == 0 && in->client.len &&
+        (in->server_ended || !is_text(in->client)))
         result = PROBE_NO;
     if (result == PROBE_YES || !in->is_late_join)
         return result;

@@ -48,6 +48,19 @@ static bool parse_version(struct slice text, struct slice *ret_version)
     return true;
 }
 
+/* The version at the end of a request line; a wrong one ("HTTP/1.", "HTTP/2.0") is recovered
+ * behind a known method. */
+static struct slice request_version(struct slice method, struct slice text)
+{
+    struct slice version;
+    if (parse_version(text, &version))
+        return version;
+    if (slice_starts_with(text, SLICE_LITERAL("HTTP/")) && text.len < 16 &&
+        http1_is_known_method(method))
+        return slice_sub(text, 5, SIZE_MAX);
+    return SLICE_NONE;
+}
+
 static size_t last_space(struct slice text)
 {
     for (size_t i = text.len; i > 0; i--)
@@ -67,13 +80,19 @@ bool http1_parse_request_line(struct slice line, struct http1_message *ret_messa
     struct slice method = slice_of(line.data, n);
     struct slice rest = slice_trim(slice_sub(line, n, SIZE_MAX));
     size_t space = last_space(rest);
-    struct slice version;
+    struct slice version = SLICE_NONE;
     struct slice target;
-    if (space != SIZE_MAX && parse_version(slice_sub(rest, space + 1, SIZE_MAX), &version)) {
+    if (space != SIZE_MAX)
+        version = request_version(method, slice_sub(rest, space + 1, SIZE_MAX));
+    if (version.data) {
         target = slice_trim(slice_of(rest.data, space));
+        /* Spaces inside are a fault that only a known method excuses. */
+        if (last_space(target) != SIZE_MAX && !http1_is_known_method(method))
+            return false;
     } else {
-        /* HTTP/0.9 knows one method and no version; anything longer is another protocol. */
-        if (!slice_eq_str(method, "GET") || rest.len == 0 || rest.data[0] != '/' ||
+        /* HTTP/0.9 has no version (and only GET, but peers err); anything longer is another
+         * protocol. */
+        if (!http1_is_known_method(method) || rest.len == 0 || rest.data[0] != '/' ||
             space != SIZE_MAX)
             return false;
         for (size_t i = 0; i < rest.len; i++)

@@ -20,8 +20,9 @@ enum phase {
     PHASE_CHUNK_END,
     PHASE_TRAILERS,
     PHASE_UNTIL_CLOSE,
-    PHASE_WAIT, /* client: the answer decides what the next bytes are (CONNECT, Upgrade) */
-    PHASE_LOST  /* looking for the next first line */
+    PHASE_WAIT,  /* client: the answer decides what the next bytes are (CONNECT, Upgrade) */
+    PHASE_LOST,  /* looking for the next first line */
+    PHASE_BROKEN /* framing that cannot be read: the rest is no message (RFC 9112 section 6.3) */
 };
 
 struct exchange {
@@ -66,8 +67,8 @@ bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
                           const struct http1_message *line);
 /* The message that this direction reads is over; the call leaves when both are. */
 void http1_message_done(struct dissect_conn *conn, struct http1_state *state, enum dissect_dir dir);
-/* What comes next cannot be known: the message ends here, the next first line is looked for.
- * `is_gap`: messages may be missing, not only unreadable. */
+/* What comes next cannot be known: a message in hand ends here. After a gap, and between messages,
+ * the next first line is looked for; behind broken framing nothing is trusted any more. */
 void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum dissect_dir dir,
                      bool is_gap);
 void http1_check(struct dissect_conn *conn, struct http1_state *state, struct exchange *x);
