@@ -36,10 +36,12 @@ add_library(trawl_ext_DUCKDB INTERFACE)
 target_include_directories(trawl_ext_DUCKDB SYSTEM INTERFACE ${DUCKDB_DIR})
 target_link_libraries(trawl_ext_DUCKDB INTERFACE ${CMAKE_DL_LIBS})
 
-# The library stands beside the binary, where the binary looks for it first.
-function(trawl_place_duckdb target)
-  add_custom_command(TARGET ${target} POST_BUILD
-    COMMAND ${CMAKE_COMMAND} -E create_symlink ${DUCKDB_DIR}/libduckdb.so $<TARGET_FILE_DIR:${target}>/libduckdb.so)
+# The library stands beside the binaries, where they look for it first.
+function(trawl_place_duckdb)
+  foreach(folder ${PROJECT_BINARY_DIR} ${PROJECT_BINARY_DIR}/tests)
+    file(MAKE_DIRECTORY ${folder})
+    file(CREATE_LINK ${DUCKDB_DIR}/libduckdb.so ${folder}/libduckdb.so SYMBOLIC)
+  endforeach()
 endfunction()
 
 # The dashboard (web/dist) is compiled into the library as byte arrays.

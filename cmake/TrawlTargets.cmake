@@ -54,7 +54,6 @@ function(trawl_unit_tests folder)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_compile_definitions(${target} PRIVATE
       TRAWL_SHARED_DIR="${PROJECT_SOURCE_DIR}/../shared" TRAWL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    set_target_properties(${target} PROPERTIES BUILD_RPATH "${PROJECT_BINARY_DIR}")
     add_test(NAME unit/${folder}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
     set_tests_properties(unit/${folder}/${name} PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
   endforeach()
