@@ -23,16 +23,18 @@ struct fault_plan {
     long at;
     char phase[48];
     int error;
-    const char *log_path;
+    int log_fd; /* opened at once: a sandboxed job could not do it later */
 };
 
-static struct fault_plan plan;
+static struct fault_plan plan = {.log_fd = -1};
 static _Atomic long calls_seen;
 
 __attribute__((constructor)) static void read_fault_plan(void)
 {
-    plan.log_path = getenv("TRAWL_FAULT_LOG"); // NOLINT(concurrency-mt-unsafe): before main
-    const char *text = getenv("TRAWL_FAULT");  // NOLINT(concurrency-mt-unsafe)
+    const char *log = getenv("TRAWL_FAULT_LOG"); // NOLINT(concurrency-mt-unsafe): before main
+    const char *text = getenv("TRAWL_FAULT");    // NOLINT(concurrency-mt-unsafe)
+    if (log)
+        plan.log_fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     if (!text)
         return;
     char kind[8] = "";
@@ -51,23 +53,19 @@ static void log_call(const char *phase, const char *op)
 {
     char line[128];
     int n = snprintf(line, sizeof line, "%s %s\n", phase, op);
-    int fd = open(plan.log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
+    if (write(plan.log_fd, line, (size_t)n) < 0)
         return;
-    if (write(fd, line, (size_t)n) < 0)
-        n = 0;
-    close(fd);
 }
 
 static int fault(const char *phase, const char *op, bool writes)
 {
-    if (plan.log_path)
+    if (plan.log_fd >= 0)
         log_call(phase, op);
     if (plan.kind == FAULT_NONE || (plan.phase[0] && strcmp(plan.phase, phase) != 0))
         return 0;
     long call = ++calls_seen;
     if (plan.kind == FAULT_KILL && call == plan.at)
-        kill(getpid(), SIGKILL);
+        raise(SIGKILL); /* unlike kill(), allowed in a job */
     if (plan.kind == FAULT_FAIL && call == plan.at)
         return -plan.error;
     return plan.kind == FAULT_FULL && call >= plan.at && writes ? -ENOSPC : 0;
