@@ -29,7 +29,7 @@ void buf_reset(struct buf *buf)
     buf->error = 0;
 }
 
-uint8_t *buf_reserve(struct buf *buf, size_t n)
+uint8_t *buf_grow(struct buf *buf, size_t n)
 {
     if (buf->error)
         return NULL;
@@ -41,8 +41,8 @@ uint8_t *buf_reserve(struct buf *buf, size_t n)
         size_t cap = buf->cap ? buf->cap : FIRST_CAP;
         while (cap < buf->len + n)
             cap = cap > SIZE_MAX / 2 ? buf->len + n : cap * 2;
-        if (cap > buf->max && buf->max >= buf->len + n && buf->max >= FIRST_CAP)
-            cap = buf->max;
+        if (cap > buf->max)
+            cap = buf->max; /* room in hand is always room allowed */
         uint8_t *data = realloc(buf->data, cap);
         if (!data) {
             buf->error = -ENOMEM;
@@ -54,30 +54,9 @@ uint8_t *buf_reserve(struct buf *buf, size_t n)
     return buf->data + buf->len;
 }
 
-int buf_append(struct buf *buf, const void *data, size_t n)
-{
-    uint8_t *p = buf_reserve(buf, n);
-    if (!p)
-        return buf->error;
-    if (n)
-        memcpy(p, data, n);
-    buf->len += n;
-    return 0;
-}
-
-int buf_append_slice(struct buf *buf, struct slice s)
-{
-    return buf_append(buf, s.data, s.len);
-}
-
 int buf_append_str(struct buf *buf, const char *text)
 {
     return buf_append(buf, text, strlen(text));
-}
-
-int buf_append_u8(struct buf *buf, uint8_t v)
-{
-    return buf_append(buf, &v, 1);
 }
 
 int buf_append_fill(struct buf *buf, uint8_t v, size_t n)

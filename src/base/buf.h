@@ -18,13 +18,45 @@ void buf_done(struct buf *buf);
 /* Empties it, clears the error, keeps the memory. */
 void buf_reset(struct buf *buf);
 
+/* The way of buf_reserve when the memory in hand is too small. */
+uint8_t *buf_grow(struct buf *buf, size_t n);
+
 /* Room for n more bytes: a pointer to fill (then add to len), or NULL. */
-uint8_t *buf_reserve(struct buf *buf, size_t n);
+static inline uint8_t *buf_reserve(struct buf *buf, size_t n)
+{
+    if (__builtin_expect(!buf->error && buf->data && n <= buf->cap - buf->len, 1))
+        return buf->data + buf->len;
+    return buf_grow(buf, n);
+}
+
 /* All appends: 0, or the sticky error; nothing is appended on failure. */
-int buf_append(struct buf *buf, const void *data, size_t n);
-int buf_append_slice(struct buf *buf, struct slice s);
+static inline int buf_append(struct buf *buf, const void *data, size_t n)
+{
+    uint8_t *p = buf_reserve(buf, n);
+    if (!p)
+        return buf->error;
+    if (n)
+        memcpy(p, data, n);
+    buf->len += n;
+    return 0;
+}
+
+static inline int buf_append_slice(struct buf *buf, struct slice s)
+{
+    return buf_append(buf, s.data, s.len);
+}
+
+static inline int buf_append_u8(struct buf *buf, uint8_t v)
+{
+    uint8_t *p = buf_reserve(buf, 1);
+    if (!p)
+        return buf->error;
+    *p = v;
+    buf->len++;
+    return 0;
+}
+
 int buf_append_str(struct buf *buf, const char *text);
-int buf_append_u8(struct buf *buf, uint8_t v);
 int buf_append_fill(struct buf *buf, uint8_t v, size_t n);
 int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Removes the first n bytes (n ≤ len) by moving the rest. */

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -64,6 +68,8 @@ void json_end_array(struct json_writer *w)
 
 enum {
     STRING_STEP = 4096, /* bytes escaped between two looks at the buffer's room */
+    SHORT_STRING = 256,
+    CLEAN_STEP = 16,
     LONGEST_ESCAPE = 6, /* "\u0000", also more than any code point */
     AS_IT_IS = 0,
     AS_CONTROL = 1,
@@ -86,20 +92,26 @@ static const uint8_t escapes[256] = {
     [0x80 ... 0xff] = AS_CODE_POINT,
 };
 
-#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
-
-/* Whether one of eight bytes is not AS_IT_IS (exact for the first such byte, which is all that is
- * asked). */
-static inline bool has_escape(uint64_t eight)
+/* How many of the 16 bytes at p stand as they are, from the front; all 16 are copied to out. */
+static inline size_t copy_clean(uint8_t *out, const uint8_t *p)
 {
-    const uint64_t high = EACH_BYTE(0x80);
-    uint64_t quote = eight ^ EACH_BYTE('"');
-    uint64_t backslash = eight ^ EACH_BYTE('\\');
-    uint64_t delete = eight ^ EACH_BYTE(0x7f);
-    uint64_t found = eight | ((eight - EACH_BYTE(0x20)) & ~eight) |
-                     ((quote - EACH_BYTE(1)) & ~quote) | ((backslash - EACH_BYTE(1)) & ~backslash) |
-                     ((delete - EACH_BYTE(1)) & ~delete);
-    return (found & high) != 0;
+#ifdef __SSE2__
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    _mm_storeu_si128((__m128i *)(void *)out, v);
+    __m128i found = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: 0x80 and more too */
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+    unsigned mask = (unsigned)_mm_movemask_epi8(found);
+    return mask ? (size_t)__builtin_ctz(mask) : CLEAN_STEP;
+#else
+    size_t n = 0;
+    while (n < CLEAN_STEP && escapes[p[n]] == AS_IT_IS) {
+        out[n] = p[n];
+        n++;
+    }
+    return n;
+#endif
 }
 
 /* Bytes [*pos, end) of text as string content; may read a code point beyond end. The room is there.
@@ -109,30 +121,30 @@ static uint8_t *escape_step(uint8_t *out, struct slice text, size_t *pos, size_t
     static const char digits[] = "0123456789abcdef";
     size_t at = *pos;
     while (at < end) {
+        if (end - at >= CLEAN_STEP) {
+            size_t n = copy_clean(out, text.data + at);
+            out += n;
+            at += n;
+            if (n == CLEAN_STEP)
+                continue;
+        }
         uint8_t c = text.data[at];
         uint8_t how = escapes[c];
-        uint64_t eight;
-        if (how == AS_IT_IS) {
-            if (end - at >= sizeof eight &&
-                ((void)memcpy(&eight, text.data + at, sizeof eight), !has_escape(eight))) {
-                memcpy(out, &eight, sizeof eight);
-                out += sizeof eight;
-                at += sizeof eight;
-                continue;
-            }
+        if (how > AS_CODE_POINT) { /* quotes: by far the most frequent in bodies */
+            out[0] = '\\';
+            out[1] = how;
+            out += 2;
+            at++;
+        } else if (how == AS_IT_IS) {
             *out++ = c;
             at++;
         } else if (how == AS_CODE_POINT) {
             out += text_put_code_point(text_next_code_point(text, &at), out);
-        } else if (how == AS_CONTROL) {
+        } else {
             memcpy(out, "\\u00", 4);
             out[4] = (uint8_t)digits[c >> 4];
             out[5] = (uint8_t)digits[c & 15];
             out += LONGEST_ESCAPE;
-            at++;
-        } else {
-            *out++ = '\\';
-            *out++ = how;
             at++;
         }
     }
@@ -140,8 +152,30 @@ static uint8_t *escape_step(uint8_t *out, struct slice text, size_t *pos, size_t
     return out;
 }
 
-static void put_string(struct buf *out, struct slice text)
+/* The quotes and what follows the string (':' after a key; 0: nothing) are written in one go with a
+ * short string. */
+static bool put_short(struct buf *out, struct slice text, uint8_t after)
 {
+    size_t most = text.len * LONGEST_ESCAPE + 3;
+    if (text.len > SHORT_STRING || buf_failed(out) || out->max - out->len < most + 4)
+        return false;
+    uint8_t *start = buf_reserve(out, most), *p = start;
+    if (!p)
+        return true;
+    *p++ = '"';
+    size_t pos = 0;
+    p = escape_step(p, text, &pos, text.len);
+    *p++ = '"';
+    if (after)
+        *p++ = after;
+    out->len += (size_t)(p - start);
+    return true;
+}
+
+static void put_string(struct buf *out, struct slice text, uint8_t after)
+{
+    if (put_short(out, text, after))
+        return;
     buf_append_u8(out, '"');
     size_t pos = 0;
     while (pos < text.len) {
@@ -156,13 +190,14 @@ static void put_string(struct buf *out, struct slice text)
         out->len += (size_t)(escape_step(p, text, &pos, end) - p);
     }
     buf_append_u8(out, '"');
+    if (after)
+        buf_append_u8(out, after);
 }
 
 void json_key_slice(struct json_writer *w, struct slice key)
 {
     separate(w);
-    put_string(w->out, key);
-    buf_append_u8(w->out, ':');
+    put_string(w->out, key, ':');
     w->after_key = true;
 }
 
@@ -174,7 +209,7 @@ void json_key(struct json_writer *w, const char *key)
 void json_text(struct json_writer *w, struct slice text)
 {
     separate(w);
-    put_string(w->out, text);
+    put_string(w->out, text, 0);
 }
 
 void json_none(struct json_writer *w)

@@ -168,7 +168,7 @@ static void read_link(struct capture_links *links, struct nlmsghdr *header)
 {
     if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
         return;
-    const struct ifinfomsg *info = NLMSG_DATA(header);
+    struct ifinfomsg *info = NLMSG_DATA(header);
     struct rtattr *attribute = IFLA_RTA(info);
     int left = (int)IFLA_PAYLOAD(header);
     char name[CAPTURE_NAME_SIZE] = "";

@@ -23,7 +23,7 @@ def run(command, stdout=subprocess.DEVNULL, **kw):
 
 def capture_info(path):
     out = subprocess.run(["capinfos", "-TmcQ", path], capture_output=True, text=True).stdout
-    return int(out.strip().splitlines()[-1].split(",")[-1])
+    return int(out.strip().splitlines()[-1].split(",")[-1].strip("\""))
 
 
 class Hosts:
