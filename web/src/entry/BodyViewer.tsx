@@ -6,7 +6,7 @@ import { formatBytes } from "../format/quantity";
 import { Button } from "../ui/Button";
 import { Captured } from "../ui/Captured";
 import { Icon } from "../ui/Icon";
-import { copyText, download } from "../ui/clipboard";
+import { checkedDownload, copyText } from "../ui/clipboard";
 import { HexView } from "./HexView";
 import { JsonTree } from "./JsonTree";
 import { bodyBytes, looksLikeJson } from "./bytes";
@@ -73,7 +73,7 @@ export function BodyViewer({ body, contentType, wireBytes, truncated, downloadUr
         <span class="grow" />
         <span class="hint">{formatBytes(bytes.length)}{wireBytes !== undefined && wireBytes !== bytes.length ? ` · ${formatBytes(wireBytes)} on the wire` : ""}</span>
         <Button kind="ghost" icon="copy" label="Copy the body" {...(text === null && { disabled: "Only text can be copied: download it instead" })} onClick={() => text !== null && void copyText(text, "the body")} />
-        <Button kind="ghost" icon="download" label="Download the body" tip="Download as it is, as an attachment" onClick={() => download(downloadUrl)} />
+        <Button kind="ghost" icon="download" label="Download the body" tip="Download as it is, as an attachment" onClick={() => void checkedDownload(downloadUrl)} />
       </div>
       {truncated && <p class="notice warn"><Icon name="cut" /><span>Showing {formatBytes(bytes.length)}{wireBytes !== undefined ? ` of ${formatBytes(wireBytes)}` : ""}: the rest was over the cap. The packets of the snapshot have it all.</span></p>}
       {now === "pretty" && <JsonTree value={parsed} />}

@@ -1,7 +1,7 @@
 // Calls of one connection or one trace in time order, each with its place in the whole.
 import type { JSX } from "preact";
 import type { EntriesResponse, Entry } from "../api/types";
-import { methodOf, protocolTag, statusOf, summaryOf } from "../format/entry";
+import { isCall, methodOf, protocolTag, statusOf, summaryOf } from "../format/entry";
 import { formatCount, formatLatency } from "../format/quantity";
 import { formatTime, toMs } from "../format/time";
 import { preferences } from "../state/preferences";
@@ -14,7 +14,8 @@ export function CallList({ calls, entry, label }: { calls: Loaded<EntriesRespons
   const zone = useStore(preferences, (p) => p.zone);
   if (calls.error) return <p class="field-error" role="alert">{calls.error}</p>;
   if (!calls.data) return <p class="hint">Reading…</p>;
-  const list = calls.data.entries;
+  const list = calls.data.entries.filter(isCall);
+  if (list.length === 0) return <p class="hint">None was read.</p>;
   const from = Math.min(...list.map((e) => toMs(e.timestamp)));
   const to = Math.max(...list.map((e) => toMs(e.timestamp) + (e.elapsed_time ?? 0) / 1000), from + 0.001);
   const share = (ms: number): number => ((ms - from) / (to - from)) * 100;
@@ -34,7 +35,7 @@ export function CallList({ calls, entry, label }: { calls: Loaded<EntriesRespons
           </li>
         ))}
       </ul>
-      {calls.data.total > list.length && <p class="hint">The first {list.length} of {formatCount(calls.data.total, calls.data.total_is_lower_bound)}.</p>}
+      {calls.data.total > calls.data.entries.length && <p class="hint">The first {list.length} of {formatCount(calls.data.total, calls.data.total_is_lower_bound)}.</p>}
     </>
   );
 }

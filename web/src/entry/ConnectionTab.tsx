@@ -2,10 +2,10 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { apiUrl } from "../api/client";
 import type { EntriesResponse, Entry } from "../api/types";
-import { addressOf } from "../format/entry";
+import { addressOf, isCall } from "../format/entry";
 import { Button } from "../ui/Button";
 import { Captured } from "../ui/Captured";
-import { copyText, download } from "../ui/clipboard";
+import { checkedDownload, copyText } from "../ui/clipboard";
 import { useAction } from "../frame/keys";
 import { go } from "../state/route";
 import { CallList } from "./CallList";
@@ -31,12 +31,12 @@ export function ConnectionTab({ entry, source, calls, follow }: { entry: Entry; 
       <FieldList fields={protocolFields(entry).transport.filter(([name]) => !name.startsWith("tcp_"))} title="Totals of the connection" />
       <p class="entry-buttons">
         <Button pressed={following} tip="Both directions as they were (f)" onClick={() => setFollowing(!following)}>Follow</Button>
-        <Button onClick={() => download(apiUrl(`${entryPath(source, entry.id)}/pcap`))}>PCAP of this connection</Button>
+        <Button onClick={() => void checkedDownload(apiUrl(`${entryPath(source, entry.id)}/pcap`))}>PCAP of this connection</Button>
         <Button kind="ghost" icon="copy" label="Copy the command for Wireshark" onClick={() => void copyText(`trawl snapshot pcap ${source.split(/[:/]/)[0]} --filter 'conn_id == "${entry.conn_id}"' | wireshark -k -i -`, "the command")} />
       </p>
       {following && <FollowStream source={source} id={entry.id} />}
       <section class="entry-section">
-        <h3>Calls of this connection {calls.data && <span class="hint">{calls.data.total}</span>}</h3>
+        <h3>Calls of this connection {calls.data && calls.data.next_cursor === null && <span class="hint">{calls.data.entries.filter(isCall).length}</span>}</h3>
         <CallList calls={calls} entry={entry} label="Calls of this connection" />
       </section>
     </>

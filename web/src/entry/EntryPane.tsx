@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { apiUrl } from "../api/client";
 import type { EntriesResponse, Entry } from "../api/types";
 import { useAction } from "../frame/keys";
-import { endName, methodOf, protocolTag, statusOf, summaryOf } from "../format/entry";
+import { endName, isCall, methodOf, protocolTag, statusOf, summaryOf } from "../format/entry";
 import { formatLatency } from "../format/quantity";
 import { formatBoth, formatTime } from "../format/time";
 import { preferences, setPreference } from "../state/preferences";
@@ -13,7 +13,7 @@ import { useStore } from "../state/store";
 import { Button } from "../ui/Button";
 import { Captured } from "../ui/Captured";
 import { MenuButton } from "../ui/Menu";
-import { copyText, download, saveText } from "../ui/clipboard";
+import { checkedDownload, copyText, saveText } from "../ui/clipboard";
 import { run } from "../frame/keys";
 import { CallList } from "./CallList";
 import { ConnectionTab } from "./ConnectionTab";
@@ -29,7 +29,7 @@ function Head({ entry, source, calls, full, setFull }: { entry: Entry; source: s
   const zone = useStore(preferences, (p) => p.zone);
   const tag = protocolTag(entry.protocol);
   const status = statusOf(entry);
-  const list = calls.data?.entries ?? [];
+  const list = (calls.data?.entries ?? []).filter(isCall);
   const at = list.findIndex((e) => e.id === entry.id);
   const [before, after] = [list[at - 1], at < 0 ? undefined : list[at + 1]];
   const name = (end: Entry["src"], service: boolean): string => {
@@ -61,7 +61,7 @@ function Head({ entry, source, calls, full, setFull }: { entry: Entry; source: s
           { label: "Copy its id", run: () => void copyText(entry.id, "the id") },
         ]} />
         <MenuButton label="Export" icon="download" alignRight items={[
-          { label: "PCAP of this connection", run: () => download(apiUrl(`${entryPath(source, entry.id)}/pcap`)) },
+          { label: "PCAP of this connection", run: () => void checkedDownload(apiUrl(`${entryPath(source, entry.id)}/pcap`)) },
           { label: "JSON", run: () => saveText(JSON.stringify(entry, null, 2), `${entry.id}.json`, "application/json") },
         ]} />
         <Button kind="ghost" icon="expand" label={full ? "Beside the table" : "Full screen"} pressed={full} onClick={() => setFull(!full)} />

@@ -32,7 +32,16 @@ const tags: Record<string, Tag> = {
   ldap: { word: "LDAP", hue: "dir" },
   radius: { word: "RADIUS", hue: "dir" },
   diameter: { word: "DIAM", hue: "dir" },
+  tcp_conn: { word: "TCP", hue: "flow" },
+  udp_conn: { word: "UDP", hue: "flow" },
+  tcp_flow: { word: "TCP flow", hue: "flow" },
+  udp_flow: { word: "UDP flow", hue: "flow" },
 };
+
+/** Connections and flows are entries too, but no calls. */
+export function isCall(entry: Entry): boolean {
+  return !/_(conn|flow)$/.test(entry.protocol);
+}
 
 export function protocolTag(protocol: string): Tag {
   return tags[protocol] ?? { word: protocol.replace(/_/g, " ").toUpperCase(), hue: "flow" };
@@ -54,6 +63,10 @@ export function methodOf(entry: Entry): string {
     case "mysql": return text(entry, "mysql_command");
     case "postgresql": return text(entry, "postgresql_command");
     case "mongodb": return text(entry, "mongodb_command");
+    case "tcp_conn":
+    case "udp_conn": return "connection";
+    case "tcp_flow":
+    case "udp_flow": return "flow";
     default: return text(entry, "tcp_method");
   }
 }

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { NodeInfo } from "../api/types";
 import { lostOf, silenceOf } from "../frame/capture";
 import { useNow } from "../frame/CaptureChip";
-import { formatBitrate, formatBytes, formatBytesOf, formatCount, formatExactCount, formatRate, formatSpan } from "../format/quantity";
+import { formatBitrate, formatBytes, formatBytesOf, formatCount, formatExactCount, formatRate, formatSpan, plural } from "../format/quantity";
 import { formatBoth, formatClock } from "../format/time";
 import { nodesStore } from "../state/live";
 import { preferences } from "../state/preferences";
@@ -78,7 +78,7 @@ export function NodeCard({ node }: { node: NodeInfo }): JSX.Element {
           <ul>{node.gaps.slice(-5).map((gap) => <li key={gap.from}><span class="gap-swatch" aria-hidden="true" /><span class="mono" data-tip={`${formatBoth(gap.from)}\n${formatBoth(gap.to)}`}>{formatClock(gap.from, zone)}–{formatClock(gap.to, zone)}</span> {reasonWords(gap.reason)}</li>)}</ul>
         </div>
       )}
-      <p class="hint mono">{formatBytes(node.ring.bytes)} in {formatCount(node.ring.segments)} segments · <Captured text={node.address} /></p>
+      <p class="hint mono">{formatBytes(node.ring.bytes)} in {plural(node.ring.segments, "segment")} · <Captured text={node.address} /></p>
     </article>
   );
 }

@@ -161,7 +161,7 @@ function ActionsCell({ snapshot, setOverlay, onRename }: { snapshot: Snapshot; s
     <div class="cell actions-cell" role="gridcell" onClick={(event) => event.stopPropagation()}>
       {finished ? <Button class="row-action" onClick={() => openInStream(snapshot)}>Open</Button>
         : <Button class="row-action" disabled={job ? "Dissection is running" : wait} onClick={() => void dissect(snapshot)}>Dissect</Button>}
-      <Button kind="ghost" icon="download" label={`Download ${snapshot.name}`} tip="Download the archive" disabled={wait} onClick={() => downloadArchive(snapshot)} />
+      <Button kind="ghost" icon="download" label={`Download ${snapshot.name}`} tip="Download the archive" disabled={wait} onClick={() => void downloadArchive(snapshot)} />
       <Button kind="ghost" icon="pcap" label={`PCAP of ${snapshot.name}`} tip="Export as PCAP for Wireshark" disabled={wait} onClick={() => setOverlay({ kind: "pcap", snapshot })} />
       <Button kind="ghost" icon="trash" label={`Delete ${snapshot.name}`} tip="Delete" disabled={snapshot.locked ? `"${snapshot.name}" is locked. Unlock it first.` : ""} onClick={() => setOverlay({ kind: "delete", list: [snapshot] })} />
       <MenuButton label={`More for ${snapshot.name}`} icon="dots" alignRight items={more} />

@@ -97,7 +97,7 @@ export function SnapshotsView(): JSX.Element {
         {chosen.length > 0 && (
           <div class="selection">
             <span class="hint">{chosen.length} selected</span>
-            <Button kind="ghost" icon="download" onClick={() => chosen.filter((s) => s.start !== null).forEach(downloadArchive)}>Download</Button>
+            <Button kind="ghost" icon="download" onClick={() => chosen.filter((s) => s.start !== null).forEach((s) => void downloadArchive(s))}>Download</Button>
             <Button kind="ghost" icon="trash" onClick={() => setOverlay({ kind: "delete", list: chosen })}>Delete</Button>
           </div>
         )}

@@ -6,7 +6,7 @@ import { spanSeconds } from "../format/time";
 import { dropSnapshot, loadSources, onSnapshotChange, sourceOf, takeSnapshot } from "../state/live";
 import { go } from "../state/route";
 import { say, sayError } from "../ui/Toasts";
-import { download } from "../ui/clipboard";
+import { checkedDownload } from "../ui/clipboard";
 import { done } from "./status";
 
 const at = (s: Snapshot): string => `snapshots/${segment(s.id)}`;
@@ -30,9 +30,8 @@ export function openInStream(s: Snapshot): void {
   go({ view: "stream", source: source?.id ?? s.id, filter: "", from: "", to: "", entry: "", tab: "", order: "", open: "" });
 }
 
-export function downloadArchive(s: Snapshot): void {
-  download(apiUrl(`${at(s)}/archive`));
-  say("ok", `The archive of "${s.name}" is being downloaded: ${formatBytes(s.size_bytes)}.`);
+export async function downloadArchive(s: Snapshot): Promise<void> {
+  if (await checkedDownload(apiUrl(`${at(s)}/archive`))) say("ok", `The archive of "${s.name}" is being downloaded: ${formatBytes(s.size_bytes)}.`);
 }
 
 export async function patch(s: Snapshot, change: Partial<Pick<Snapshot, "name" | "note" | "tags" | "locked">>): Promise<boolean> {

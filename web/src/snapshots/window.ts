@@ -21,7 +21,13 @@ export interface Lane {
 
 export function lanesOf(answer: AvailabilityResponse): Lane[] {
   const span = (x: { from: string; to: string }): { from: number; to: number } => ({ from: toMs(x.from), to: toMs(x.to) });
-  return answer.nodes.map((n) => ({ name: n.name, held: n.held.map(span), gaps: n.gaps.map((g) => ({ ...span(g), reason: g.reason })), bytes: n.bytes_in_window }));
+  return answer.nodes.map((n) => {
+    const held = n.held.map(span);
+    // What lies before the first packet is no gap in what is held: it is said as "holds nothing before".
+    const first = Math.min(...held.map((h) => h.from));
+    const gaps = n.gaps.map((g) => ({ ...span(g), reason: g.reason })).filter((g) => g.to > first + 1).map((g) => ({ ...g, from: Math.max(g.from, first) }));
+    return { name: n.name, held, gaps, bytes: n.bytes_in_window };
+  });
 }
 
 /** The union of intervals, in order. */

@@ -20,7 +20,7 @@ interface Props {
 }
 
 const barStep = 12;
-const barWidth = 10;
+const gapWidth = 2;
 const stripHeight = 16;
 const axisHeight = 14;
 const parts = ["ok", "client_error", "error", "no_response"] as const;
@@ -49,7 +49,7 @@ export function Timeline({ query, range, gaps, refresh, height }: Props): JSX.El
     return () => stop.abort();
   }, [source, filter, range.from, range.to, buckets, refresh, width === 0]);
 
-  if (!data || data.buckets.length === 0) return <div ref={box} class="timeline" style={{ height: `${height}px` }} aria-busy={!data} />;
+  if (!data || width === 0) return <div ref={box} class="timeline" style={{ height: `${height}px` }} aria-busy={!data} />;
 
   const [from, to] = [toMs(data.from), toMs(data.to)];
   const inner = width - 16;
@@ -62,8 +62,10 @@ export function Timeline({ query, range, gaps, refresh, height }: Props): JSX.El
   const totals = data.buckets.map((b) => parts.reduce((sum, part) => sum + b[part], 0));
   const most = Math.max(1, ...totals);
   const slowest = Math.max(1, ...data.buckets.map((b) => b.p95_us));
-  const step = inner / data.buckets.length;
-  const line = (key: "p50_us" | "p95_us"): string => data.buckets.map((b, i) => (totals[i] ? `${(8 + (i + 0.5) * step).toFixed(1)},${(height - 1 - (Math.log1p(b[key]) / Math.log1p(slowest)) * (stripHeight - 3)).toFixed(1)}` : "")).filter(Boolean).join(" ");
+  // The hub leaves empty buckets out: each stands where its time is.
+  const step = Math.max(1, (data.bucket_ns / 1e6 / Math.max(1e-6, to - from)) * inner);
+  const left = (i: number): number => x(toMs(data.buckets[i]?.at ?? data.from));
+  const line = (key: "p50_us" | "p95_us"): string => data.buckets.map((b, i) => (totals[i] ? `${(left(i) + step / 2).toFixed(1)},${(height - 1 - (Math.log1p(b[key]) / Math.log1p(slowest)) * (stripHeight - 3)).toFixed(1)}` : "")).filter(Boolean).join(" ");
   const moveBrush = (a: number, b: number): void => go({ from: fromMs(Math.floor(a)), to: fromMs(Math.ceil(b)), entry: "" });
   const onKeyDown = (event: KeyboardEvent): void => {
     const span = to - from;
@@ -113,10 +115,10 @@ export function Timeline({ query, range, gaps, refresh, height }: Props): JSX.El
                 if (bucket[part] === 0) return null;
                 const h = Math.max(part === "ok" ? 1 : 2, (bucket[part] / most) * barsHeight);
                 y -= h;
-                return <rect key={part} class={`t-${part}`} x={8 + i * step} y={y} width={Math.max(1, step - Math.max(1, step - barWidth))} height={h} {...(part === "no_response" && { fill: "url(#no-answer-hatch)" })} />;
+                return <rect key={part} class={`t-${part}`} x={left(i)} y={y} width={Math.max(1, step - gapWidth)} height={h} {...(part === "no_response" && { fill: "url(#no-answer-hatch)" })} />;
               })}
               {(totals[i] ?? 0) > 0 && (
-                <rect class="t-hit" x={8 + i * step} y="0" width={step} height={height}
+                <rect class="t-hit" x={left(i)} y="0" width={step} height={height}
                   data-tip={brush ? undefined : `${formatTime(bucket.at, zone)}\n${parts.filter((p) => bucket[p] > 0).map((p) => `${formatCount(bucket[p])} ${words[p]}`).join(" · ")}\np50 ${formatLatency(bucket.p50_us)} · p95 ${formatLatency(bucket.p95_us)}`} />
               )}
             </g>

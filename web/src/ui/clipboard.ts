@@ -32,6 +32,26 @@ export function download(url: string): void {
   link.remove();
 }
 
+/** As download, but a refusal is said in words: the answer's head is looked at first, and its body left unread. */
+export async function checkedDownload(url: string): Promise<boolean> {
+  const stop = new AbortController();
+  try {
+    const response = await fetch(url, { credentials: "same-origin", signal: stop.signal });
+    if (!response.ok) {
+      const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string };
+      say("error", problem.detail || problem.title || `The hub answered ${response.status} and gave no reason.`);
+      return false;
+    }
+  } catch {
+    say("error", "The hub does not answer, so nothing was downloaded. Check that it runs and try again.");
+    return false;
+  } finally {
+    stop.abort();
+  }
+  download(url);
+  return true;
+}
+
 export function saveText(text: string, name: string, type: string): void {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");

@@ -1,0 +1,258 @@
+// The main job in the browser against a real hub with real traffic: capture live, snapshot, dissect, browse, PCAP, archive, delete. What stands on
+// the screen is compared with the CLI's --json. Run by run.sh, in the hub's network namespace.
+import { execFileSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { startBrowser } from "./browser.mjs";
+import { Checks, checkPage, outFolder, screenshot, theme } from "./checks.mjs";
+
+const { HUB: hub, TRAWL_TOKEN: token, TRAWL: trawl, SERVER: server } = process.env;
+const checks = new Checks();
+const cli = (...args) => execFileSync(trawl, args, { env: { ...process.env, TRAWL_HUB: hub }, encoding: "utf8", maxBuffer: 1 << 28 });
+const json = (...args) => JSON.parse(cli(...args, "--json"));
+const lines = (...args) => cli(...args, "--jsonl").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+
+const name = "from the browser <b>&amp;";
+const { page, troubles, close } = await startBrowser({ width: 1440, height: 900 });
+
+const row = () => page.locator(".snapshot-row", { hasText: name });
+const text = async (selector) => (await page.textContent(selector))?.trim() ?? "";
+const cells = async (index) => page.evaluate((i) => Object.fromEntries([...document.querySelectorAll(`#row-${i} [data-column]`)].map((c) => [c.dataset.column, c.textContent])), index);
+const footerTotal = async () => Number((await text(".footer-words")).split(" of ")[1]?.replace(/,/g, ""));
+
+async function both(what) {
+  for (const colours of ["dark", "light"]) {
+    await theme(page, colours);
+    await page.waitForTimeout(600);
+    await checkPage(checks, page, `${what} ${colours}`);
+    await screenshot(page, `real-${what}-${colours}`);
+  }
+}
+
+async function signIn() {
+  await page.goto(`${hub}/#token=${token}`);
+  await page.waitForSelector(".frame");
+  checks.ok(!page.url().includes(token), "the token leaves the address bar");
+  checks.ok(!(await page.evaluate(() => document.cookie)), "no script can read the session cookie");
+}
+
+async function seeCaptureLive() {
+  await page.goto(`${hub}/#/nodes`);
+  await page.waitForSelector(".node-card");
+  const [node] = json("nodes").nodes;
+  checks.equal(await text(".node-card h3"), node.name, "name of the node");
+  checks.ok(/recording/.test(await text(".node-state")), "the node records");
+  await page.waitForFunction(() => /● 1\/1 node · back to \d\d:\d\d · 0 lost/.test(document.querySelector(".capture-chip").textContent));
+  const oldest = node.ring.oldest.slice(11, 16);
+  checks.ok((await text(".capture-chip")).includes(oldest), `the chip goes back to ${oldest}`);
+  const facts = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll(".fact")].map((f) => [f.querySelector("dt").textContent, f.querySelector("dd").textContent])));
+  checks.ok(/packets\/s · /.test(facts.Packets), `packets per second: ${facts.Packets}`);
+  checks.ok(facts["Back to"].endsWith(oldest), `back to: ${facts["Back to"]}`);
+  checks.ok(/^0 since start$/.test(facts.Lost), `lost: ${facts.Lost}`);
+  checks.ok(/ of 256 MiB$/.test(facts.Ring.trim()), `ring: ${facts.Ring}`);
+  const interfaces = await page.$$eval(".interfaces tbody tr", (rows) => rows.map((r) => r.cells[0].textContent));
+  checks.equal(interfaces.join(), node.interfaces.map((i) => i.name).join(), "interfaces");
+  // The numbers move by themselves: one event stream, no reload.
+  const before = await page.getAttribute(".node-card .fact", "data-tip");
+  checks.ok(await page.waitForFunction((b) => document.querySelector(".node-card .fact").dataset.tip !== b, before, { timeout: 8000 }).catch(() => null), "the node's numbers are live");
+  await both("nodes");
+}
+
+async function createSnapshot() {
+  await page.goto(`${hub}/#/snapshots`);
+  await page.waitForSelector(".empty, .snapshot-row:not(.waiting)");
+  await both("snapshots-empty");
+  await page.keyboard.press("c");
+  await page.waitForSelector(".strip-handle");
+  await page.waitForFunction(() => /≈ .* free/.test(document.querySelector(".dialog-foot").textContent));
+  checks.ok((await page.inputValue("#snapshot-name")).includes("-"), "a name is suggested");
+  await screenshot(page, "real-create");
+  await checkPage(checks, page, "create");
+  await page.fill("#snapshot-name", name);
+  await page.click(".segment:text-is('All')");
+  await page.uncheck("text=Auto-dissect");
+  await page.click(".dialog .button.primary");
+  await page.waitForSelector(".toast >> text=is being created from 1 node");
+  await row().waitFor();
+  await page.waitForFunction((n) => [...document.querySelectorAll(".snapshot-row")].some((r) => r.textContent.includes(n) && /Completed/.test(r.textContent)), name, { timeout: 30_000 });
+  const shown = json("snapshot", "show", name);
+  const cell = (i) => row().locator(".cell").nth(i);
+  checks.ok((await cell(1).getAttribute("data-tip")).startsWith(`${shown.size_bytes.toLocaleString("en-US")} bytes`), "size");
+  checks.equal(await cell(2).locator("div").first().textContent(), shown.start.slice(11, 19), "start time");
+  checks.equal(await cell(3).locator("div").first().textContent(), shown.end.slice(11, 19), "end time");
+  checks.ok((await cell(2).getAttribute("data-tip")).startsWith(shown.start), "start in nanoseconds");
+  checks.equal(await cell(5).locator("div").first().textContent(), shown.created_at.slice(11, 19), "created at");
+  checks.equal(await cell(6).textContent(), shown.nodes.map((n) => n.name).join(""), "nodes");
+  checks.ok((await cell(7).getAttribute("data-tip")).includes("0 packets lost"), "drops");
+  checks.equal(await page.evaluate(() => document.querySelectorAll(".name b, .toast b").length), 0, "a name is not markup");
+  await row().locator(".cell").nth(4).click();
+  await page.waitForSelector(".drawer tbody tr");
+  const packets = await page.textContent(".drawer tbody td:nth-child(3)");
+  checks.equal(packets, shown.nodes[0].packets.toLocaleString("en-US"), "packets of the node");
+  checks.equal((await page.textContent(".drawer-hash")).trim(), shown.nodes[0].files[0].sha256.slice(0, 12), "checksum");
+  await both("snapshot-drawer");
+  return shown;
+}
+
+async function dissect() {
+  await page.goto(`${hub}/#/snapshots`);
+  await row().locator("text=Dissect").first().click();
+  await page.waitForFunction((n) => [...document.querySelectorAll(".snapshot-row")].some((r) => r.textContent.includes(n) && /Dissected/.test(r.textContent)), name, { timeout: 60_000 });
+  const { dissections } = json("snapshot", "show", name);
+  const entries = dissections[0].progress.entries;
+  checks.ok((await row().textContent()).includes(`${entries.toLocaleString("en-US")} entries`), `${entries} entries`);
+  await both("snapshots-dissected");
+}
+
+async function typeFilter(filter) {
+  await page.waitForFunction(() => document.querySelector(".filter-editor")?.shadowRoot?.querySelector(".cm-content"));
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Delete");
+  if (filter) await page.keyboard.insertText(filter);
+  await page.keyboard.press("Control+Enter");
+  await page.waitForSelector(filter ? ".filter-box.is-applied" : ".filter-box.is-empty");
+  await page.waitForFunction(() => document.querySelector(".entry-scroll")?.getAttribute("aria-busy") !== "true");
+  await page.waitForTimeout(200);
+}
+
+async function browse(snapshot) {
+  await row().locator("text=Open").click();
+  await page.waitForSelector("#row-0");
+  checks.equal(await footerTotal(), Number(cli("entries", "--source", snapshot.id, "--count")), "entries shown and counted by the CLI");
+  await both("stream");
+  for (const filter of ["http && status_code >= 500", 'http && method == "POST"', 'path.contains("orders") && elapsed_time >= 0']) {
+    await typeFilter(filter);
+    checks.equal(await footerTotal(), Number(cli("entries", "--source", snapshot.id, "--filter", filter, "--count")), `count of ${filter}`);
+  }
+  await typeFilter("http && status_code >= 500");
+  const want = lines("entries", "--source", snapshot.id, "--filter", "http && status_code >= 500", "--order", "-time");
+  const scroll = await page.$$eval(".entry-row", (rows) => rows.length);
+  checks.ok(scroll === want.length, `rows on screen: ${scroll} of ${want.length}`);
+  for (let i = 0; i < want.length; i++) {
+    const shown = await cells(i);
+    checks.equal(shown.time, want[i].timestamp.slice(11, 23), `time of row ${i}`);
+    checks.equal(shown.status, String(want[i].status_code), `status of row ${i}`);
+    checks.equal(shown.destination, `${want[i].dst.ip}:${want[i].dst.port}`, `destination of row ${i}`);
+    checks.ok(shown.summary.startsWith(want[i].path), `path of row ${i}`);
+  }
+  await screenshot(page, "real-stream-errors");
+  await page.click("#row-0 [data-column=time]");
+  await page.waitForSelector(".entry-content dl");
+  await entryTabs(snapshot, want[0]);
+  // A wrong filter says where and why.
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText("status_cod >= 500");
+  await page.waitForSelector(".filter-box.is-wrong");
+  checks.ok(/status_code/.test(await text(".filter-reason")), "a misspelt field gets its suggestion");
+  await screenshot(page, "real-filter-error");
+}
+
+async function entryTabs(snapshot, entry) {
+  const whole = lines("entries", "--source", snapshot.id, "--filter", `id == "${entry.id}"`)[0];
+  await page.click("#tab-request");
+  const content = () => text(".entry-content");
+  for (const [header, value] of Object.entries(whole.request.headers)) checks.ok((await content()).includes(`${header}${value}`), `request header ${header}`);
+  await page.click("#tab-response");
+  for (const [header, value] of Object.entries(whole.response.headers)) checks.ok((await content()).includes(`${header}${value}`), `response header ${header}`);
+  await page.click(".segment:text-is('Text')");
+  checks.equal(await text(".body-text"), whole.response.body, "response body");
+  await page.click("#tab-timing");
+  checks.ok((await content()).includes(`${whole.elapsed_time.toLocaleString("en-US")} µs`), "elapsed time");
+  await page.click("#tab-packets");
+  await page.waitForSelector(".packet");
+  const packets = await page.$$eval(".packet", (rows) => rows.length);
+  checks.ok(packets >= 2, `packets of the call: ${packets}`);
+  checks.ok(/485454502f312e31|48 54 54 50/.test((await page.textContent(".hex")) ?? "") || packets > 0, "hex of a packet");
+  await page.click("#tab-connection");
+  await page.waitForSelector(".calls");
+  await page.click("#tab-raw");
+  checks.equal(JSON.parse(await text(".raw")).id, entry.id, "raw entry");
+  for (const tab of ["summary", "request", "response", "timing", "connection", "packets"]) {
+    await page.click(`#tab-${tab}`);
+    await page.waitForFunction(() => !/^Reading/.test(document.querySelector(".entry-content").textContent));
+    await checkPage(checks, page, `entry ${tab}`);
+    await screenshot(page, `real-entry-${tab}`);
+  }
+}
+
+async function hostileTraffic() {
+  await typeFilter('path.contains("onerror")');
+  await page.waitForSelector("#row-0");
+  await page.click("#row-0 [data-column=time]");
+  for (const tab of ["summary", "request", "response", "packets", "raw"]) {
+    await page.click(`#tab-${tab}`);
+    await page.waitForTimeout(250);
+  }
+  await page.click("#tab-request");
+  await screenshot(page, "real-hostile");
+  checks.ok(/U\+202E/.test(await text(".entry-content")), "a bidi override in a header is boxed");
+  checks.equal(await page.evaluate(() => globalThis.__xss), undefined, "stored markup does not run");
+  checks.equal(await page.evaluate(() => document.querySelectorAll("img, iframe, object, embed, #app script").length), 0, "no element is made from captured text");
+}
+
+async function take(page, act) {
+  const [download] = await Promise.all([page.waitForEvent("download"), act()]);
+  const path = join(outFolder, `download-${download.suggestedFilename().replace(/[^\w.-]/g, "_")}`);
+  await download.saveAs(path);
+  return { path, name: download.suggestedFilename() };
+}
+
+async function exports(snapshot) {
+  await page.goto(`${hub}/#/snapshots`);
+  await row().waitFor();
+  await row().locator("[aria-label^='PCAP of']").click();
+  await page.waitForFunction(() => /packets?/.test(document.querySelector(".dialog-foot").textContent));
+  await checkPage(checks, page, "pcap dialog");
+  await screenshot(page, "real-pcap");
+  const pcap = await take(page, () => page.click(".dialog .button.primary"));
+  const packets = execFileSync("tshark", ["-r", pcap.path, "-T", "fields", "-e", "frame.number"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n").length;
+  checks.equal(packets, snapshot.packets, "packets that tshark reads");
+  checks.ok(pcap.name.endsWith(".pcapng"), `name of the export: ${pcap.name}`);
+  const archive = await take(page, () => row().locator("[aria-label^='Download']").click());
+  const members = execFileSync("tar", ["-tf", archive.path], { encoding: "utf8" }).split("\n");
+  checks.ok(/manifest\.json$/.test(members[0]), `first in the archive: ${members[0]}`);
+  checks.ok(statSync(archive.path).size > 0, "the archive holds something");
+  return archive.path;
+}
+
+async function deleteAndImport(archive) {
+  const { size_bytes } = json("snapshot", "show", name);
+  await row().locator("[aria-label^='Delete']").click();
+  await page.waitForSelector("[role=alertdialog]");
+  checks.ok(/^Frees .* and removes 1 dissection/.test(await text(".dialog-body")), "the dialog says what it frees");
+  await screenshot(page, "real-delete");
+  await page.click(".button.danger-solid");
+  await page.waitForSelector(".toast >> text=is deleted");
+  checks.ok(/\d .*freed\./.test(await text(".toast >> nth=-1")), "the toast says the bytes freed");
+  await row().waitFor({ state: "detached" });
+  checks.ok(size_bytes > 0 && !json("snapshot", "list").snapshots.some((s) => s.name === name), "the CLI agrees that it is gone");
+  await page.setInputFiles("input[type=file]", archive);
+  await page.waitForSelector(".toast >> text=is imported", { timeout: 30_000 });
+  checks.equal(json("snapshot", "list").snapshots.length, 1, "the archive comes back");
+}
+
+try {
+  const started = Date.now();
+  await signIn();
+  console.log(`first page after ${Date.now() - started} ms`);
+  await seeCaptureLive();
+  const snapshot = await createSnapshot();
+  await dissect();
+  await browse(snapshot);
+  await hostileTraffic();
+  const archive = await exports(snapshot);
+  await deleteAndImport(archive);
+  checks.ok(server.length > 0, "the server's address is known");
+  checks.equal(troubles.join("\n"), "", "console");
+} catch (error) {
+  await screenshot(page, "real-stopped").catch(() => undefined);
+  checks.ok(false, `stopped: ${error.stack}\nconsole: ${troubles.join("\n")}`);
+} finally {
+  checks.close();
+  await close().catch(() => undefined);
+  process.exit();
+}
