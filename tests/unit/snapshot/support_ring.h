@@ -46,7 +46,7 @@ size_t read_packets(const char *path, void (*each)(void *ctx, const struct packe
 /* The number that packet i of the fake ring carries. */
 uint64_t packet_number(const struct packet *packet);
 
-/* A folder of the test's own below $TMPDIR or /tmp, removed with remove_folder. */
+/* A folder of the test's own, removed with remove_folder. */
 char *make_folder(char path[512]);
 void remove_folder(const char *path);
 /* Runs a program, its standard output into out: the exit code. */
