@@ -329,6 +329,7 @@ int dissect_run(const struct dissect_run_options *options, const struct dissect_
         r = atomic_load(&run->error);
     if (r == 0) {
         sum_up(run);
+        run->stats.entries = 0; /* until here: those found; from here: those handed over */
         r = sorter_finish(run->sorter, give, run, reterr);
         *ret_statistics = run->stats;
     }

@@ -40,6 +40,8 @@ note "export: $packets packets from $first"
 
 t snapshot dissect "$snapshot" --wait || fail "dissect"
 equal "$(show | jq -r .status)" Dissected "status"
+equal "$(show | jq '.dissections[0].progress.entries')" "$(t entries --source "$snapshot" --count)" "entries by the progress and by the store"
+equal "$(show | jq '[.dissections[0].progress.per_protocol[]] | add')" "$(show | jq '.dissections[0].progress.entries')" "entries per protocol"
 # Every request that nginx logged is an entry, with its status; requests it never answered (444) are entries without one.
 logged=$(grep -vc '^444 ' "$work/nginx.log")
 total=$(t entries --source "$snapshot" --filter 'http && status_code > 0' --count)
