@@ -6,7 +6,7 @@ trawl=${TRAWL_ASAN:-build/asan/trawl}
 [ -x "$trawl" ] || trawl=build/release/trawl
 make_page() {
   printf '# Variables of the display filter\n\nMade from the field table (`trawl filter fields`). Absent variables have the zero of their type.\n\n| Variable | Type | Protocol | What | Example |\n|---|---|---|---|---|\n'
-  "$trawl" filter fields --json | jq -r '(.fields // .)[] | "| `\(.name)` | \(.type) | \(.protocol) | \(.doc) | `\(.example | gsub("\\|"; "\\|"))` |"'
+  "$trawl" filter fields --json | jq -r '(if type == "array" then . else .fields end)[] | "| `\(.name)` | \(.type) | \(.protocol) | \(.doc) | `\(.example | gsub("\\|"; "\\|"))` |"'
 }
 [ "${1:-}" = --write ] && { make_page >docs/fields.md; exit; }
 make_page | diff - docs/fields.md >/tmp/fields.diff.$$ || { head -20 /tmp/fields.diff.$$; rm -f /tmp/fields.diff.$$; echo "docs/fields.md is stale"; exit 1; }
