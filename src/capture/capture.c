@@ -111,17 +111,26 @@ static int attach_all(struct capture *capture)
     return r;
 }
 
+/* The program for Ethernet has been compiled: what fails here does not apply (capture_filter.h). */
+static int compile_one(uint16_t link_type, const char *expression, struct bpf **ret_bpf)
+{
+    int r = bpf_compile(link_type, 0, expression, ret_bpf, NULL);
+    return r == -EINVAL ? 0 : r;
+}
+
 static int compile_after(struct capture *capture, struct error *reterr)
 {
     if (!capture->filter[0])
         return 0;
-    int r = bpf_compile(CAPTURE_LINK_SLL2, 0, capture->filter, &capture->after_sll2, reterr);
-    if (r == 0 && capture->tags)
+    int r = 0;
+    if (capture->tags)
         r = bpf_compile(CAPTURE_LINK_ETHERNET, 0, capture->filter, &capture->after_ethernet,
                         reterr);
     if (r == 0 && capture->tags)
-        r = bpf_compile(CAPTURE_LINK_RAW, 0, capture->filter, &capture->after_raw, reterr);
-    return r;
+        r = compile_one(CAPTURE_LINK_RAW, capture->filter, &capture->after_raw);
+    if (r == 0)
+        r = compile_one(CAPTURE_LINK_SLL2, capture->filter, &capture->after_sll2);
+    return r == -ENOMEM ? error_set(reterr, r, "no memory for the filter") : r;
 }
 
 int capture_set_excludes(struct capture *capture, const struct capture_exclude *excludes,
@@ -299,9 +308,9 @@ int capture_open(const struct capture_options *options, struct capture **ret_cap
         r = error_set(reterr, -ENOMEM, "no memory");
     capture->tags = capture_filter_needs_tags(options->filter);
     if (r == 0)
-        r = compile_after(capture, reterr);
-    if (r == 0)
         r = capture_set_excludes(capture, options->excludes, options->exclude_count, reterr);
+    if (r == 0)
+        r = compile_after(capture, reterr);
     if (r == 0)
         r = open_sockets(capture, options, reterr);
     if (r == 0)

@@ -204,6 +204,10 @@ static int user_program(struct assembler *a, const struct capture_filter_spec *s
     }
     struct bpf *bpf;
     int r = bpf_compile(link_type, spec->snaplen_bytes, spec->expression, &bpf, reterr);
+    if (r == -EINVAL && link_type != CAPTURE_LINK_ETHERNET) {
+        emit(a, BPF_RET | BPF_K, spec->snaplen_bytes, 0, 0);
+        return 0;
+    }
     if (r < 0)
         return r;
     size_t count;

@@ -30,7 +30,9 @@ struct capture_program {
     size_t count;
 };
 
-/* -EINVAL (expression), -E2BIG (more than the kernel takes), -ENOMEM. */
+/* An expression that is good for Ethernet but speaks of what another link layer does not have
+ * ("vlan" on raw IP) does not apply there: such packets are recorded, because what is not recorded
+ * is gone. -EINVAL (expression), -E2BIG (more than the kernel takes), -ENOMEM. */
 int capture_filter_build(const struct capture_filter_spec *spec,
                          struct capture_program *ret_program, struct error *reterr);
 

@@ -19,10 +19,10 @@ stop_recording() {
 # everything sent so far is published
 settle() { sleep 1; }
 packets() { # tshark filter, over all segments
-  local f n total=0
+  local f total=0
   for f in "$data"/ring/*.pcapng; do
-    n=$(tshark -n -r "$f" -Y "$1" 2>/dev/null | wc -l)
-    total=$((total + n))
+    tshark -n -r "$f" -Y "$1" >"$work/matches" 2>"$work/complaint" || fail "tshark -r $f ended with $?: $(cat "$work/complaint")"
+    total=$((total + $(wc -l <"$work/matches")))
   done
   echo "$total"
 }
