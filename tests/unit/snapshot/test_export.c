@@ -25,10 +25,12 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    make_folder(f->dir);
-    snprintf(f->out, sizeof f->out, "%s/out", f->dir);
+    char dir[512];
+    make_folder(dir);
+    memcpy(f->dir, dir, sizeof dir);
+    snprintf(f->out, sizeof f->out, "%s/out", dir);
     for (int i = 0; i < 4; i++)
-        snprintf(f->paths[i], sizeof f->paths[i], "%s/in%d.pcapng", f->dir, i);
+        snprintf(f->paths[i], sizeof f->paths[i], "%s/in%d.pcapng", dir, i);
     *state = f;
     return 0;
 }
