@@ -49,23 +49,26 @@ __attribute__((constructor)) static void read_fault_plan(void)
                                             : FAULT_NONE;
 }
 
-static void log_call(const char *phase, const char *op)
+static void log_call(const char *phase, const char *op, const char *fate)
 {
     char line[128];
-    int n = snprintf(line, sizeof line, "%s %s\n", phase, op);
+    if (plan.log_fd < 0)
+        return;
+    int n = snprintf(line, sizeof line, "%s %s %d%s\n", phase, op, (int)getpid(), fate);
     if (write(plan.log_fd, line, (size_t)n) < 0)
         return;
 }
 
 static int fault(const char *phase, const char *op, bool writes)
 {
-    if (plan.log_fd >= 0)
-        log_call(phase, op);
+    log_call(phase, op, "");
     if (plan.kind == FAULT_NONE || (plan.phase[0] && strcmp(plan.phase, phase) != 0))
         return 0;
     long call = ++calls_seen;
-    if (plan.kind == FAULT_KILL && call == plan.at)
+    if (plan.kind == FAULT_KILL && call == plan.at) {
+        log_call(phase, op, " killed");
         raise(SIGKILL); /* unlike kill(), allowed in a job */
+    }
     if (plan.kind == FAULT_FAIL && call == plan.at)
         return -plan.error;
     return plan.kind == FAULT_FULL && call >= plan.at && writes ? -ENOSPC : 0;

@@ -1,11 +1,11 @@
 /* System calls that change what is on disk, in one place, so that tests can break any of them.
  * Every call names its phase ("ring-segment", "snapshot-manifest", …). In builds with TRAWL_FAULTS
- * the environment decides: TRAWL_FAULT_LOG=FILE            appends a line "phase op" for each call
- * (O_APPEND; for drawing kill points) TRAWL_FAULT=kill:N[:phase]      SIGKILL to itself before the
- * N-th call (of that phase, counted from 1, per process) TRAWL_FAULT=fail:N[:phase[:E]]  the N-th
- * call fails with errno E (a number, default 28 = ENOSPC) TRAWL_FAULT=full:N[:phase]      from the
- * N-th call on every write fails with ENOSPC All return 0 or a count ≥ 0, else a negative errno;
- * EINTR is retried. Thread: any. */
+ * the environment decides: TRAWL_FAULT_LOG=FILE            appends a line "phase op pid" for each
+ * call and "phase op pid killed" before a SIGKILL (for drawing kill points)
+ * TRAWL_FAULT=kill:N[:phase]      SIGKILL to itself before the N-th call (of that phase, counted
+ * from 1, per process) TRAWL_FAULT=fail:N[:phase[:E]]  the N-th call fails with errno E (a number,
+ * default 28 = ENOSPC) TRAWL_FAULT=full:N[:phase]      from the N-th call on every write fails with
+ * ENOSPC All return 0 or a count ≥ 0, else a negative errno; EINTR is retried. Thread: any. */
 #ifndef TRAWL_BASE_IO_H
 #define TRAWL_BASE_IO_H
 

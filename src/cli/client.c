@@ -283,6 +283,21 @@ void client_query(struct buf *out, const char *name, const char *value)
     client_escape(out, value);
 }
 
+json_t *client_string(const char *text)
+{
+    struct slice s = slice_str(text);
+    struct buf clean;
+    buf_init(&clean, 3 * s.len + 4);
+    for (size_t pos = 0; pos < s.len;) {
+        uint8_t bytes[4];
+        size_t n = text_put_code_point(text_next_code_point(s, &pos), bytes);
+        buf_append(&clean, bytes, n);
+    }
+    json_t *string = buf_failed(&clean) ? NULL : json_stringn((const char *)clean.data, clean.len);
+    buf_done(&clean);
+    return string ? string : json_string("");
+}
+
 bool client_time(const char *command, const char *option, const char *text, char out[40])
 {
     int64_t ns;

@@ -55,6 +55,10 @@ json_t *client_json(struct client *client, const char *method, const char *path,
 /* Without a message: the status, or a negative errno. */
 int client_try(struct client *client, const char *method, const char *path, struct buf *out);
 
+/* What a person typed as a JSON string; bytes that are no UTF-8 become U+FFFD, so that the hub
+ * refuses them where they stand. Owned; NULL without memory. */
+json_t *client_string(const char *text);
+
 /* Streams an answer into a file (written beside it and renamed when whole) or, output NULL, to
  * standard output, which must not be a terminal. The exit code. */
 int client_download(struct client *client, const char *method, const char *path, const char *body,

@@ -80,10 +80,10 @@ static json_t *make_question(const struct entries_flags *f, const char *default_
         json_decref(q);
         return NULL;
     }
-    (void)json_object_set_new(q, "source", json_string(f->source));
-    (void)json_object_set_new(q, "order", json_string(f->order ? f->order : default_order));
+    (void)json_object_set_new(q, "source", client_string(f->source));
+    (void)json_object_set_new(q, "order", client_string(f->order ? f->order : default_order));
     if (f->filter)
-        (void)json_object_set_new(q, "filter", json_string(f->filter));
+        (void)json_object_set_new(q, "filter", client_string(f->filter));
     if (f->from)
         (void)json_object_set_new(q, "from", json_string(from));
     if (f->to)

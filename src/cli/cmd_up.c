@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/record_flags.h"
 #include "config/options.h"
 #include "hub/data_dir.h"
 #include "hub/supervisor.h"
@@ -186,6 +187,24 @@ static void warn_without_capability(const struct up_flags *flags)
               stderr);
 }
 
+static int check_flags(const struct up_flags *f, struct error *reterr)
+{
+    char shown[60];
+    uint64_t bytes;
+    struct record_flags record = {.node = f->node,
+                                  .bpf = f->bpf,
+                                  .snaplen = f->snaplen,
+                                  .ring_size = f->ring_size,
+                                  .segment_size = f->segment_size,
+                                  .buffer = f->buffer,
+                                  .interfaces = &f->interfaces,
+                                  .excluded = &f->excluded};
+    if (f->quota && text_parse_size(f->quota, &bytes) < 0)
+        return error_set(reterr, -EINVAL, "--quota takes a size like 50GiB, not \"%s\".",
+                         text_escape(slice_str(f->quota), shown, sizeof shown));
+    return record_flags_check(&record, reterr);
+}
+
 static int run_up(const struct up_flags *flags)
 {
     char data[DATA_DIR_PATH_SIZE], token_file[DATA_DIR_PATH_SIZE + 20], url[200];
@@ -200,6 +219,8 @@ static int run_up(const struct up_flags *flags)
                         "\"%.60s\" is not an address to listen on; write it as "
                         "127.0.0.1:8899.",
                         flags->listen);
+    if (check_flags(flags, &err) < 0)
+        return cli_fail_error("up", 2, &err);
     (void)umask(077);
     if (data_dir_choose(flags->data, data, &err) < 0 ||
         data_dir_take(data, "trawl up", &lock_fd, &owner, &err) < 0 ||

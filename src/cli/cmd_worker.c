@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/record_flags.h"
 #include "config/options.h"
 #include "worker/worker_protocol.h"
 #include "worker/worker_supervisor.h"
@@ -161,10 +162,16 @@ static int supervise(struct worker_flags *flags)
     const char *arguments[96];
     struct error error;
     default_name(name);
-    if (flags->node && !worker_name_valid(flags->node))
-        return cli_fail(
-            "worker", 2,
-            "a node's name is 1 to 253 letters, digits, dots, dashes and underscores and begins with a letter or digit.");
+    struct record_flags record = {.node = flags->node,
+                                  .bpf = flags->bpf,
+                                  .snaplen = flags->snaplen,
+                                  .ring_size = flags->ring_size,
+                                  .segment_size = flags->segment_size,
+                                  .buffer = flags->buffer,
+                                  .interfaces = &flags->interfaces,
+                                  .excluded = &flags->excluded};
+    if (record_flags_check(&record, &error) < 0)
+        return cli_fail_error("worker", 2, &error);
     if (flags->hub && exclude_hub(flags->hub, &flags->excluded) < 0)
         return cli_fail("worker", 1, "out of memory.");
     capturer_arguments(flags, arguments, sizeof arguments / sizeof *arguments);

@@ -105,7 +105,7 @@ static json_t *make_body(const char *name, const struct create_flags *f)
     }
     (void)json_object_set_new(body, "name", text);
     if (f->bpf)
-        (void)json_object_set_new(body, "filter", json_string(f->bpf));
+        (void)json_object_set_new(body, "filter", client_string(f->bpf));
     if (f->dissect)
         (void)json_object_set_new(body, "auto_dissect", json_true());
     if (f->whole)
@@ -113,7 +113,7 @@ static json_t *make_body(const char *name, const struct create_flags *f)
     if (f->nodes.count) {
         json_t *nodes = json_array();
         for (size_t i = 0; i < f->nodes.count; i++)
-            (void)json_array_append_new(nodes, json_string(f->nodes.items[i]));
+            (void)json_array_append_new(nodes, client_string(f->nodes.items[i]));
         (void)json_object_set_new(body, "nodes", nodes);
     }
     if (add_window(body, f))

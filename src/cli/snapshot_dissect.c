@@ -82,11 +82,11 @@ static int dissect(const struct dissect_flags *flags, const char *ref)
     if (!client)
         return 1;
     json_t *body = json_object();
-    (void)json_object_set_new(body, "name", json_string(flags->name));
+    (void)json_object_set_new(body, "name", client_string(flags->name));
     if (flags->protocols.count) {
         json_t *list = json_array();
         for (size_t i = 0; i < flags->protocols.count; i++)
-            (void)json_array_append_new(list, json_string(flags->protocols.items[i]));
+            (void)json_array_append_new(list, client_string(flags->protocols.items[i]));
         (void)json_object_set_new(body, "protocols", list);
     }
     struct buf path;

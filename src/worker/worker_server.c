@@ -20,6 +20,7 @@ static const char phase[] = "worker-state";
 enum {
     INSTANCE_BYTES = 16,
     TOKEN_BYTES = 32,
+    HUB_START_SECONDS = 5,
     POLL_NS = 100 * 1000 * 1000
 };
 
@@ -109,10 +110,11 @@ static void close_ring(struct worker *worker)
     free(worker->ring_dir);
 }
 
-/* Registers every five seconds; says once what is wrong, and once that it is mended. */
+/* Registers every five seconds; says once what is wrong, and once that it is mended. A hub that is
+ * started together with us may take its time, so nothing is said in the first seconds. */
 static void serve_until_stopped(struct worker *worker)
 {
-    int64_t next_ns = 0;
+    int64_t next_ns = 0, started_ns = clock_mono_ns();
     char last_error[sizeof((struct error *)0)->text] = "";
     bool was_registered = false;
     while (!*worker->options->stop) {
@@ -120,13 +122,14 @@ static void serve_until_stopped(struct worker *worker)
         if (worker->options->hub_url && now >= next_ns) {
             struct error error = {0};
             bool registered = worker_register(worker, &error) == 0;
-            if (!registered && strcmp(error.text, last_error) != 0)
+            bool patient = now - started_ns < HUB_START_SECONDS * NS_PER_S;
+            if (!registered && !patient && strcmp(error.text, last_error) != 0)
                 log_warn("worker", "not registered with the hub", "hub=%s reason=\"%s\"",
                          worker->options->hub_url, error.text);
             if (registered && !was_registered)
                 log_info("worker", "registered with the hub", "hub=%s name=%s",
                          worker->options->hub_url, worker->options->name);
-            snprintf(last_error, sizeof last_error, "%s", registered ? "" : error.text);
+            snprintf(last_error, sizeof last_error, "%s", registered || patient ? "" : error.text);
             was_registered = registered;
             /* A hub that is still starting is asked again soon. */
             next_ns = now + (registered ? WORKER_REGISTER_SECONDS * NS_PER_S : NS_PER_S / 2);

@@ -26,10 +26,7 @@ ip netns exec "$srv" python3 "$work/server.py" $srv_ip & started+=($!)
 # a steady trickle of calls, at most 10 minutes
 ip netns exec "$cli" bash -c "for i in \$(seq 12000); do curl -s -m 2 -o /dev/null http://$srv_ip:8080/call/\$i; sleep 0.05; done" & started+=($!)
 
-begin() { # environment for this start
-  [ -d "$work/data" ] && chmod -R a+rX "$work/data" 2>/dev/null
-  start_trawl --ring-size 32MiB
-}
+begin() { start_trawl --ring-size 32MiB; }
 kill_all() {
   # the supervisor first: its children must die with it
   kill -9 "$up_pid" 2>/dev/null
@@ -41,15 +38,22 @@ kill_all() {
   fail "children of trawl up outlived it: $(ip netns pids "$srv" | xargs -r ps -o pid=,args= -p)"
 }
 completed=()
+# check_promises [all]: every status; of the completed ones a few, or all, are read back whole.
 check_promises() {
-  local list id status
+  local list id status read_back
+  if [ "${1:-}" = all ]; then
+    read_back=$(printf '%s\n' "${completed[@]:-}")
+  else
+    read_back=$(printf '%s\n' "${completed[@]:-}" | shuf -n 2 --random-source=<(yes "$RANDOM"); printf '%s\n' "${completed[@]:-}" | tail -n 2)
+  fi
   wait_until 30 "no snapshot is left Pending or In Progress" settled
   list=$(t snapshot list --json) || fail "list after a crash"
   for id in "${completed[@]:-}"; do
     [ -n "$id" ] || continue
     status=$(jq -r --arg id "$id" '.snapshots[] | select(.id == $id) | .status' <<<"$list")
     case "$status" in Completed | Dissected) ;; *) fail "$id was Completed and is \"$status\"" ;; esac
-    t snapshot verify "$id" >/dev/null || fail "$id does not verify"
+    grep -qxF "$id" <<<"$read_back" || continue
+    t snapshot verify "$id" >"$work/verify.out" 2>&1 || fail "$id does not verify: $(cat "$work/verify.out")"
   done
   jq -e '[.snapshots[] | select(.status == "Failed" and (.status_detail // "") == "")] | length == 0' <<<"$list" >/dev/null || fail "a snapshot Failed without a reason"
   while read -r id; do completed+=("$id"); done < <(jq -r '.snapshots[] | select(.status == "Completed" or .status == "Dissected") | .id' <<<"$list" | grep -vxF "$(printf '%s\n' "${completed[@]:-none}")")
@@ -76,39 +80,87 @@ for round in $(seq "${ROUNDS:-20}"); do
   rounds[$phase]=$((rounds[$phase] + 1))
 done
 begin
-check_promises
-note "${#completed[@]} completed snapshots survived 20 kills: record ${rounds[record]}, snapshot ${rounds[snapshot]}, dissect ${rounds[dissect]}"
+check_promises all
+note "${#completed[@]} completed snapshots survived ${ROUNDS:-20} kills: record ${rounds[record]}, snapshot ${rounds[snapshot]}, dissect ${rounds[dissect]}"
 for phase in "${phases[@]}"; do [ "${rounds[$phase]}" -gt 0 ] || fail "no kill in phase $phase"; done
 stop_trawl
 
-# Every disk write has a phase: list them in one quiet run, then kill before drawn calls of each.
-export TRAWL_FAULT_LOG=$work/faults.log
-touch "$TRAWL_FAULT_LOG" && chmod 666 "$TRAWL_FAULT_LOG"
+# Every disk write has a phase: list them in two quiet runs, on this folder and on a new one, then kill before a drawn call of each.
+log=$work/faults.log
+new_log() { : >"$log" && chmod 666 "$log"; }
+# Most calls that one process makes, per phase ("count phase").
+per_phase() { awk '{n = ++c[$1 " " $3]; if (n > m[$1]) m[$1] = n} END {for (p in m) print m[p], p}' "$log" | sort -k2; }
+work_through() { # what makes the disk be written; with a fault planted any of it may fail, but must not hang
+  local new
+  new=$(limited snapshot create "fault" --last 20s --wait 2>/dev/null) || return 0
+  completed+=("$new")
+  limited snapshot dissect "$new" --wait >/dev/null 2>&1
+  limited snapshot rename "$new" "renamed" >/dev/null 2>&1
+  limited snapshot pcap "$new" -o "$work/kill.pcapng" >/dev/null 2>&1 && limited snapshot import "$work/kill.pcapng" >"$work/imported" 2>/dev/null &&
+    limited snapshot delete "$(head -n 1 "$work/imported")" >/dev/null 2>&1
+  limited hold >/dev/null 2>&1 && limited hold --release >/dev/null 2>&1
+}
+limited() { timeout 8 ip netns exec "$srv" env -u TRAWL_FAULT_LOG TRAWL_HUB="http://127.0.0.1:$port" TRAWL_TOKEN="$(cat "$work/data/token")" "$TRAWL" "$@"; }
+start_with_fault() { # number phase
+  TRAWL_FAULT=kill:$1:$2 TRAWL_FAULT_LOG=$log ip netns exec "$srv" "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" --ring-size 32MiB >>"$work/up.out" 2>>"$work/up.err" &
+  up_pid=$!
+  started+=("$up_pid")
+  for _ in $(seq 25); do
+    trawl_is_recording || ! kill -0 "$up_pid" 2>/dev/null || was_killed "$2" && break
+    sleep 0.1
+  done
+}
+was_killed() { grep -q "^$1 .* killed\$" "$log"; }
+
+export TRAWL_FAULT_LOG=$log
+new_log
 begin
-id=$(t snapshot create "count" --last 1m --wait) || fail "create"
-completed+=("$id")
-t snapshot dissect "$id" --wait >/dev/null || fail "dissect"
-t snapshot rename "$id" "counted" || fail "rename"
+work_through
 stop_trawl
+per_phase >"$work/phases"
+mv "$work/data" "$work/kept"
+new_log
+begin
+stop_trawl
+per_phase | while read -r count phase; do grep -q " $phase\$" "$work/phases" || echo "$count $phase"; done >"$work/first_phases"
 unset TRAWL_FAULT_LOG
-sort "$work/faults.log" | awk '{print $1}' | uniq -c >"$work/phases"
-cat "$work/phases"
+cat "$work/phases" "$work/first_phases"
 for wanted in ring-segment snapshot-state snapshot-manifest snapshot-data entries-part entries-block; do
   grep -q " $wanted\$" "$work/phases" || fail "no disk write in phase $wanted"
 done
+
+# On a folder of its own first start: what is there afterwards is good or absent.
+while read -r count phase; do
+  rm -rf "$work/data"
+  new_log
+  start_with_fault $((RANDOM % count + 1)) "$phase"
+  was_killed "$phase" || { kill_all; rm -rf "$work/data"; start_with_fault 1 "$phase"; }
+  was_killed "$phase" || fail "no kill in phase $phase of a first start"
+  kill_all
+  begin
+  kill_all
+done <"$work/first_phases"
+rm -rf "$work/data"
+mv "$work/kept" "$work/data"
+rm -f "$work/up.out"
+
 while read -r count phase; do
   n=$((RANDOM % count + 1))
-  export TRAWL_FAULT=kill:$n:$phase
-  ip netns exec "$srv" "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" --ring-size 32MiB >>"$work/up.out" 2>>"$work/up.err" &
-  up_pid=$!
-  started+=("$up_pid")
-  unset TRAWL_FAULT
-  for _ in $(seq 50); do trawl_is_recording && break; kill -0 "$up_pid" 2>/dev/null || break; sleep 0.1; done
-  new=$(t snapshot create "fault $phase $n" --last 1m --wait 2>/dev/null) && { completed+=("$new"); t snapshot dissect "$new" --wait >/dev/null 2>&1; t snapshot rename "$new" "renamed" >/dev/null 2>&1; }
-  kill_all
+  new_log
+  while :; do
+    start_with_fault "$n" "$phase"
+    was_killed "$phase" || work_through
+    kill_all
+    was_killed "$phase" && break
+    [ "$n" -gt 1 ] || fail "no kill in phase $phase"
+    n=$((n / 2))
+  done
   begin
   check_promises
   kill_all
-  note "killed before call $n of $count in $phase"
+  note "killed before call $n of $count in $phase ($(awk '$4 == "killed" {print $2; exit}' "$log"))"
 done <"$work/phases"
-echo "${#completed[@]} completed snapshots verified after kills in $(wc -l <"$work/phases") phases"
+begin
+check_promises all
+stop_trawl
+echo "${#completed[@]} completed snapshots verified after ${ROUNDS:-20} kills and kills in $(cat "$work/phases" "$work/first_phases" | wc -l) phases of disk writes"
