@@ -95,7 +95,9 @@ export async function loadSession(): Promise<void> {
   try {
     session.set({ state: "in", who: await get<Whoami>("whoami") });
   } catch (error) {
-    if (error instanceof ApiError && error.problem.status !== 401) session.set({ state: "out", ended: false });
+    // A hub that does not answer has not ended the session: only a 401 does, and `request` has said so.
+    const { state } = session.get();
+    if (state !== "in" && error instanceof ApiError && error.problem.status !== 401) session.set({ state: "out", ended: false, error: error.message });
   }
 }
 

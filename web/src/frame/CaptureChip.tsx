@@ -21,7 +21,7 @@ export function CaptureChip(): JSX.Element {
   const zone = useStore(preferences, (p) => p.zone);
   const health = captureHealth(data, receivedAt, useNow(), zone);
   return (
-    <a class={`capture-chip ${health.tone}`} href={viewLink("nodes")} data-tip={`${health.text}\nClick: nodes`}>
+    <a class={`capture-chip ${health.tone}`} href={viewLink("nodes")} aria-label={health.text} data-tip={`${health.text}\nClick: nodes`}>
       <span aria-hidden="true">{health.shape}</span> <span class="capture-text">{health.text}</span>
     </a>
   );

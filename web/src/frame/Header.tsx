@@ -45,7 +45,7 @@ export function Header(): JSX.Element {
         <CaptureChip />
         <Button kind="ghost" icon="help" label="Keys" tip="Keys (?)" onClick={() => run("help")} />
         <MenuButton
-          label="User and colours" alignRight
+          label={`${who?.name ?? "user"}: session and colours`} labelled alignRight
           items={[
             { label: "Light", checked: theme === "light", run: () => setPreference("theme", "light") },
             { label: "Dark", checked: theme === "dark", run: () => setPreference("theme", "dark") },
@@ -54,7 +54,8 @@ export function Header(): JSX.Element {
             { label: "Sign out", run: () => void signOut() },
           ]}
         >
-          {who?.name ?? "user"}
+          <Icon name="user" />
+          <span class="user-name">{who?.name ?? "user"}</span>
         </MenuButton>
       </div>
     </header>

@@ -51,7 +51,7 @@ export function EntryTable({ entries, more, focusRequest }: Props): JSX.Element 
   const rowHeight = comfortable ? 36 : 28;
   const virtual = useVirtual(rows.length, rowHeight, scroll);
   const shown = useMemo(() => visibleColumns(room, toggled), [room, toggled]);
-  const grid = template(shown);
+  const grid = template(shown, room);
   const scale = useMemo(() => latencyScale(rows), [rows]);
   const order = route.order || "-time";
 

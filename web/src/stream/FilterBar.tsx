@@ -117,7 +117,7 @@ export function FilterBar({ problem, onDone, children }: Props): JSX.Element {
       <div class="filter-bar">
         <TimeRange />
         <div class={`filter-box is-${state}`}>
-          <div ref={host} class="filter-editor" data-region-focus tabIndex={-1} onFocus={() => editor.current?.focus()} />
+          <div ref={host} class="filter-editor" data-region-focus />
           <span class="filter-word" role="status" data-tip={reason || undefined}>{word}</span>
         </div>
         <Button kind="primary" onClick={() => void apply()} tip="Apply the filter (Ctrl+Enter)" disabled={wrong ? check.error ?? "The filter has an error" : ""}>Apply</Button>

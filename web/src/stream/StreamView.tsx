@@ -88,7 +88,7 @@ export function StreamView(): JSX.Element {
           { label: "CSV", ...(query ? {} : { disabled: "There are no rows to export" }), run: () => query && void exportRows(query, "csv", ready?.source.name ?? "calls") },
           { label: "JSONL", ...(query ? {} : { disabled: "There are no rows to export" }), run: () => query && void exportRows(query, "jsonl", ready?.source.name ?? "calls") },
         ]}>Export</MenuButton>
-        <MenuButton kind="plain" label="Columns" alignRight items={() => columns.filter((c) => c.word && c.id !== "time").map((c) => ({
+        <MenuButton kind="plain" class="wide-only" label="Columns" alignRight items={() => columns.filter((c) => c.word && c.id !== "time").map((c) => ({
           label: c.word, checked: (c.hidden === true) === toggled.includes(c.id), keep: true, run: () => setPreference("hiddenStreamColumns", toggled.includes(c.id) ? toggled.filter((x) => x !== c.id) : [...toggled, c.id]),
         }))}>Columns</MenuButton>
       </FilterBar>

@@ -44,8 +44,10 @@ export function visibleColumns(room: number, toggled: readonly string[]): Column
   return shown;
 }
 
-export function template(shown: Column[]): string {
-  return shown.map((c) => (c.id === "summary" ? `minmax(${c.width}px, 1fr)` : `${c.width}px`)).join(" ");
+export function template(shown: Column[], room: number): string {
+  // Where even the columns that never fall away do not fit, the summary gives way before the table scrolls sideways.
+  const others = shown.reduce((sum, c) => sum + (c.id === "summary" ? 0 : c.width), 0);
+  return shown.map((c) => (c.id === "summary" ? `minmax(${Math.max(120, Math.min(c.width, room - others))}px, 1fr)` : `${c.width}px`)).join(" ");
 }
 
 /** Length of the latency bar on a log scale of what the page shows, 0..1. */

@@ -61,7 +61,7 @@ const operators: Record<string, Completion[]> = {
 };
 
 export function createFilterEditor(host: HTMLElement, listeners: Listeners): FilterEditor {
-  const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+  const root = host.shadowRoot ?? host.attachShadow({ mode: "open", delegatesFocus: true });
   let options: Completion[] = [];
   let names: ReadonlySet<string> = new Set();
   let types = new Map<string, string>();
@@ -100,7 +100,7 @@ export function createFilterEditor(host: HTMLElement, listeners: Listeners): Fil
         placeholder('Filter, e.g. http && status_code >= 500, or plain words'),
         autocompletion({ override: [complete], icons: false, maxRenderedOptions: 100 }),
         tooltips({ position: "fixed" }),
-        EditorView.contentAttributes.of({ "aria-label": "Display filter", autocapitalize: "off", spellcheck: "false" }),
+        EditorView.contentAttributes.of({ "aria-label": "Display filter", autocapitalize: "off", spellcheck: "false", tabindex: "0" }),
         keymap.of([
           { key: "Mod-Enter", run: () => (listeners.onApply(), true) },
           { key: "Enter", run: (v) => (completionStatus(v.state) === "active" && acceptCompletion(v)) || (listeners.onApply(), true) },

@@ -99,6 +99,8 @@ interface ButtonProps {
   alignRight?: boolean;
   tip?: string;
   class?: string;
+  /** The label is said although there is text: for text that falls away when there is no room. */
+  labelled?: boolean;
   children?: ComponentChildren;
 }
 
@@ -110,7 +112,7 @@ export function MenuButton(props: ButtonProps): JSX.Element {
       <Button
         kind={props.kind ?? "ghost"}
         {...(props.icon && { icon: props.icon })}
-        {...(!props.children && { label: props.label })}
+        {...((!props.children || props.labelled) && { label: props.label })}
         {...(props.tip && { tip: props.tip })}
         popup="menu"
         class={props.class ?? ""}
