@@ -70,7 +70,7 @@ static inline int slice_cmp(struct slice a, struct slice b)
 static inline struct slice slice_sub(struct slice a, size_t from, size_t len)
 {
     if (from >= a.len)
-        return slice_of(a.data + a.len, 0);
+        return slice_of(a.data ? a.data + a.len : NULL, 0);
     return slice_of(a.data + from, len < a.len - from ? len : a.len - from);
 }
 

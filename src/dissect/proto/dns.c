@@ -4,6 +4,7 @@
  * A query waits for the response with its id and its questions; sent again it is counted, not
  * repeated. What is sent to a multicast group is an entry by itself: answers come on other
  * 5-tuples. */
+#include "base/hash.h"
 #include "dissect/proto/dns_call.h"
 
 enum {
@@ -16,12 +17,13 @@ enum {
 
 #define WAIT_NS (INT64_C(30) * 1000000000) /* a resolver has long given up by then */
 
-/* An answered question: its retransmissions may be answered as often. */
+/* An answered question: its retransmissions may be answered as often, and the same answer may come
+ * twice; another one is worth an entry. */
 struct answered {
     uint16_t id;
     enum dissect_dir from;
     uint32_t spare;
-    uint64_t question;
+    uint64_t question, response; /* hashes */
 };
 
 struct dns_state {
@@ -217,23 +219,29 @@ static void on_query(struct dissect_conn *conn, struct dns_state *state, const s
         give_up_oldest(conn, state, "timeout");
 }
 
-static void remember_answered(struct dns_state *state, const struct dns_call *call)
+static void remember_answered(struct dns_state *state, const struct dns_call *call,
+                              uint64_t response)
 {
     state->recent[state->recent_at++ % RECENT] =
         (struct answered){.id = call->request.id,
                           .from = call->from,
                           .spare = call->retries,
-                          .question = question_hash(&call->request)};
+                          .question = question_hash(&call->request),
+                          .response = response};
 }
 
 /* The answer to a retransmission, after the question was answered. */
 static bool is_repeated_answer(struct dns_state *state, const struct dns_message *m,
-                               enum dissect_dir asker)
+                               enum dissect_dir asker, uint64_t response)
 {
     uint64_t question = question_hash(m);
     for (unsigned i = 0; i < RECENT; i++) {
         struct answered *a = &state->recent[i];
-        if (a->spare && a->id == m->id && a->from == asker && a->question == question) {
+        if (a->id != m->id || a->from != asker || a->question != question)
+            continue;
+        if (a->response == response)
+            return true;
+        if (a->spare) {
             a->spare--;
             return true;
         }
@@ -300,7 +308,8 @@ static void on_response(struct dissect_conn *conn, struct dns_state *state,
     const struct dns_message *m = &fresh->request;
     enum dissect_dir asker = piece->stream->dir == DIR_CLIENT ? DIR_SERVER : DIR_CLIENT;
     struct dns_call *call = is_multicast(conn) ? NULL : find_call(state, m, asker);
-    bool is_repeat = !call && is_repeated_answer(state, m, asker);
+    uint64_t hash = hash_bytes(hash_fixed_key, message_bytes(piece).data, message_bytes(piece).len);
+    bool is_repeat = !call && is_repeated_answer(state, m, asker, hash);
     if (call || is_repeat)
         dissect_entry_drop(conn, fresh->entry);
     if (is_repeat) {
@@ -317,7 +326,7 @@ static void on_response(struct dissect_conn *conn, struct dns_state *state,
     take_piece(conn, piece, call, false);
     if (call->is_transfer && !is_transfer_over(call))
         return;
-    remember_answered(state, call);
+    remember_answered(state, call, hash);
     remove_call(state, call);
     dns_emit(conn, call, NULL, NULL);
 }
@@ -500,7 +509,9 @@ static bool has_dns_port(const struct probe_input *in)
 static enum probe_result probe_datagram(struct slice bytes, bool has_port)
 {
     enum dns_shape shape = dns_shape_of(bytes);
-    return shape == DNS_IS_EXACT || (has_port && shape >= DNS_IS_CUT) ? PROBE_YES : PROBE_NO;
+    bool yes = shape == DNS_IS_EXACT || (has_port && shape >= DNS_IS_CUT) ||
+               (shape >= DNS_IS_BROKEN && dns_is_plain_query(bytes));
+    return yes ? PROBE_YES : PROBE_NO;
 }
 
 static enum probe_result probe_stream(struct slice s, bool ended, bool has_port)

@@ -470,10 +470,28 @@ bool dns_may_begin(struct slice bytes)
     return read_header(bytes, &m) && is_header(&m) && m.counts[0] + m.counts[1] > 0;
 }
 
+bool dns_is_plain_query(struct slice bytes)
+{
+    struct dns_message m;
+    size_t pos = DNS_HEADER_BYTES;
+    if (!read_header(bytes, &m) || !is_header(&m) || m.is_response || m.opcode != DNS_QUERY ||
+        m.counts[0] != 1 || m.counts[1] || m.counts[2] || m.counts[3] > 2)
+        return false;
+    if (!skip_name(bytes, &pos) || bytes.len - pos < 4 || pos < DNS_HEADER_BYTES + 4)
+        return false;
+    for (size_t i = DNS_HEADER_BYTES; i + 1 < pos; i++)
+        if (bytes.data[i] >= 0x7f || bytes.data[i] == ' ')
+            return false;
+    struct cursor c = cursor_of(bytes.data + pos, 4);
+    unsigned type = cursor_be16(&c);
+    return type && type <= DNS_TYPE_CAA && cursor_be16(&c) == 1 && !is_netbios(bytes, type);
+}
+
 enum dns_shape dns_shape_of(struct slice bytes)
 {
     struct dns_message m;
     size_t pos = DNS_HEADER_BYTES;
+    bool netbios = false;
     if (!read_header(bytes, &m) || !is_header(&m))
         return DNS_IS_NOT;
     for (unsigned i = 0; i < m.counts[0]; i++) {
@@ -481,8 +499,9 @@ enum dns_shape dns_shape_of(struct slice bytes)
             return bytes.len == DNS_HEADER_BYTES ? DNS_IS_NOT : DNS_IS_CUT;
         unsigned type = (unsigned)bytes.data[pos] << 8 | bytes.data[pos + 1];
         unsigned klass = (unsigned)bytes.data[pos + 2] << 8 | bytes.data[pos + 3];
-        if (type == 0 || !is_class(klass) || is_netbios(bytes, type))
+        if (type == 0 || !is_class(klass))
             return DNS_IS_NOT;
+        netbios |= is_netbios(bytes, type);
         pos += 4;
     }
     bool empty = m.counts[0] == 0 && m.counts[1] == 0;
@@ -490,7 +509,7 @@ enum dns_shape dns_shape_of(struct slice bytes)
     for (unsigned i = 0; i < records; i++)
         if (!skip_record(bytes, &pos))
             return m.counts[0] ? DNS_IS_BROKEN : DNS_IS_NOT;
-    if (empty || pos != bytes.len)
+    if (empty || netbios || pos != bytes.len)
         return DNS_IS_LIKELY;
     return DNS_IS_EXACT;
 }

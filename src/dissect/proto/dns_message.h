@@ -139,6 +139,9 @@ enum dns_shape {
     DNS_IS_LIKELY, /* all can be read, but bytes are left or nothing is said */
     DNS_IS_EXACT
 };
+/* One question of the usual kind, whatever stands behind it (padding of other protocols' queries).
+ */
+bool dns_is_plain_query(struct slice bytes);
 /* The first bytes of a message that is not whole yet: could its header be one? */
 bool dns_may_begin(struct slice bytes);
 /* Judges bytes by their form alone, without keeping anything. */

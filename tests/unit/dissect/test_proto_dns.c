@@ -168,7 +168,13 @@ static void retransmissions_are_counted(void **state)
     proto_has(run, 0, "\"elapsed_time\":3000");
     proto_run_free(run);
     run = UDP(CM(q), SM(a), SM(a));
-    proto_count(run, 2); /* two answers to one question are worth seeing */
+    proto_count(run, 1);
+    proto_run_free(run);
+    /* Two different answers to one question are worth seeing. */
+    static struct message other;
+    answer(&other, 5, "one.example", 1, "\6\6\6\6", 4);
+    run = UDP(CM(q), SM(a), SM(other));
+    proto_count(run, 2);
     proto_run_free(run);
 }
 
