@@ -31,10 +31,10 @@ enum {
 #define FLOW_COPY_WINDOW_NS   (100 * NS_PER_MS)
 #define FLOW_ACKED_HOLE_NS    (100 * NS_PER_MS)
 #define FLOW_OPEN_HOLE_NS     (30 * NS_PER_S)
-#define FLOW_TCP_IDLE_NS      (3600 * NS_PER_S)
-#define FLOW_ATTEMPT_IDLE_NS  (75 * NS_PER_S) /* an unanswered SYN */
+#define FLOW_TCP_IDLE_NS      (24 * 3600 * NS_PER_S) /* memory gives out long before */
+#define FLOW_ATTEMPT_IDLE_NS  (75 * NS_PER_S)        /* an unanswered SYN */
 #define FLOW_UDP_IDLE_NS      (120 * NS_PER_S)
-#define FLOW_CLOSED_LINGER_NS (10 * NS_PER_S) /* late packets of a closed connection */
+#define FLOW_CLOSED_LINGER_NS (120 * NS_PER_S) /* late packets of a closed connection */
 
 /* Innermost addresses and ports; end 0 is the smaller one, bytewise. */
 struct flow_key {
@@ -119,7 +119,7 @@ struct flow {
     uint8_t reset_side;
     enum flow_state state;
     int64_t first_ns, last_ns; /* packet times */
-    int64_t active_ns;         /* table's clock at the last packet */
+    int64_t active_ns;         /* last packet's time, or the table's clock if later */
     int64_t syn_ns, syn_ack_ns, handshake_ns, first_response_ns;
     struct flow_ref first_ref;
     struct flow_side side[2];

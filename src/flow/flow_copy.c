@@ -42,14 +42,13 @@ static void add_vantage(struct flow_table *table, struct flow *flow, uint32_t va
         table->handler.vantage(table->handler.ctx, flow, vantage);
 }
 
-/* How far apart the same bytes at the same place may be and still be one packet: none where a
- * place is one interface, but for TCP with numbered packets; all where it stands for many. */
+/* How far apart the same bytes at the same place may be and still be one packet: not at all where a
+ * place is one interface (a sender that repeats itself is a fact), but where it stands for many. */
 static int64_t repeat_window_ns(const struct flow_packet *packet)
 {
-    bool numbered = packet->frame->ip_id > 1;
-    if (packet->vantage_uncertain)
-        return numbered ? FLOW_COPY_WINDOW_NS : NS_PER_MS;
-    return numbered && packet->frame->kind == FRAME_TCP ? FLOW_COPY_WINDOW_NS : -1;
+    if (!packet->vantage_uncertain)
+        return -1;
+    return packet->frame->ip_id > 1 ? FLOW_COPY_WINDOW_NS : NS_PER_MS;
 }
 
 bool flow_is_copy(struct flow_table *table, struct flow *flow, const struct flow_packet *packet,

@@ -245,6 +245,7 @@ static int64_t hole_bytes(const struct flow_side *s)
 void flow_stream_watch(struct flow_table *table, struct flow *flow)
 {
     bool has_hole = false;
+    int64_t now_ns = flow->active_ns > table->clock_ns ? flow->active_ns : table->clock_ns;
     for (int i = 0; i < 2; i++) {
         struct flow_side *s = &flow->side[i];
         bool hole = hole_bytes(s) > 0;
@@ -252,9 +253,9 @@ void flow_stream_watch(struct flow_table *table, struct flow *flow)
         if (!hole)
             s->hole_ns = s->acked_hole_ns = 0;
         else if (s->hole_ns == 0)
-            s->hole_ns = table->clock_ns + 1;
+            s->hole_ns = now_ns + 1;
         if (hole && s->acked > s->next && s->acked_hole_ns == 0)
-            s->acked_hole_ns = table->clock_ns + 1;
+            s->acked_hole_ns = now_ns + 1;
     }
     if (has_hole && !flow->in_holes) {
         flow->in_holes = true;

@@ -5,7 +5,8 @@
 
 enum {
     SLAB_FLOWS = 32,
-    FIRST_BUCKETS = 256
+    FIRST_BUCKETS = 256,
+    MAX_MOVED_PER_TICK = 8
 };
 
 struct flow_slab {
@@ -200,7 +201,8 @@ void flow_move_to(struct flow_table *table, struct flow *flow, enum flow_idle_li
 
 static void touch(struct flow_table *table, struct flow *flow, int64_t ts_ns)
 {
-    flow->active_ns = table->clock_ns;
+    /* The clock follows the packets by one: it may be far behind after a silence. */
+    flow->active_ns = ts_ns > table->clock_ns ? ts_ns : table->clock_ns;
     if (ts_ns > flow->last_ns)
         flow->last_ns = ts_ns;
     if (ts_ns < flow->first_ns)
@@ -226,7 +228,6 @@ static struct flow *add(struct flow_table *table, const struct flow_key *key, ui
     flow->client_side = side;
     flow->first_ns = flow->last_ns = packet->ref.ts_ns;
     flow->first_ref = packet->ref;
-    flow->active_ns = table->clock_ns;
     flow->side[0].vantage = flow->side[1].vantage = UINT32_MAX;
     join_list(table, flow, key->ip_protocol == 17 ? FLOW_LIST_UDP : FLOW_LIST_ATTEMPTED);
     table->count++;
@@ -332,6 +333,24 @@ static int64_t idle_limit(enum flow_idle_list list)
     return FLOW_TCP_IDLE_NS;
 }
 
+/* Lists are in order of activity, but for packets with a wrong stamp far ahead: those must not hold
+ * up the others. */
+static void expire(struct flow_table *table, enum flow_idle_list list)
+{
+    int64_t limit = idle_limit(list);
+    struct flow *flow;
+    for (int moved = 0; (flow = table->idle[list].oldest) && moved < MAX_MOVED_PER_TICK;) {
+        if (table->clock_ns - flow->active_ns > limit) {
+            forget(table, flow, FLOW_END_TIMEOUT);
+        } else if (flow->active_ns - table->clock_ns > limit && flow->newer) {
+            flow_move_to(table, flow, list);
+            moved++;
+        } else {
+            break;
+        }
+    }
+}
+
 void flow_table_tick(struct flow_table *table, int64_t now_ns)
 {
     if (now_ns <= table->clock_ns)
@@ -342,12 +361,8 @@ void flow_table_tick(struct flow_table *table, int64_t now_ns)
         flow_stream_check_holes(table, flow);
         flow_tcp_close_if_over(table, flow);
     }
-    for (int list = 0; list < FLOW_LIST_COUNT; list++) {
-        int64_t limit = idle_limit((enum flow_idle_list)list);
-        struct flow *flow;
-        while ((flow = table->idle[list].oldest) && now_ns - flow->active_ns > limit)
-            forget(table, flow, FLOW_END_TIMEOUT);
-    }
+    for (int list = 0; list < FLOW_LIST_COUNT; list++)
+        expire(table, (enum flow_idle_list)list);
 }
 
 bool flow_table_evict(struct flow_table *table)

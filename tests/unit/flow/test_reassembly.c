@@ -454,6 +454,20 @@ static void a_long_hole_in_the_recording_is_bridged(void **state)
     EXPECT(in, "c:abc c!2999999903 c:threefour <data>");
 }
 
+/* The clock follows by one packet: after a long silence the first packet of a connection must not
+ * be taken for an old one. */
+static void silence_does_not_cut_off_the_next_connection(void **state)
+{
+    (void)state;
+    const struct segment in[] = {TICK(1), SEG('c', 500000, S, 99, 0, NULL), TICK(500000),
+                                 SEG('s', 500001, S | A, 499, 100, NULL),
+                                 SEG('c', 500002, A, 100, 500, "get")};
+    RUN(t, in);
+    assert_string_equal(t->text, "c:get <data>");
+    assert_int_equal(t->forgotten_count, 1);
+    free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +488,7 @@ int main(void)
         cmocka_unit_test(packets_kept_in_part_leave_a_gap),
         cmocka_unit_test(copies_from_other_places_count_once),
         cmocka_unit_test(caps_give_up_the_hole),
+        cmocka_unit_test(silence_does_not_cut_off_the_next_connection),
         cmocka_unit_test(a_long_hole_in_the_recording_is_bridged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
