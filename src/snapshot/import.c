@@ -333,13 +333,13 @@ static int listen_to(struct import_run *run, struct job *job)
 
 static int start_job(struct import_run *run, struct job **ret_job, struct error *reterr)
 {
-    char folder[4096];
+    char staged[SNAPSHOT_ID_SIZE + 8], folder[4096];
     struct buf request;
     buf_init(&request, 64 * 1024);
-    int r = snapshot_store_path(run->import->store, run->staged, folder, sizeof folder - 8);
+    snprintf(staged, sizeof staged, "%s.import", run->staged);
+    int r = snapshot_store_path(run->import->store, staged, folder, sizeof folder);
     if (r < 0)
         return error_set(reterr, r, "The data folder's path is too long.");
-    strncat(folder, ".import", sizeof folder - strlen(folder) - 1);
     struct json_writer w;
     json_init(&w, &request);
     json_begin_object(&w);

@@ -13,7 +13,8 @@
 enum {
     STATUS_TRIES = 2,
     VISIBLE_WAIT_MS = 3000, /* what is captured is visible after at most 1 s */
-    RELIST_TRIES = 3
+    RELIST_TRIES = 3,
+    RELIST_MS = 50
 };
 
 static void sleep_ms(int64_t ms)
@@ -60,6 +61,7 @@ static int remember_status(struct take_node *n, const struct snapshot_source_sta
                            struct error *reterr)
 {
     struct snapshot_node *node = &n->node;
+    n->recording = status->recording;
     node->clock_offset_ns = status->clock_offset_ns;
     node->clock_source = arena_strdup(&n->arena, status->clock_source ? status->clock_source : "");
     node->interfaces =
@@ -91,30 +93,22 @@ static int ask_status(struct take_node *n, struct snapshot_source_status *status
     return r;
 }
 
-/* Until everything of the window is visible at the node, or nobody records there. */
-static int wait_for_end(struct take_node *n, struct snapshot_source_status *status,
-                        struct error *reterr)
+/* A window may end in the future: its segments stay pinned meanwhile. */
+static int wait_for_end(struct take_node *n, struct error *reterr)
 {
     int64_t end = n->take->window.to_ns, shown = 0;
     for (;;) {
         if (take_stopped(n->take))
             return error_set(reterr, -ECANCELED, "It was cancelled.");
         int64_t now = clock_now_ns();
-        if (now < end) {
-            int64_t left = end - now;
-            if (now >= shown + NS_PER_S) {
-                shown = now;
-                take_show(n->take, true);
-            }
-            sleep_ms(left < TAKE_POLL_NS ? left / NS_PER_MS + 1 : TAKE_POLL_NS / NS_PER_MS);
-            continue;
-        }
-        if (ask_status(n, status) < 0)
-            return 1;
-        bool visible = status->captured_until_ns >= end + status->clock_offset_ns;
-        if (visible || !status->recording || now > end + VISIBLE_WAIT_MS * NS_PER_MS)
+        if (now >= end)
             return 0;
-        sleep_ms(50);
+        if (now >= shown + NS_PER_S) {
+            shown = now;
+            take_show(n->take, true);
+        }
+        int64_t left = end - now;
+        sleep_ms(left < TAKE_POLL_NS ? left / NS_PER_MS + 1 : TAKE_POLL_NS / NS_PER_MS);
     }
 }
 
@@ -164,6 +158,16 @@ static int by_sequence(const void *a, const void *b)
     return (x->sequence > y->sequence) - (x->sequence < y->sequence);
 }
 
+/* The window ended just now and the newest of it is still on its way into the ring. */
+static bool tail_is_coming(const struct take_node *n, const struct ring_list *list)
+{
+    int64_t end = n->take->window.to_ns;
+    if (!n->recording || clock_now_ns() > end + VISIBLE_WAIT_MS * NS_PER_MS)
+        return false;
+    return list->covered_count == 0 ||
+           list->covered[list->covered_count - 1].to_ns < end + n->node.clock_offset_ns;
+}
+
 /* Open segments are sealed first, so that what is taken never changes again. */
 static int list_window(struct take_node *n, struct ring_list *ret_list, struct error *reterr)
 {
@@ -175,7 +179,13 @@ static int list_window(struct take_node *n, struct ring_list *ret_list, struct e
                              n->take->window.to_ns + offset, ret_list, reterr);
         if (r < 0)
             return r;
-        if (!has_open(ret_list) || i == RELIST_TRIES || source->rotate(source->ctx, NULL) < 0)
+        bool open = has_open(ret_list), tail = tail_is_coming(n, ret_list);
+        if ((!open && !tail) || (i >= RELIST_TRIES && !tail) || take_stopped(n->take))
+            break;
+        if (i > 0)
+            sleep_ms(RELIST_MS);
+        bool rotated = (open || i == 0) && source->rotate(source->ctx, NULL) == 0;
+        if (!rotated && !tail)
             break;
         ring_list_done(ret_list);
     }
@@ -282,10 +292,8 @@ int take_node_run(struct take_node *n, struct error *reterr)
     if (r < 0)
         return r;
     pin(n);
-    r = wait_for_end(n, &status, reterr);
-    if (r == 1)
-        r = give_up(n, reterr);
-    else if (r == 0) {
+    r = wait_for_end(n, reterr);
+    if (r == 0) {
         n->node.has_window = true;
         n->node.window = n->take->window;
         struct ring_list list;

@@ -42,7 +42,7 @@ struct take_node {
     struct snapshot_coverage coverage;
     struct snapshot_missing *missing;
     size_t missing_count, missing_cap;
-    bool unreachable;
+    bool unreachable, recording;
     int64_t oldest_ns, newest_ns; /* hub time, of all it holds */
     /* with take->mutex */
     char pin[SNAPSHOT_PIN_SIZE]; /* "" = none */

@@ -695,7 +695,7 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "job") == 0)
         return run_job(argv[2]);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(other_programs_read_it, setup, teardown),
         cmocka_unit_test_setup_teardown(round_trip, setup, teardown),

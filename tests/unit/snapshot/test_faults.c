@@ -119,7 +119,7 @@ static int child(const char *data, const char *ring_dir)
     struct snapshot_store *store = NULL;
     if (open_store(data, &store) < 0)
         return 1;
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     int failures = 0;
     struct snapshot *kept = NULL, *doomed = NULL;
     if (snapshot_store_get(store, "kept", &kept, NULL) < 0)
