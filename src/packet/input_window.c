@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 enum {
-    WINDOW_BYTES = 2 << 20,
-    WINDOW_SLACK = 1 << 20, /* so that bytes are moved at most once per MiB of progress */
+    WINDOW_BYTES = 256 << 10, /* stays in the second-level cache */
+    WINDOW_SLACK = 128 << 10, /* so that bytes are moved at most once per 128 KiB of progress */
     RAW_BYTES = 256 << 10
 };
 
