@@ -69,7 +69,6 @@ void json_end_array(struct json_writer *w)
 enum {
     STRING_STEP = 4096, /* bytes escaped between two looks at the buffer's room */
     SHORT_STRING = 256,
-    CLEAN_STEP = 16,
     LONGEST_ESCAPE = 6, /* "\u0000", also more than any code point */
     AS_IT_IS = 0,
     AS_CONTROL = 1,
@@ -92,21 +91,23 @@ static const uint8_t escapes[256] = {
     [0x80 ... 0xff] = AS_CODE_POINT,
 };
 
-/* How many of the 16 bytes at p stand as they are, from the front; all 16 are copied to out. */
-static inline size_t copy_clean(uint8_t *out, const uint8_t *p)
+/* Copies `step` (16, 8 or 4) bytes from p to out; how many of them, from the front, stand as they
+ * are. */
+static inline size_t copy_clean(uint8_t *out, const uint8_t *p, size_t step)
 {
 #ifdef __SSE2__
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-    _mm_storeu_si128((__m128i *)(void *)out, v);
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, p, step);
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    memcpy(out, bytes, step);
     __m128i found = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: 0x80 and more too */
     found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
     found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
     found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
-    unsigned mask = (unsigned)_mm_movemask_epi8(found);
-    return mask ? (size_t)__builtin_ctz(mask) : CLEAN_STEP;
+    return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(found) | 1u << step);
 #else
     size_t n = 0;
-    while (n < CLEAN_STEP && escapes[p[n]] == AS_IT_IS) {
+    while (n < step && escapes[p[n]] == AS_IT_IS) {
         out[n] = p[n];
         n++;
     }
@@ -114,39 +115,60 @@ static inline size_t copy_clean(uint8_t *out, const uint8_t *p)
 #endif
 }
 
+static inline uint8_t *put_escape(uint8_t *out, struct slice text, size_t *at)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t c = text.data[*at];
+    uint8_t how = escapes[c];
+    if (how == AS_CODE_POINT)
+        return out + text_put_code_point(text_next_code_point(text, at), out);
+    (*at)++;
+    if (how == AS_IT_IS) {
+        *out++ = c;
+    } else if (how == AS_CONTROL) {
+        memcpy(out, "\\u00", 4);
+        out[4] = (uint8_t)digits[c >> 4];
+        out[5] = (uint8_t)digits[c & 15];
+        out += LONGEST_ESCAPE;
+    } else {
+        *out++ = '\\';
+        *out++ = how;
+    }
+    return out;
+}
+
 /* Bytes [*pos, end) of text as string content; may read a code point beyond end. The room is there.
  */
 static uint8_t *escape_step(uint8_t *out, struct slice text, size_t *pos, size_t end)
 {
-    static const char digits[] = "0123456789abcdef";
     size_t at = *pos;
+    while (end - at >= 16) {
+        size_t n = copy_clean(out, text.data + at, 16);
+        out += n;
+        at += n;
+        if (n < 16) {
+            uint8_t how = escapes[text.data[at]];
+            if (how > AS_CODE_POINT) { /* quotes: by far the most frequent in bodies */
+                out[0] = '\\';
+                out[1] = how;
+                out += 2;
+                at++;
+            } else {
+                out = put_escape(out, text, &at);
+                if (at >= end)
+                    break;
+            }
+        }
+    }
     while (at < end) {
-        if (end - at >= CLEAN_STEP) {
-            size_t n = copy_clean(out, text.data + at);
-            out += n;
-            at += n;
-            if (n == CLEAN_STEP)
-                continue;
-        }
-        uint8_t c = text.data[at];
-        uint8_t how = escapes[c];
-        if (how > AS_CODE_POINT) { /* quotes: by far the most frequent in bodies */
-            out[0] = '\\';
-            out[1] = how;
-            out += 2;
-            at++;
-        } else if (how == AS_IT_IS) {
-            *out++ = c;
-            at++;
-        } else if (how == AS_CODE_POINT) {
-            out += text_put_code_point(text_next_code_point(text, &at), out);
-        } else {
-            memcpy(out, "\\u00", 4);
-            out[4] = (uint8_t)digits[c >> 4];
-            out[5] = (uint8_t)digits[c & 15];
-            out += LONGEST_ESCAPE;
-            at++;
-        }
+        size_t step = end - at >= 8 ? 8 : end - at >= 4 ? 4 : 0;
+        size_t n = step == 8 ? copy_clean(out, text.data + at, 8)
+                   : step    ? copy_clean(out, text.data + at, 4)
+                             : 0;
+        out += n;
+        at += n;
+        if (step == 0 || n < step)
+            out = put_escape(out, text, &at);
     }
     *pos = at;
     return out;

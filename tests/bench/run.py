@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures trawl beside its peers in one run: CPU seconds, MB and packets per CPU second, peak memory, loss. Prints one table and one JSON file.
 
-usage: tests/bench/run.py [--trawl BINARY] [--seconds N] [--keep DIR] [--only dissect,export,capture]
+usage: tests/bench/run.py [--trawl BINARY] [--seconds N] [--keep DIR] [--only dissect,export,capture,snapshot,query]
 Needs root (network namespaces), nginx, wrk, tcpdump, tshark, mergecap, editcap; httpry and tcpflow are used when installed.
 Ratios count, absolute figures do not: machines are noisy and differ."""
 import argparse, json, os, resource, shutil, signal, subprocess, sys, tempfile, time
@@ -10,10 +10,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
-def run(command, stdout=subprocess.DEVNULL, **kw):
-    """Runs to the end: (seconds of CPU, wall seconds, peak RSS in MiB)."""
+ROUNDS = 3
+DOC = "MB/CPU s"
+
+
+def run_once(command, stdout):
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL, **kw)
+    process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
@@ -21,9 +24,35 @@ def run(command, stdout=subprocess.DEVNULL, **kw):
     return usage.ru_utime + usage.ru_stime, time.monotonic() - start, usage.ru_maxrss / 1024
 
 
+def run(command, stdout=subprocess.DEVNULL, rounds=None):
+    """The round with the least CPU: (seconds of CPU, wall seconds, peak RSS in MiB; a peak below this script's own counts as that)."""
+    return min(run_once(command, stdout) for _ in range(rounds or ROUNDS))
+
+
+def pairs(*commands, rounds=None):
+    """Several tools by turns, so that a busy minute meets them all; the best round of each."""
+    best = [None] * len(commands)
+    for _ in range(rounds or ROUNDS):
+        for i, command in enumerate(commands):
+            one = run_once(command, subprocess.DEVNULL)
+            best[i] = min(best[i] or one, one)
+    return best
+
+
 def capture_info(path):
     out = subprocess.run(["capinfos", "-TmcQ", path], capture_output=True, text=True).stdout
     return int(out.strip().splitlines()[-1].split(",")[-1].strip("\""))
+
+
+def times_of(path):
+    """First and last packet, in seconds since 1970."""
+    out = subprocess.run(["capinfos", "-TmSae", path], capture_output=True, text=True).stdout
+    fields = out.strip().splitlines()[-1].replace('"', "").split(",")
+    return float(fields[1]), float(fields[2])
+
+
+def iso(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f"{seconds % 1:.6f}"[1:] + "Z"
 
 
 class Hosts:
@@ -124,79 +153,258 @@ class Table:
 
 def bench_dissect(table, trawl, capture, requests):
     size = os.path.getsize(capture) / 1e6
-    work = f"HTTP/1.1 capture of {size:.0f} MB → calls"
+    packets = capture_info(capture)
+    work = f"HTTP/1.1 capture of {size:.0f} MB to calls"
     with tempfile.TemporaryFile() as out:
-        cpu, _, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", "1"], stdout=out)
+        run_once([trawl, "dissect", capture, "--jsonl"], out)
         out.seek(0)
         calls = sum(1 for line in out if b'"protocol":"http"' in line)
-    table.add(work, "trawl dissect --jsonl", **{"MB/CPU s": size / cpu, "calls": calls, "client says": requests, "peak MiB": rss})
-    cpu, wall, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", "2"])
-    table.add(work, "trawl, 2 threads", **{"MB/CPU s": size / cpu, "MB/s": size / wall, "peak MiB": rss})
-    cpu, _, rss = run(["tshark", "-r", capture, "-Y", "http", "-T", "fields", "-e", "http.request.method", "-e", "http.request.uri", "-e", "http.response.code"])
-    table.add(work, "tshark -T fields", **{"MB/CPU s": size / cpu, "peak MiB": rss})
+    commands = {"trawl dissect --jsonl": [trawl, "dissect", capture, "--jsonl", "--threads", "1"]}
     if shutil.which("httpry"):
-        cpu, _, rss = run(["httpry", "-r", capture, "-o", "/dev/null"])
-        table.add(work, "httpry (lines only)", **{"MB/CPU s": size / cpu, "peak MiB": rss})
+        commands["httpry (lines only)"] = ["httpry", "-r", capture, "-o", "/dev/null"]
+    for (tool, _), (cpu, wall, rss) in zip(commands.items(), pairs(*commands.values())):
+        figures = {DOC: size / cpu, "packets/CPU s": packets / cpu, "peak MiB": rss}
+        if tool.startswith("trawl"):
+            figures.update({"calls": calls, "client says": requests})
+        table.add(work, tool, **figures)
+    cpu, wall, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", "2"])
+    table.add(work, "two threads: trawl", **{DOC: size / cpu, "MB/s": size / wall, "peak MiB": rss})
+    with tempfile.TemporaryDirectory() as d:
+        cpu, _, rss = run([trawl, "dissect", capture, "-o", f"{d}/store", "--threads", "1"], rounds=1)
+        table.add(work, "into the entry store: trawl", **{DOC: size / cpu, "peak MiB": rss})
+    cpu, _, rss = run(["tshark", "-r", capture, "-Y", "http", "-T", "fields", "-e", "http.request.method", "-e", "http.request.uri", "-e", "http.response.code"], rounds=1)
+    table.add(work, "tshark -T fields", **{DOC: size / cpu, "packets/CPU s": packets / cpu, "peak MiB": rss})
     if shutil.which("tcpflow"):
         with tempfile.TemporaryDirectory() as d:
-            cpu, _, rss = run(["tcpflow", "-r", capture, "-o", d])
-        table.add(work, "tcpflow (streams only)", **{"MB/CPU s": size / cpu, "peak MiB": rss})
-    table.ratio(work, "MB/CPU s")
+            cpu, _, rss = run(["tcpflow", "-r", capture, "-o", d], rounds=1)
+        table.add(work, "tcpflow (streams only)", **{DOC: size / cpu, "packets/CPU s": packets / cpu, "peak MiB": rss})
+    table.ratio(work, DOC)
 
 
 def bench_export(table, trawl, capture, work_dir):
+    """Output goes to /dev/null for every tool: what is measured is the tool, not the disk."""
     half = capture_info(capture) // 2
     a, b = f"{work_dir}/a.pcap", f"{work_dir}/b.pcap"
     subprocess.run(["editcap", "-F", "nsecpcap", "-r", capture, a, f"1-{half}"], stderr=subprocess.DEVNULL)
     subprocess.run(["editcap", "-F", "nsecpcap", capture, b, f"1-{half}"], stderr=subprocess.DEVNULL)
     size = os.path.getsize(capture) / 1e6
-    work = f"merge of two captures, {size:.0f} MB"
-    for tool, command in (("trawl export", [trawl, "export", a, b, "-o", f"{work_dir}/m.pcapng"]), ("mergecap", ["mergecap", "-w", f"{work_dir}/m2.pcapng", a, b])):
-        cpu, _, rss = run(command)
-        table.add(work, tool, **{"MB/CPU s": size / cpu, "peak MiB": rss})
-    table.ratio(work, "MB/CPU s")
-    work = f"BPF copy of {size:.0f} MB"
-    for tool, command in (("trawl export --bpf", [trawl, "export", capture, "-o", f"{work_dir}/f.pcapng", "--bpf", "tcp port 8080"]), ("tcpdump -r -w", ["tcpdump", "-r", capture, "-w", f"{work_dir}/f2.pcap", "tcp port 8080"])):
-        cpu, _, rss = run(command)
-        table.add(work, tool, **{"MB/CPU s": size / cpu, "peak MiB": rss})
-    table.ratio(work, "MB/CPU s")
+    first, last = times_of(capture)
+    start = first + (last - first) * 0.45
+    end = start + (last - first) * 0.1
+    null = "/dev/null"
+    for work, tools in (
+        (f"merge of two captures, {size:.0f} MB", {"trawl export": [trawl, "export", a, b, "-o", null], "mergecap": ["mergecap", "-w", null, a, b]}),
+        (f"BPF copy of {size:.0f} MB", {"trawl export --bpf": [trawl, "export", capture, "-o", null, "--bpf", "tcp port 8080"], "tcpdump -r -w": ["tcpdump", "-r", capture, "-w", null, "tcp port 8080"]}),
+        (f"BPF copy, nothing matches, {size:.0f} MB", {"trawl export --bpf": [trawl, "export", capture, "-o", null, "--bpf", "udp port 9"], "tcpdump -r -w": ["tcpdump", "-r", capture, "-w", null, "udp port 9"]}),
+        (f"a tenth of the time out of {size:.0f} MB, no index", {"trawl export --from --to": [trawl, "export", capture, "-o", null, "--from", iso(start), "--to", iso(end)], "editcap -A -B": ["editcap", "-A", iso(start), "-B", iso(end), capture, null]}),
+    ):
+        for tool, (cpu, _, rss) in zip(tools, pairs(*tools.values(), rounds=5)):
+            table.add(work, tool, **{DOC: size / cpu, "peak MiB": rss})
+        table.ratio(work, DOC)
 
 
-def capturer_pid(up_pid):
-    """The child of `trawl up` that records."""
-    out = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in out.splitlines() if "capturer" in line and "--data" in line or " capturer " in line]
+class Recorder:
+    """`trawl up` in the server's namespace."""
+
+    def __init__(self, trawl, hosts, data, *options):
+        self.trawl, self.hosts, self.data = trawl, hosts, data
+        self.process = subprocess.Popen(hosts.on(hosts.srv, [trawl, "up", "--data", data, "--listen", "127.0.0.1:8897", "--iface", "v0", *options]), stdout=subprocess.DEVNULL, stderr=open(f"{data}.err", "w"))
+        for _ in range(300):
+            try:
+                if self.node()["state"] == "recording":
+                    return
+            except (OSError, ValueError, KeyError, IndexError):
+                pass
+            time.sleep(0.1)
+        self.stop()
+        raise SystemExit("trawl up does not record: " + open(f"{data}.err").read())
+
+    def cli(self, *args, check=False):
+        env = dict(os.environ, TRAWL_HUB="http://127.0.0.1:8897", TRAWL_TOKEN=open(f"{self.data}/token").read().strip())
+        done = subprocess.run(self.hosts.on(self.hosts.srv, [self.trawl, *args]), capture_output=True, text=True, env=env)
+        if check and done.returncode != 0:
+            raise SystemExit(f"trawl {' '.join(args)}: {done.stderr}")
+        return done.stdout
+
+    def timed(self, *args, rounds=3):
+        """Milliseconds of the whole command, the best round; what it printed."""
+        best = None
+        for _ in range(rounds):
+            start = time.monotonic()
+            out = self.cli(*args, check=True)
+            ms = (time.monotonic() - start) * 1000
+            best = min(best or ms, ms)
+        return best, out
+
+    def node(self):
+        return json.loads(self.cli("nodes", "--json"))["nodes"][0]
+
+    def descendants(self):
+        rows = [line.split(None, 2) for line in subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout.splitlines()[1:]]
+        found = {self.process.pid}
+        for _ in range(6):
+            found |= {int(pid) for pid, parent, _ in rows if int(parent) in found}
+        return [(int(pid), args) for pid, _, args in rows if int(pid) in found and int(pid) != self.process.pid]
+
+    def capturers(self):
+        return [pid for pid, args in self.descendants() if "capturer" in args]
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait()
+
+
+def wait_idle(recorder):
+    """Until the ring has taken what was on its way."""
+    last = -1
+    for _ in range(50):
+        packets = recorder.node()["packets"]
+        if packets == last:
+            return
+        last = packets
+        time.sleep(0.3)
 
 
 def bench_capture(table, trawl, hosts, work_dir, seconds):
+    """By turns; the round with the least CPU a packet counts."""
     work = "capture of wrk's traffic"
-    data = f"{work_dir}/ring"
-    up = subprocess.Popen(hosts.on(hosts.srv, [trawl, "up", "--data", data, "--listen", "127.0.0.1:8897", "--iface", "v0", "--ring-size", "2GiB"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(3)
-    env = dict(os.environ, TRAWL_HUB="http://127.0.0.1:8897", TRAWL_TOKEN=open(f"{data}/token").read().strip())
-    status = lambda: json.loads(subprocess.run(hosts.on(hosts.srv, [trawl, "nodes", "--json"]), capture_output=True, text=True, env=env).stdout)["nodes"][0]
-    pids = capturer_pid(up.pid)
-    packets0, cpu0 = status()["packets"], sum(map(cpu_of, pids))
-    requests = wrk(hosts, work_dir, seconds)
-    time.sleep(1.5)
-    node = status()
-    packets, cpu = node["packets"] - packets0, sum(map(cpu_of, pids)) - cpu0
-    table.add(work, "trawl (ring with index and SHA-256)", **{"ns CPU/packet": cpu * 1e9 / max(packets, 1), "packets": packets, "lost": sum(node["drops"].values()), "peak MiB": sum(map(rss_of, pids)), "requests": requests})
-    up.send_signal(signal.SIGTERM)
-    up.wait()
-    path = f"{work_dir}/dump.pcap"
-    dump = subprocess.Popen(hosts.on(hosts.srv, ["tcpdump", "-Z", "root", "-i", "v0", "-s0", "-B", "65536", "-w", path]), stderr=subprocess.PIPE, text=True)
-    time.sleep(1)
-    cpu0 = cpu_of(dump.pid)
-    requests = wrk(hosts, work_dir, seconds)
-    time.sleep(1)
-    cpu, rss = cpu_of(dump.pid) - cpu0, rss_of(dump.pid)
-    dump.send_signal(signal.SIGINT)
-    said = dump.communicate()[1]
-    lost = next((int(line.split()[0]) for line in said.splitlines() if "dropped by kernel" in line), 0)
-    packets = next((int(line.split()[0]) for line in said.splitlines() if "packets captured" in line), 0)
-    table.add(work, "tcpdump -B 64M", **{"ns CPU/packet": cpu * 1e9 / max(packets, 1), "packets": packets, "lost": lost, "peak MiB": rss, "requests": requests})
+    rows = []
+    for i in range(2):
+        recorder = Recorder(trawl, hosts, f"{work_dir}/ring{i}", "--ring-size", "2GiB")
+        try:
+            pids = recorder.capturers()
+            before, cpu0 = recorder.node(), sum(map(cpu_of, pids))
+            requests = wrk(hosts, work_dir, seconds)
+            wait_idle(recorder)
+            node = recorder.node()
+            packets, cpu = node["packets"] - before["packets"], sum(map(cpu_of, pids)) - cpu0
+            rows.append(("trawl (ring with index)", {"ns CPU/packet": cpu * 1e9 / max(packets, 1), "packets": packets, "lost": sum(v for v in node["drops"].values() if isinstance(v, int)), "peak MiB": sum(map(rss_of, pids)), "requests": requests}))
+        finally:
+            recorder.stop()
+        path = f"{work_dir}/dump.pcap"
+        dump = subprocess.Popen(hosts.on(hosts.srv, ["tcpdump", "-Z", "root", "-i", "v0", "-s0", "-B", "65536", "-w", path]), stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        cpu0 = cpu_of(dump.pid)
+        requests = wrk(hosts, work_dir, seconds)
+        time.sleep(1)
+        cpu, rss = cpu_of(dump.pid) - cpu0, rss_of(dump.pid)
+        dump.send_signal(signal.SIGINT)
+        said = dump.communicate()[1]
+        lost = next((int(line.split()[0]) for line in said.splitlines() if "dropped by kernel" in line), 0)
+        packets = next((int(line.split()[0]) for line in said.splitlines() if "packets captured" in line), 0)
+        rows.append(("tcpdump -B 65536 (no index)", {"ns CPU/packet": cpu * 1e9 / max(packets, 1), "packets": packets, "lost": lost, "peak MiB": rss, "requests": requests}))
+    for tool in sorted({tool for tool, _ in rows}, reverse=True):
+        table.add(work, tool, **min((f for t, f in rows if t == tool), key=lambda f: f["ns CPU/packet"]))
     table.ratio(work, "ns CPU/packet")
+
+
+FILLER = """import socket, sys, threading
+def sink(s):
+    c, _ = s.accept()
+    while c.recv(1 << 20): pass
+if sys.argv[1] == "sink":
+    s = socket.create_server(("10.99.0.1", 9000)); print("ready", flush=True); sink(s)
+else:
+    c = socket.create_connection(("10.99.0.1", 9000)); block = bytes(range(256)) * 4096
+    for _ in range(int(sys.argv[2])): c.sendall(block)
+"""
+
+
+def bench_snapshot(table, trawl, hosts, work_dir, ring_mib):
+    recorder = Recorder(trawl, hosts, f"{work_dir}/full", "--ring-size", f"{ring_mib}MiB")
+    try:
+        sink = subprocess.Popen(hosts.on(hosts.srv, [sys.executable, "-c", FILLER, "sink"]), stdout=subprocess.PIPE)
+        sink.stdout.readline()
+        subprocess.run(hosts.on(hosts.cli, [sys.executable, "-c", FILLER, "send", str(ring_mib + ring_mib // 8)]), check=True)
+        sink.wait()
+        wait_idle(recorder)
+        work = f"snapshot of a full ring of {ring_mib} MiB"
+        best = None
+        for i in range(3):
+            start = time.monotonic()
+            recorder.cli("snapshot", "create", f"full {i}", "--last", "12h", "--wait", check=True)
+            command_ms = (time.monotonic() - start) * 1000
+            shown = json.loads(recorder.cli("snapshot", "show", f"full {i}", "--json", check=True))
+            best = min(best or (command_ms, shown), (command_ms, shown), key=lambda x: x[0])
+        ms, shown = best
+        table.add(work, "trawl snapshot create --wait", **{"ms": ms, "MB": shown["size_bytes"] / 1e6, "packets": shown["packets"]})
+        node = recorder.node()
+        table.rows[-1]["lost"] = sum(v for v in node["drops"].values() if isinstance(v, int))
+        whole = f"{work_dir}/whole.pcapng"
+        ms, _ = recorder.timed("snapshot", "pcap", "full 2", "-o", whole, rounds=1)
+        table.add(work, "trawl snapshot pcap, whole", ms=ms, MB=os.path.getsize(whole) / 1e6)
+        middle, packets = f"{work_dir}/middle.pcapng", shown["packets"]
+        subprocess.run(["editcap", "-r", whole, middle, f"{packets // 2}-{packets // 2 + packets // 25}"], stderr=subprocess.DEVNULL)
+        start, end = times_of(middle)
+        cut = f"{work_dir}/cut.pcapng"
+        ms, _ = recorder.timed("snapshot", "pcap", "full 2", "--from", iso(start), "--to", iso(end), "-o", cut)
+        table.add(work, "trawl snapshot pcap, a 25th of its time", ms=ms, MB=os.path.getsize(cut) / 1e6)
+        best = min(run_once(["editcap", "-A", iso(start), "-B", iso(end), whole, f"{work_dir}/cut2.pcapng"], subprocess.DEVNULL)[1] for _ in range(3))
+        table.add(work, "editcap -A -B of the whole export", ms=best * 1000, MB=os.path.getsize(f"{work_dir}/cut2.pcapng") / 1e6)
+    finally:
+        recorder.stop()
+
+
+def write_calls(path, count):
+    """A capture of `count` small HTTP calls, 500 a connection."""
+    import struct
+    with open(path, "wb", buffering=1 << 22) as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+        ether = bytes.fromhex("0200000000010200000000020800")
+        def packet(n, up, port, seq, ack, flags, payload):
+            a, b = (b"\x0a\x01\x00\x02", b"\x0a\x01\x00\x01") if up else (b"\x0a\x01\x00\x01", b"\x0a\x01\x00\x02")
+            sport, dport = (port, 8080) if up else (8080, port)
+            frame = ether + struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40 + len(payload), n & 0xFFFF, 0x4000, 64, 6, 0, a, b) + struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 0x50, flags, 65535, 0, 0) + payload
+            out.write(struct.pack("<IIII", 1_700_000_000 + n // 20_000, n % 20_000 * 50_000, len(frame), len(frame)) + frame)
+        n = port = 0
+        seq = ack = 0
+        for i in range(count):
+            if i % 500 == 0:
+                port, seq, ack = 10000 + i // 500 % 50000, 1001, 2001
+                packet(n, True, port, 1000, 0, 2, b""); packet(n + 1, False, port, 2000, 1001, 18, b""); packet(n + 2, True, port, 1001, 2001, 16, b"")
+                n += 3
+            status = b"500 Internal Server Error" if i % 97 == 0 else b"200 OK"
+            request = b"GET /api/v1/orders/%d?page=%d HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: bench/1.0\r\nAccept: application/json\r\n\r\n" % (i % 9973, i % 17)
+            body = b'{"status":"ok","order":%d,"customer":"c-%d","note":"%s"}' % (i, i % 1009, b"needle" if i % 5003 == 0 else b"plain")
+            response = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Request-Id: %032x\r\n\r\n" % (status, len(body), i * 2654435761) + body
+            packet(n, True, port, seq, ack, 24, request)
+            seq += len(request)
+            packet(n + 1, False, port, ack, seq, 24, response)
+            ack += len(response)
+            n += 2
+
+
+def bench_query(table, trawl, hosts, work_dir, count):
+    """Through the hub and its query job; milliseconds are those of the whole command."""
+    capture = f"{work_dir}/calls.pcap"
+    write_calls(capture, count)
+    recorder = Recorder(trawl, hosts, f"{work_dir}/query", "--ring-size", "256MiB")
+    try:
+        size = os.path.getsize(capture) / 1e6
+        work = f"{count:,} HTTP calls, {size:.0f} MB"
+        start = time.monotonic()
+        recorder.cli("snapshot", "import", capture, "--name", "calls", check=True)
+        recorder.cli("snapshot", "wait", "calls", check=True)
+        table.add(work, "trawl snapshot import", ms=(time.monotonic() - start) * 1000)
+        start = time.monotonic()
+        recorder.cli("snapshot", "dissect", "calls", "--wait", check=True)
+        seconds = time.monotonic() - start
+        table.add(work, "trawl snapshot dissect (two processors)", **{"ms": seconds * 1000, "MB/s": size / seconds})
+        for what, args in (
+            ("newest 100", ["--limit", "100", "--json"]),
+            ("count of http", ["--count", "--filter", "http"]),
+            ("count of status_code == 500", ["--count", "--filter", "status_code == 500"]),
+            ("count of path.contains(\"/42\")", ["--count", "--filter", 'path.contains("/42")']),
+            ("count of response.body.contains(\"needle\")", ["--count", "--filter", 'response.body.contains("needle")']),
+        ):
+            ms, out = recorder.timed("entries", "--source", "calls", *args)
+            figures = {"ms": ms}
+            if "--count" in args:
+                figures["calls"] = int(out.strip().split()[-1].replace(",", ""))
+            table.add(work, what, **figures)
+    finally:
+        recorder.stop()
 
 
 def main():
@@ -204,7 +412,9 @@ def main():
     parser.add_argument("--trawl", default=f"{ROOT}/build/release/trawl")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--keep")
-    parser.add_argument("--only", default="dissect,export,capture")
+    parser.add_argument("--only", default="dissect,export,capture,snapshot,query")
+    parser.add_argument("--ring", type=int, default=1024, help="MiB of the ring that is filled for the snapshot")
+    parser.add_argument("--entries", type=int, default=1_000_000)
     args = parser.parse_args()
     work_dir = args.keep or tempfile.mkdtemp(prefix="trawl_bench_")
     os.makedirs(work_dir, exist_ok=True)
@@ -212,14 +422,20 @@ def main():
     try:
         start_nginx(hosts, work_dir)
         capture = f"{work_dir}/http1.pcap"
-        requests = record(hosts, work_dir, capture, args.seconds)
-        print(f"{capture_info(capture):,} packets, {os.path.getsize(capture) / 1e6:.0f} MB, {requests:,} requests")
+        needs_capture = "dissect" in args.only or "export" in args.only
+        requests = record(hosts, work_dir, capture, args.seconds) if needs_capture else 0
+        if needs_capture:
+            print(f"{capture_info(capture):,} packets, {os.path.getsize(capture) / 1e6:.0f} MB, {requests:,} requests")
         if "dissect" in args.only:
             bench_dissect(table, args.trawl, capture, requests)
         if "export" in args.only:
             bench_export(table, args.trawl, capture, work_dir)
         if "capture" in args.only:
             bench_capture(table, args.trawl, hosts, work_dir, args.seconds)
+        if "snapshot" in args.only:
+            bench_snapshot(table, args.trawl, hosts, work_dir, args.ring)
+        if "query" in args.only:
+            bench_query(table, args.trawl, hosts, work_dir, args.entries)
         table.print()
         os.makedirs(f"{ROOT}/tests/out", exist_ok=True)
         with open(f"{ROOT}/tests/out/bench.json", "w") as f:
