@@ -42,9 +42,21 @@ struct api_export {
 
 struct api_export_sink {
     void *ctx;
-    /* Once, before the first byte. estimate_bytes −1 = unknown. */
-    int (*begin)(void *ctx, int64_t estimate_bytes);
+    /* Once, before the first byte. bytes: what comes, −1 = unknown; exact = not an estimate. */
+    int (*begin)(void *ctx, int64_t bytes, bool exact);
     api_write write;
+};
+
+struct api_import {
+    const char *name;      /* NULL: the archive's or the file's */
+    const char *file_name; /* as the person named it, or NULL */
+    const char *by;
+    int64_t size; /* −1 = unknown */
+    bool new_id;
+    api_read read; /* called on the thread of the call */
+    void *read_ctx;
+    char id[SNAPSHOT_ID_SIZE]; /* result */
+    bool already_here;         /* result: nothing was done */
 };
 
 struct api_estimate {
@@ -74,13 +86,10 @@ struct api_backend {
     int (*take)(void *ctx, const char *id, struct error *reterr); /* starts, does not wait */
     int (*cancel)(void *ctx, const char *id, struct error *reterr);
     int (*verify)(void *ctx, const char *id, struct json_writer *w, struct error *reterr);
-    /* Streams the archive. */
-    int (*archive)(void *ctx, const char *id, const struct api_export_sink *sink,
+    /* Streams the archive without its first `from` bytes; begin is told the whole length. */
+    int (*archive)(void *ctx, const char *id, uint64_t from, const struct api_export_sink *sink,
                    struct error *reterr);
-    /* size −1 = unknown. */
-    int (*import)(void *ctx, const char *name, const char *by, int64_t size, bool new_id,
-                  api_read read, void *read_ctx, char ret_id[SNAPSHOT_ID_SIZE],
-                  struct error *reterr);
+    int (*import)(void *ctx, struct api_import *import, struct error *reterr);
     int (*export)(void *ctx, const char *id, const struct api_export *what,
                   const struct api_export_sink *sink, struct api_estimate *ret_estimate,
                   struct api_problem *ret_problem);

@@ -67,6 +67,8 @@ handler_dissection(struct api_call *call, const struct snapshot *snapshot, const
 struct handler_sink {
     struct api_call *call;
     const char *content_type, *name, *extension;
+    const char *etag; /* or NULL */
+    uint64_t from;    /* bytes left out at the front (Range) */
     bool started;
     uint64_t bytes;
 };

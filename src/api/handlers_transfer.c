@@ -5,22 +5,34 @@
 #include <string.h>
 
 #include "api/handlers.h"
-#include "base/clock.h"
+#include "base/text.h"
 
 /* ── out ── */
 
-static int sink_begin(void *ctx, int64_t estimate_bytes)
+static int sink_begin(void *ctx, int64_t bytes, bool exact)
 {
     struct handler_sink *sink = ctx;
-    char text[32];
-    if (estimate_bytes >= 0) {
-        snprintf(text, sizeof text, "%lld", (long long)estimate_bytes);
-        http_response_header(sink->call->http, "X-Estimated-Length", text);
+    struct http_request *http = sink->call->http;
+    char text[100];
+    bool part = exact && sink->from > 0;
+    if (bytes >= 0 && !exact) {
+        snprintf(text, sizeof text, "%lld", (long long)bytes);
+        http_response_header(http, "X-Estimated-Length", text);
     }
-    http_response_header(sink->call->http, "Cache-Control", "no-store");
+    if (part) {
+        snprintf(text, sizeof text, "bytes %llu-%lld/%lld", (unsigned long long)sink->from,
+                 (long long)bytes - 1, (long long)bytes);
+        http_response_header(http, "Content-Range", text);
+    }
+    if (sink->etag) {
+        http_response_header(http, "ETag", sink->etag);
+        http_response_header(http, "Accept-Ranges", "bytes");
+    }
+    http_response_header(http, "Cache-Control", "no-store");
     call_attachment(sink->call, sink->name, sink->extension);
     sink->started = true;
-    return http_response_begin(sink->call->http, 200, sink->content_type, -1);
+    return http_response_begin(http, part ? 206 : 200, sink->content_type,
+                               exact ? bytes - (int64_t)sink->from : -1);
 }
 
 static int sink_write(void *ctx, const void *data, size_t n)
@@ -49,12 +61,32 @@ static void finish(struct api_call *call, const struct handler_sink *sink, int e
         call_send_problem(call, problem);
 }
 
+/* A download that broke off goes on: "bytes=N-", of the same manifest. Anything else is the whole.
+ */
+static uint64_t resume_from(struct api_call *call, const char *etag)
+{
+    const char *range = http_request_header(call->http, "range"),
+               *if_range = http_request_header(call->http, "if-range");
+    char number[24];
+    int64_t from;
+    size_t len = range ? strlen(range) : 0;
+    if (len < 8 || len > 26 || strncmp(range, "bytes=", 6) != 0 || range[len - 1] != '-' ||
+        (if_range && strcmp(if_range, etag) != 0))
+        return 0;
+    snprintf(number, sizeof number, "%.*s", (int)(len - 7), range + 6);
+    return text_parse_int(number, 0, INT64_MAX, &from) == 0 ? (uint64_t)from : 0;
+}
+
 void handle_archive(struct api_call *call)
 {
     struct snapshot *snapshot = handler_snapshot(call, call->params[0]);
     if (!snapshot)
         return;
+    char etag[SNAPSHOT_SHA256_SIZE + 4];
+    snprintf(etag, sizeof etag, "\"%s\"", snapshot->manifest_sha256);
     struct handler_sink sink = {.call = call,
+                                .etag = etag,
+                                .from = resume_from(call, etag),
                                 .content_type = "application/x-tar",
                                 .name = snapshot->request.name,
                                 .extension = ".trawl.tar"};
@@ -63,7 +95,7 @@ void handle_archive(struct api_call *call)
     struct api_problem problem;
     handler_sink_init(&sink, &out);
     struct api_backend *backend = &call->api->backend;
-    int e = backend->archive(backend->ctx, snapshot->id, &out, &err);
+    int e = backend->archive(backend->ctx, snapshot->id, sink.from, &out, &err);
     if (e)
         problem_from_error(&problem, &err);
     finish(call, &sink, e, &problem);
@@ -169,9 +201,9 @@ static ssize_t read_body(void *ctx, void *data, size_t n)
     return http_request_read(ctx, data, n);
 }
 
-static void send_imported(struct api_call *call, const char *id)
+static void send_imported(struct api_call *call, const struct api_import *import)
 {
-    struct snapshot *snapshot = handler_snapshot(call, id);
+    struct snapshot *snapshot = handler_snapshot(call, import->id);
     if (!snapshot)
         return;
     struct buf json;
@@ -180,7 +212,7 @@ static void send_imported(struct api_call *call, const char *id)
     json_init(&w, &json);
     snapshot_write_json(snapshot, &w);
     snapshot_unref(snapshot);
-    call_send_json(call, 201, &json);
+    call_send_json(call, import->already_here ? 200 : 201, &json);
     buf_done(&json);
 }
 
@@ -197,14 +229,21 @@ void handle_import(struct api_call *call)
         call_fail(call, 400, "The body is empty; send the archive or capture file.");
         return;
     }
-    char id[SNAPSHOT_ID_SIZE] = "";
+    struct api_import import = {
+        .name = name,
+        .file_name = call_query(call, "file"),
+        .by = call->who,
+        .size = size,
+        .new_id = new_id && (strcmp(new_id, "true") == 0 || strcmp(new_id, "1") == 0),
+        .read = read_body,
+        .read_ctx = call->http,
+    };
     struct api_backend *backend = &call->api->backend;
-    bool fresh = new_id && (strcmp(new_id, "true") == 0 || strcmp(new_id, "1") == 0);
-    int e = backend->import(backend->ctx, name, call->who, size, fresh, read_body, call->http, id,
-                            &err);
-    call_audit(call, "snapshot.import", id, "name=%.200s %s", name ? name : "", e ? err.text : "");
+    int e = backend->import(backend->ctx, &import, &err);
+    call_audit(call, "snapshot.import", import.id, "name=%.200s %s", name ? name : "",
+               e ? err.text : "");
     if (e)
         call_error(call, &err);
     else
-        send_imported(call, id);
+        send_imported(call, &import);
 }

@@ -179,7 +179,8 @@ static int run_import(struct client *client, const struct files_flags *f, const 
 {
     const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
     buf_append_str(path, "/api/v1/snapshots/import");
-    client_query(path, "name", f->name ? f->name : strcmp(file, "-") == 0 ? NULL : base);
+    client_query(path, "name", f->name);
+    client_query(path, "file", strcmp(file, "-") == 0 ? NULL : base);
     client_query(path, "new_id", f->new_id ? "true" : NULL);
     buf_append_u8(path, 0);
     if (buf_failed(path))

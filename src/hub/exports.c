@@ -58,7 +58,7 @@ static int copy(int fd, struct job *job, const struct api_export_sink *sink, int
             break;
         }
         if (!begun)
-            e = sink->begin(sink->ctx, estimate);
+            e = sink->begin(sink->ctx, estimate, false);
         begun = true;
         if (!e)
             e = sink->write(sink->ctx, piece, (size_t)n);

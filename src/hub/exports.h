@@ -13,11 +13,9 @@ int exports_new(struct snapshot_store *store, struct queries *queries,
 void exports_free(struct exports *exports);
 
 /* As the members of struct api_backend that bear these names. */
-int exports_archive(struct exports *exports, const char *id, const struct api_export_sink *sink,
-                    struct error *reterr);
-int exports_import(struct exports *exports, const char *name, const char *by, int64_t size,
-                   bool new_id, api_read read, void *read_ctx, char ret_id[SNAPSHOT_ID_SIZE],
-                   struct error *reterr);
+int exports_archive(struct exports *exports, const char *id, uint64_t from,
+                    const struct api_export_sink *sink, struct error *reterr);
+int exports_import(struct exports *exports, struct api_import *import, struct error *reterr);
 int exports_pcap(struct exports *exports, const char *id, const struct api_export *what,
                  const struct api_export_sink *sink, struct api_estimate *ret_estimate,
                  struct api_problem *ret_problem);

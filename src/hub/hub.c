@@ -143,19 +143,17 @@ static int backend_query(void *ctx, const char *id, const char *name, struct sli
 
 /* ── files ── */
 
-static int backend_archive(void *ctx, const char *id, const struct api_export_sink *sink,
-                           struct error *reterr)
+static int backend_archive(void *ctx, const char *id, uint64_t from,
+                           const struct api_export_sink *sink, struct error *reterr)
 {
     struct hub *hub = ctx;
-    return exports_archive(hub->exports, id, sink, reterr);
+    return exports_archive(hub->exports, id, from, sink, reterr);
 }
 
-static int backend_import(void *ctx, const char *name, const char *by, int64_t size, bool new_id,
-                          api_read read, void *read_ctx, char ret_id[SNAPSHOT_ID_SIZE],
-                          struct error *reterr)
+static int backend_import(void *ctx, struct api_import *import, struct error *reterr)
 {
     struct hub *hub = ctx;
-    return exports_import(hub->exports, name, by, size, new_id, read, read_ctx, ret_id, reterr);
+    return exports_import(hub->exports, import, reterr);
 }
 
 static int backend_export(void *ctx, const char *id, const struct api_export *what,
