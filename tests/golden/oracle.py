@@ -56,6 +56,13 @@ def raw(element, name):
     return None
 
 
+def raw_hex(element, name):
+    for field in element.iter("field"):
+        if field.get("name") == name:
+            return (field.get("value") or "").lower()
+    return None
+
+
 def protocols(packet, name):
     return [proto for proto in packet.iter("proto") if proto.get("name") == name]
 

@@ -16,7 +16,7 @@ enum {
     DER_SEQUENCE = 0x30,
     DER_SET = 0x31,
     DER_VERSION = 0xa0,
-    MAX_PARTS = 32,
+    MAX_PARTS = 256,
     NAME_MAX_BYTES = 2048
 };
 
@@ -183,7 +183,7 @@ static int64_t time_ns(unsigned tag, struct slice text)
                     .tm_sec = v[5]};
     int64_t seconds = timegm(&tm);
     int64_t ns;
-    return __builtin_mul_overflow(seconds, NS_PER_S, &ns) ? INT64_MAX : ns;
+    return __builtin_mul_overflow(seconds, NS_PER_S, &ns) ? 0 : ns; /* beyond the year 2262 */
 }
 
 static bool parse_certificate(struct arena *arena, struct slice der,
