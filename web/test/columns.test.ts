@@ -26,4 +26,5 @@ it("bars grow with the logarithm of the latency", () => {
   expect(scale(1_000_000)).toBe(1);
   expect(scale(10_000)).toBeCloseTo(0.5, 1);
   expect(scale(100)).toBeCloseTo(0.06);
+  expect(latencyScale([entry(49), entry(62)])(49)).toBeGreaterThan(0.9);
 });

@@ -106,8 +106,8 @@ async function dissect() {
 
 async function typeFilter(filter) {
   await page.waitForFunction(() => document.querySelector(".filter-editor")?.shadowRoot?.querySelector(".cm-content"));
-  await page.keyboard.press("Escape");
-  await page.keyboard.press("/");
+  await page.keyboard.press("Escape"); // a list of completions, if one is open
+  await page.click(".filter-editor");
   await page.keyboard.press("Control+a");
   await page.keyboard.press("Delete");
   if (filter) await page.keyboard.insertText(filter);

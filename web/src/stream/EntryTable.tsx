@@ -30,13 +30,11 @@ function useVirtual(count: number, rowHeight: number, scroll: { current: HTMLDiv
 interface Props {
   entries: EntryRows;
   more: () => void;
-  /** Focus goes back to the table when this counts up. */
-  focusRequest: number;
 }
 
 const nearEnd = 60;
 
-export function EntryTable({ entries, more, focusRequest }: Props): JSX.Element {
+export function EntryTable({ entries, more }: Props): JSX.Element {
   const route = useStore(routeStore);
   const zone = useStore(preferences, (p) => p.zone);
   const comfortable = useStore(preferences, (p) => p.comfortable);
@@ -77,10 +75,6 @@ export function EntryTable({ entries, more, focusRequest }: Props): JSX.Element 
     else virtual.scrollToOffset(0);
     setMark((m) => (m && rows.includes(m) ? m : null));
   }, [entries.generation]);
-
-  useEffect(() => {
-    if (focusRequest > 0) scroll.current?.focus();
-  }, [focusRequest]);
 
   const open = (index: number): void => {
     const entry = rows[index];

@@ -39,7 +39,6 @@ export function StreamView(): JSX.Element {
   const shown = useShown();
   const right = usePaneRight();
   const [refresh, setRefresh] = useState(0);
-  const [focusRequest, setFocusRequest] = useState(0);
   const [pcap, setPcap] = useState(false);
   const [slow, setSlow] = useState(false);
   const ready = shown.kind === "ready" ? shown : null;
@@ -63,11 +62,12 @@ export function StreamView(): JSX.Element {
     ]);
   }, [ready?.source.id, entries.rows.length, entries.total, entries.of, entries.problem, range.from, range.to, zone]);
 
+  const focusTable = (): void => body.current?.querySelector<HTMLElement>(".entry-scroll")?.focus(); // at once: the next key belongs to the table
   const close = (): void => {
     go({ entry: "", tab: route.tab });
-    setFocusRequest((n) => n + 1);
+    focusTable();
   };
-  useAction("entry.close", route.entry ? close : () => setFocusRequest((n) => n + 1));
+  useAction("entry.close", route.entry ? close : focusTable);
   useAction("timeline.fold", ready ? () => setPreference("timelineFolded", !foldWish) : null);
   useAction("export", ready?.snapshot ? () => setPcap(true) : null);
 
@@ -82,7 +82,7 @@ export function StreamView(): JSX.Element {
 
   return (
     <div class={`stream ${right ? "pane-right" : "pane-bottom"}`}>
-      <FilterBar problem={wrongFilter} onDone={() => setFocusRequest((n) => n + 1)}>
+      <FilterBar problem={wrongFilter} onDone={focusTable}>
         <MenuButton kind="plain" label="Export" alignRight items={[
           { label: "PCAP", hint: "o", ...(ready?.snapshot ? {} : { disabled: "Choose a dissected snapshot first" }), run: () => setPcap(true) },
           { label: "CSV", ...(query ? {} : { disabled: "There are no rows to export" }), run: () => query && void exportRows(query, "csv", ready?.source.name ?? "calls") },
@@ -113,7 +113,7 @@ export function StreamView(): JSX.Element {
           <div ref={body} class="stream-body">
             {broken && entries.problem ? <QueryProblem problem={entries.problem} onRetry={() => setRefresh((n) => n + 1)} />
               : nothing && query ? <NoMatch query={query} of={entries.of} />
-                : <EntryTable entries={entries} more={entries.more} focusRequest={focusRequest} />}
+                : <EntryTable entries={entries} more={entries.more} />}
             {paneOpen && (
               <>
                 <PaneSplitter container={body} right={right} />

@@ -59,6 +59,8 @@ export function latencyScale(rows: Entry[]): (micros: number) => number {
     low = Math.min(low, row.elapsed_time);
     high = Math.max(high, row.elapsed_time);
   }
-  const [a, b] = [Math.log1p(Math.min(low, high)), Math.log1p(high)];
-  return (micros) => (b <= a ? 0.5 : Math.max(0.06, Math.min(1, (Math.log1p(micros) - a) / (b - a))));
+  // At least two decades, so that equal calls look equal.
+  const b = Math.log1p(high);
+  const a = Math.min(Math.log1p(Math.min(low, high)), b - Math.log(100));
+  return (micros) => Math.max(0.06, Math.min(1, (Math.log1p(micros) - a) / (b - a)));
 }
