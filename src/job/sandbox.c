@@ -39,8 +39,7 @@ static int limit_cpu(uint64_t seconds)
 int sandbox_set_limits(uint64_t memory_bytes, int64_t cpu_seconds, uint64_t file_bytes)
 {
     int e = limit(RLIMIT_CORE, 0);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    /* The shadow memory of the sanitizers is "data" of many terabytes. */
+#if SANDBOX_LIMITS_MEMORY
     if (!e && memory_bytes)
         e = limit(RLIMIT_DATA, memory_bytes);
 #else

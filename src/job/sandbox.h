@@ -8,6 +8,19 @@
 
 #include "base/error.h"
 
+/* The shadow memory of the sanitizers is "data" of many terabytes: no limit of memory with them. */
+#if defined(__has_feature)
+#define SANDBOX_CLANG_SANITIZER \
+    (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANDBOX_CLANG_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || SANDBOX_CLANG_SANITIZER
+#define SANDBOX_LIMITS_MEMORY 0
+#else
+#define SANDBOX_LIMITS_MEMORY 1
+#endif
+
 struct sandbox_dirs {
     const int *read_fds, *write_fds; /* O_PATH */
     size_t read_count, write_count;

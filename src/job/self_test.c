@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "job/sandbox.h"
 
 enum {
     MEMORY_LIMIT_MIB = 64,
@@ -120,7 +121,7 @@ static int try_executable_memory(void)
     return p == MAP_FAILED ? -errno : 0;
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if SANDBOX_LIMITS_MEMORY
 #define MEMORY_LIMIT_HOLDS 1
 static int try_memory(void)
 {
