@@ -13,7 +13,8 @@ static void host_without_port(const char *host, char out[256])
     const char *end = host + strlen(host);
     if (host[0] == '[') {
         const char *close = strchr(host, ']');
-        if (close) {
+        if (close && (!close[1] ||
+                      (close[1] == ':' && strspn(close + 2, "0123456789") == strlen(close + 2)))) {
             snprintf(out, 256, "%.*s", (int)(close - host - 1), host + 1);
             return;
         }
