@@ -139,6 +139,11 @@ int audit_read(const char *data_dir, size_t max, struct buf *out, struct audit_c
     for (size_t i = 0; kept && i < max; i++)
         free(kept[i]);
     free(kept);
+    struct stat st;
+    if (w.intact && fstat(fd, &st) == 0 && st.st_size != w.good_end) {
+        w.intact = false; /* half a line at the end */
+        w.broken_at = w.seq + 1;
+    }
     *ret_check = (struct audit_check){.lines = w.seq, .intact = w.intact, .broken_at = w.broken_at};
     walk_done(&w);
     return out ? buf_failed(out) : 0;
