@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "snapshot/snapshot_store.h"
 
-/* Reads all files once (hashing only); writes nothing when one of them does not match its SHA-256.
+/* Reads all files once (nothing is parsed); writes nothing when one of them has another size.
  * −ECANCELED when *cancel became true. */
 int snapshot_sums_write(struct snapshot_store *store, const char *id, const bool *cancel,
                         struct error *reterr);

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "snapshot/snapshot_key.h"
+#include "snapshot/snapshot_xxh64.h"
 #include "unit/snapshot/support_ring.h"
 #include "unit/unit_test.h"
 
@@ -480,6 +481,20 @@ static void a_thousand_are_opened(void **state)
     snapshot_list_done(&list);
 }
 
+static void xxh64_known_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t sum;
+    } cases[] = {{"", 0xEF46DB3751D8E999ULL},
+                 {"a", 0xD24EC4F1A98C6E5BULL},
+                 {"abc", 0x44BC2CF5AD770999ULL},
+                 {"Nobody inspects the spammish repetition", 0xFBCEA83C8A378BF1ULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_true(snapshot_xxh64(cases[i].text, strlen(cases[i].text)) == cases[i].sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +507,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_signature, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_folders, setup, teardown),
         cmocka_unit_test_setup_teardown(many_threads, setup, teardown),
+        cmocka_unit_test(xxh64_known_answers),
         cmocka_unit_test_setup_teardown(a_thousand_are_opened, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
