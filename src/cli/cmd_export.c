@@ -10,11 +10,12 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "cli/command.h"
+#include "cli/export_filter.h"
 #include "config/options.h"
 #include "snapshot/export.h"
 
 struct export_flags {
-    char *output, *format, *from, *to, *bpf;
+    char *output, *format, *from, *to, *bpf, *filter, *scope;
     struct option_list nodes;
 };
 
@@ -46,6 +47,17 @@ static const struct option_def defs[] = {
      .offset = offsetof(struct export_flags, bpf),
      .value_name = "EXPR",
      .doc = "only packets that match this pcap-filter expression"},
+    {.name = "filter",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, filter),
+     .value_name = "EXPR",
+     .doc = "only what belongs to entries that match this display filter"},
+    {.name = "scope",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct export_flags, scope),
+     .default_value = "connections",
+     .value_name = "connections|calls",
+     .doc = "with --filter: their whole connections, or only the packets of the calls"},
     {.name = "nodes",
      .type = OPTION_LIST,
      .offset = offsetof(struct export_flags, nodes),
@@ -55,7 +67,8 @@ static const struct option_def defs[] = {
 };
 
 static const struct option_spec spec = {
-    .usage = "trawl export FILE… -o OUT [--format pcapng|pcap] [--from T] [--to T] [--bpf EXPR]",
+    .usage = "trawl export FILE… -o OUT [--format pcapng|pcap] [--from T] [--to T] [--bpf EXPR] "
+             "[--filter EXPR [--scope connections|calls]] [--nodes A,B]",
     .summary = "Merges captures (pcapng, pcap; plain, gz, zst, lz4) strictly in time order.",
     .example = "trawl export a.pcapng b.pcap.gz -o both.pcapng --bpf 'tcp port 80'",
     .defs = defs,
@@ -133,6 +146,31 @@ static int close_target(struct target *t, bool good, struct error *reterr)
                  : 0;
 }
 
+/* ── the display filter ── */
+
+/* 0, or an exit code after its sentence. */
+static int select_matching(const struct export_flags *flags, const struct option_operands *files,
+                           struct selection **ret_selection)
+{
+    if (!flags->filter)
+        return 0;
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    struct export_filter_result result;
+    enum selection_kind scope = strcmp(flags->scope, "calls") == 0 ? SELECT_PACKETS : SELECT_FLOWS;
+    int r = export_filter_files((const char *const *)files->items, files->count, flags->filter,
+                                scope, ret_selection, &result, &e);
+    if (r < 0)
+        return cli_fail_error("export", r == -EINVAL ? 2 : 1, &e);
+    if (result.not_judged)
+        fprintf(stderr, "trawl export: %llu entries could not be judged by the filter.\n",
+                (unsigned long long)result.not_judged);
+    if (result.packets_cut)
+        fputs("trawl export: a call has more packets than are kept of it: --scope connections has "
+              "them all.\n",
+              stderr);
+    return 0;
+}
+
 /* ── options ── */
 
 static int fill_options(const struct export_flags *flags, struct export_options *o,
@@ -146,6 +184,8 @@ static int fill_options(const struct export_flags *flags, struct export_options 
     o->pcap = strcmp(flags->format, "pcap") == 0;
     if (!o->pcap && strcmp(flags->format, "pcapng") != 0)
         return error_set(reterr, -EINVAL, "--format is pcapng or pcap.");
+    if (strcmp(flags->scope, "connections") != 0 && strcmp(flags->scope, "calls") != 0)
+        return error_set(reterr, -EINVAL, "--scope is connections or calls.");
     int r = flags->from ? clock_parse_human(flags->from, now, &o->from_ns, reterr) : 0;
     if (r == 0 && flags->to)
         r = clock_parse_human(flags->to, now, &o->to_ns, reterr);
@@ -198,13 +238,18 @@ static int run_with(const struct export_flags *flags, const struct option_operan
     int code = 1;
     if (inputs && nodes) {
         for (size_t i = 0; i < files->count; i++)
-            inputs[i].path = files->items[i];
+            inputs[i] = (struct export_input){.path = files->items[i], .sequence = i};
         for (size_t i = 0; i < flags->nodes.count; i++)
             nodes[i] = flags->nodes.items[i];
         o.inputs = inputs;
         o.input_count = files->count;
         o.only_nodes = flags->nodes.count ? nodes : NULL;
-        code = export_files(flags, files, &o);
+        struct selection *selection = NULL;
+        code = select_matching(flags, files, &selection);
+        o.selection = selection;
+        if (code == 0)
+            code = export_files(flags, files, &o);
+        selection_free(selection);
     } else {
         code = cli_fail("export", 1, "There is no memory.");
     }
