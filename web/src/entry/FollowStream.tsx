@@ -15,7 +15,7 @@ const mostBytes = 256 * 1024;
 export function FollowStream({ source, id }: { source: string; id: string }): JSX.Element {
   const [hex, setHex] = useState(false);
   const stream = useLoaded(`${source} ${id} stream`, (signal) => get<StreamResponse>(`${entryPath(source, id)}/stream`, {}, signal));
-  if (stream.error) return <p class="field-error" role="alert">{stream.error}</p>;
+  if (stream.error) return <p class="field-error" role="alert">{stream.error} The PCAP of this connection has both directions.</p>;
   if (!stream.data) return <p class="hint">Reading the packets…</p>;
   let left = mostBytes;
   return (
