@@ -7,6 +7,7 @@
 #include "snapshot/import.h"
 #include "snapshot/snapshot_extract.h"
 #include "snapshot/snapshot_pcap.h"
+#include "snapshot/snapshot_stream.h"
 
 // clang-format off
 /* Rows: alphabetical. */
@@ -18,6 +19,7 @@ const struct job_kind *const job_kinds[] = {
     &job_kind_packets,
     &job_kind_query,
     &job_kind_self_test,
+    &job_kind_stream,
     NULL,
 };
 // clang-format on

@@ -11,6 +11,7 @@
 #include "hub/export_selection.h"
 #include "hub/exports_private.h"
 #include "snapshot/snapshot_pcap.h"
+#include "snapshot/snapshot_stream.h"
 
 enum {
     PIPE_BYTES = 1024 * 1024,
@@ -279,25 +280,65 @@ int exports_entry_packets(struct exports *exports, const char *id, const char *n
     return e;
 }
 
+/* The filter that matches all calls of the entry's connection. False with a problem. */
+static bool connection_filter(const json_t *entry, char out[200], struct api_problem *problem)
+{
+    const char *conn_id = json_string_value(json_object_get(entry, "conn_id"));
+    if (!conn_id || strlen(conn_id) > 100 || strpbrk(conn_id, "\"\\\n")) {
+        problem_set(problem, 409, "This entry belongs to no connection.");
+        return false;
+    }
+    snprintf(out, 200, "conn_id == \"%s\"", conn_id);
+    return true;
+}
+
 int exports_entry_pcap(struct exports *exports, const char *id, const char *name, const char *entry,
                        const struct api_export_sink *sink, struct api_problem *ret_problem)
 {
-    json_t *object = ask_entry(exports, id, name, "entry", entry, ret_problem);
-    if (!object)
-        return -EIO;
-    const char *conn_id = json_string_value(json_object_get(object, "conn_id"));
     char filter[200];
-    int e = 0;
-    if (!conn_id || strlen(conn_id) > 100 || strpbrk(conn_id, "\"\\\n")) {
-        problem_set(ret_problem, 409, "This entry belongs to no connection.");
-        e = -ENODATA;
-    } else {
-        snprintf(filter, sizeof filter, "conn_id == \"%s\"", conn_id);
-        struct api_export what = {
-            .from_ns = INT64_MIN, .to_ns = INT64_MAX, .filter = filter, .dissection = name};
-        struct api_estimate estimate = {.connections = -1};
-        e = exports_pcap(exports, id, &what, sink, &estimate, ret_problem);
-    }
+    json_t *object = ask_entry(exports, id, name, "entry", entry, ret_problem);
+    bool found = object && connection_filter(object, filter, ret_problem);
     json_decref(object);
+    if (!found)
+        return -EIO;
+    struct api_export what = {
+        .from_ns = INT64_MIN, .to_ns = INT64_MAX, .filter = filter, .dissection = name};
+    struct api_estimate estimate = {.connections = -1};
+    return exports_pcap(exports, id, &what, sink, &estimate, ret_problem);
+}
+
+static int run_stream(struct exports *exports, const struct snapshot *snapshot, const char *name,
+                      const json_t *entry, struct buf *ret_result, struct api_problem *problem)
+{
+    char filter[200];
+    const json_t *client = json_object_get(entry, "src");
+    const char *ip = json_string_value(json_object_get(client, "ip"));
+    json_int_t port = json_integer_value(json_object_get(client, "port"));
+    if (!connection_filter(entry, filter, problem))
+        return -ENODATA;
+    struct export_selection selection = {0};
+    int e = export_selection_ask(exports->queries, snapshot->id, name, filter, INT64_MIN, INT64_MAX,
+                                 false, &selection, problem);
+    if (e)
+        return e;
+    struct snapshot_stream_request request = {.connection = selection.selection,
+                                              .client_ip = ip ? ip : "",
+                                              .client_port = (uint16_t)port};
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    e = snapshot_stream(exports->store, snapshot, &request, ret_result, &err);
+    if (e)
+        problem_from_error(problem, &err);
+    selection_free(selection.selection);
+    return e;
+}
+
+int exports_entry_stream(struct exports *exports, const char *id, const char *name,
+                         const char *entry, struct buf *ret_result, struct api_problem *ret_problem)
+{
+    struct snapshot *snapshot = get(exports, id, ret_problem);
+    json_t *object = snapshot ? ask_entry(exports, id, name, "entry", entry, ret_problem) : NULL;
+    int e = object ? run_stream(exports, snapshot, name, object, ret_result, ret_problem) : -EIO;
+    json_decref(object);
+    snapshot_unref(snapshot);
     return e;
 }

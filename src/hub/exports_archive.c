@@ -133,15 +133,3 @@ int exports_import(struct exports *exports, struct api_import *import, struct er
         return error_set(reterr, i.result, "%s", i.error.text);
     return cut ? error_set(reterr, -ECANCELED, "The upload broke off.") : 0;
 }
-
-int exports_entry_stream(struct exports *exports, const char *id, const char *name,
-                         const char *entry, struct buf *ret_result, struct api_problem *ret_problem)
-{
-    (void)exports;
-    (void)id;
-    (void)name;
-    (void)entry;
-    (void)ret_result;
-    problem_set(ret_problem, 501, "This is not part of this build.");
-    return -ENOSYS;
-}

@@ -265,7 +265,7 @@ static void explain(const struct job *job, struct job_result *r)
     char size[24], text[sizeof r->error.text];
     if (r->ok)
         return;
-    if (job->cancelled) {
+    if (job->cancelled && r->signal == SIGKILL) {
         error_set(&r->error, -ECANCELED, "cancelled");
     } else if (job->kept_error && !r->signal) {
         decode_error(job->kept_error, text, sizeof text);

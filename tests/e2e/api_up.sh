@@ -75,6 +75,9 @@ equal "$(api "$url/api/v1/entries/$id/$entry/body/response")" '{"answer":42}' "b
 api -D "$work/head" -o /dev/null "$url/api/v1/entries/$id/$entry/body/response"
 grep -qi '^content-disposition: attachment' "$work/head" || fail "a body is no attachment"
 [ "$(api "$url/api/v1/entries/$id/$entry/packets" | jq '.packets | length')" -ge 2 ] || fail "packets of the entry"
+stream=$(api "$url/api/v1/entries/$id/$entry/stream")
+equal "$(jq -r '[.chunks[] | select(.direction == "client") | .base64] | .[0]' <<<"$stream" | base64 -d | head -1 | tr -d '\r')" 'GET /a.json HTTP/1.1' "what the client sent"
+jq -r '.chunks[] | select(.direction == "server") | .base64' <<<"$stream" | while read -r part; do base64 -d <<<"$part"; done | grep -qx '{"answer":42}' || fail "what the server sent: $stream"
 api "$url/api/v1/entries/$id/$entry/pcap" >"$work/entry.pcapng"
 equal "$(tshark -r "$work/entry.pcapng" -T fields -e tcp.stream 2>/dev/null | sort -u | wc -l)" 1 "connections in the entry's capture"
 equal "$(api -o /dev/null -w '%{http_code}' -G --data-urlencode "source=$id" --data-urlencode 'filter=nonsense ==' "$url/api/v1/entries")" 400 "a bad filter"
