@@ -8,6 +8,7 @@ const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", 
 
 export async function startBrowser({ width = 1280, height = 720, scale = 1 } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "trawl-browser-"));
+  process.on("exit", () => rmSync(profile, { recursive: true, force: true })); // also when the test stops early
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags, viewport: { width, height }, deviceScaleFactor: scale, acceptDownloads: true, timezoneId: "UTC",
   });
