@@ -168,9 +168,10 @@ ip netns exec "$srv" setpriv --reuid 65534 --regid 65534 --clear-groups --boundi
   "$TRAWL" up --data "$work/plain" --listen "127.0.0.1:$port" >"$work/plain.out" 2>"$work/plain.err" &
 plain=$!
 started+=($plain)
-answers() { on_srv curl -sf -o "$work/page" "http://127.0.0.1:$port/"; }
-wait_until 20 "the dashboard answers" answers
-grep -q '<html' "$work/page" || fail "no dashboard"
+answers() { on_srv curl -sf -o /dev/null "http://127.0.0.1:$port/healthz"; }
+wait_until 20 "the hub answers" answers
+on_srv curl -s -o "$work/page" "http://127.0.0.1:$port/"
+grep -qE '<html|without the dashboard' "$work/page" || fail "no dashboard: $(cat "$work/page")"
 grep -q 'setcap cap_net_raw' "$work/plain.err" || fail "it does not say how to get the capability: $(cat "$work/plain.err")"
 plain_node() { on_srv "$TRAWL" nodes --json --hub "http://127.0.0.1:$port" --token "$(cat "$work/plain/token")" | jq -e '.nodes[0] | .state == "not_recording" and (.state_detail | test("CAP_NET_RAW"))' >/dev/null; }
 wait_until 20 "the node says what is missing" plain_node

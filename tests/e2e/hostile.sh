@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Input made to break it: HTTP requests, corrupt captures, hostile archives and a worker that lies. Nothing crashes, hangs, leaves its folder
-# or opens without a token; what is refused is refused with a sentence. Best run with the sanitizers (TRAWL=build/asan/trawl).
-. "$(dirname "$0")/lib.sh"
-need jq curl python3
+# or opens without a token; what is refused is refused with a sentence. Runs with the sanitizers when that build is there.
 here=$(cd "$(dirname "$0")" && pwd)
+[ -x "$here/../../build/asan/trawl" ] && TRAWL=$here/../../build/asan/trawl
+. "$here/lib.sh"
+need jq curl python3
 make_hosts
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
 start_trawl --ring-size 32MiB
@@ -58,7 +59,7 @@ for file in "$work"/variants/*; do
     *) cp "$file" "$work/crash"; fail "SEED=$seed: $(basename "$file") ends with $code: $(head -c 1500 "$work/err")" ;;
   esac
 done
-note "$((read_ok + refused)) corrupt captures dissected: $read_ok read, $refused refused"
+note "$((read_ok + refused)) corrupt captures dissected: $read_ok whole, $refused refused or read around the damage"
 # some of them through the hub's own jobs: the snapshot is Completed or refused, the dissection done or failed with a reason
 imported=0
 for file in $(ls "$work"/variants/* | awk 'NR % 20 == 1'); do
