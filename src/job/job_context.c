@@ -90,7 +90,7 @@ int job_context_init(struct job_context *ctx, const char *kind, struct error *re
     buf_init(&ctx->line, JOB_MAX_LINE_BYTES + 128 * 1024);
     buf_init(&ctx->request_buf, JOB_MAX_LINE_BYTES);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    tzset(); /* would look for a file when a time is first formatted */
+    tzset();                           /* would look for a file when a time is first formatted */
     sigaction(SIGPIPE, &ignore, NULL); /* a parent that went away is an error, not a signal */
     int n = read_line(ctx, &ctx->request_buf);
     if (n <= 0)
