@@ -69,6 +69,7 @@ void json_end_array(struct json_writer *w)
 enum {
     STRING_STEP = 4096, /* bytes escaped between two looks at the buffer's room */
     SHORT_STRING = 256,
+    STEP = 16,
     LONGEST_ESCAPE = 6, /* "\u0000", also more than any code point */
     AS_IT_IS = 0,
     AS_CONTROL = 1,
@@ -91,27 +92,21 @@ static const uint8_t escapes[256] = {
     [0x80 ... 0xff] = AS_CODE_POINT,
 };
 
-/* Copies `step` (16, 8 or 4) bytes from p to out; how many of them, from the front, stand as they
- * are. */
-static inline size_t copy_clean(uint8_t *out, const uint8_t *p, size_t step)
+/* A bit for each of the 16 bytes at p that does not stand as it is. */
+static inline unsigned specials_of(const uint8_t *p)
 {
 #ifdef __SSE2__
-    uint8_t bytes[16] = {0};
-    memcpy(bytes, p, step);
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)bytes);
-    memcpy(out, bytes, step);
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
     __m128i found = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: 0x80 and more too */
     found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
     found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
     found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
-    return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(found) | 1u << step);
+    return (unsigned)_mm_movemask_epi8(found);
 #else
-    size_t n = 0;
-    while (n < step && escapes[p[n]] == AS_IT_IS) {
-        out[n] = p[n];
-        n++;
-    }
-    return n;
+    unsigned mask = 0;
+    for (unsigned i = 0; i < STEP; i++)
+        mask |= (unsigned)(escapes[p[i]] != AS_IT_IS) << i;
+    return mask;
 #endif
 }
 
@@ -137,37 +132,52 @@ static inline uint8_t *put_escape(uint8_t *out, struct slice text, size_t *at)
     return out;
 }
 
+/* 16 bytes with the quotes and the like among them; 32 bytes can be read and written. False:
+ * stopped at something rarer. The place of the next load does not hang on what this one finds. */
+static inline bool escape_block(uint8_t **out, const uint8_t *p, size_t *at)
+{
+    unsigned mask = specials_of(p), from = 0;
+    uint8_t *o = *out;
+    for (; mask; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        uint8_t how = escapes[p[i]];
+        memcpy(o, p + from, STEP);
+        o += i - from;
+        from = i;
+        if (how <= AS_CODE_POINT)
+            break;
+        o[0] = '\\';
+        o[1] = how;
+        o += 2;
+        from = i + 1;
+    }
+    if (!mask) {
+        memcpy(o, p + from, STEP);
+        o += STEP - from;
+        from = STEP;
+    }
+    *out = o;
+    *at += from;
+    return !mask;
+}
+
 /* Bytes [*pos, end) of text as string content; may read a code point beyond end. The room is there.
  */
 static uint8_t *escape_step(uint8_t *out, struct slice text, size_t *pos, size_t end)
 {
     size_t at = *pos;
-    while (end - at >= 16) {
-        size_t n = copy_clean(out, text.data + at, 16);
-        out += n;
-        at += n;
-        if (n < 16) {
-            uint8_t how = escapes[text.data[at]];
-            if (how > AS_CODE_POINT) { /* quotes: by far the most frequent in bodies */
-                out[0] = '\\';
-                out[1] = how;
-                out += 2;
-                at++;
-            } else {
-                out = put_escape(out, text, &at);
-                if (at >= end)
-                    break;
-            }
-        }
-    }
+    while (at + 2 * STEP <= end)
+        if (!escape_block(&out, text.data + at, &at))
+            out = put_escape(out, text, &at);
     while (at < end) {
-        size_t step = end - at >= 8 ? 8 : end - at >= 4 ? 4 : 0;
-        size_t n = step == 8 ? copy_clean(out, text.data + at, 8)
-                   : step    ? copy_clean(out, text.data + at, 4)
-                             : 0;
-        out += n;
-        at += n;
-        if (step == 0 || n < step)
+        uint8_t few[STEP] = {0};
+        unsigned n = end - at >= STEP ? STEP : (unsigned)(end - at);
+        memcpy(few, text.data + at, n);
+        unsigned clean = (unsigned)__builtin_ctz(specials_of(few) | 1u << n);
+        memcpy(out, few, clean);
+        out += clean;
+        at += clean;
+        if (clean < n)
             out = put_escape(out, text, &at);
     }
     *pos = at;
