@@ -12,12 +12,13 @@
 
 static void put_varint(struct buf *out, uint64_t v)
 {
-    uint8_t bytes[10];
-    size_t n = 0;
+    uint8_t *start = buf_reserve(out, v < 0x80 ? 1 : 10), *p = start;
+    if (!p)
+        return;
     for (; v >= 0x80; v >>= 7)
-        bytes[n++] = (uint8_t)(v | 0x80);
-    bytes[n++] = (uint8_t)v;
-    buf_append(out, bytes, n);
+        *p++ = (uint8_t)(v | 0x80);
+    *p++ = (uint8_t)v;
+    out->len += (size_t)(p - start);
 }
 
 static void put_signed(struct buf *out, int64_t v)

@@ -32,7 +32,6 @@ struct sort_key {
 struct sorter_lane {
     struct sorter *sorter;
     struct buf bytes;
-    struct buf scratch;
     struct sort_key *keys;
     size_t count, cap;
     size_t limit_bytes;
@@ -100,7 +99,6 @@ int sorter_new(const struct sorter_options *options, struct sorter **ret_sorter)
         lane->sorter = sorter;
         lane->limit_bytes = sorter->memory_bytes / sorter->lane_count;
         buf_init(&lane->bytes, lane->limit_bytes + MAX_ENTRY_BYTES);
-        buf_init(&lane->scratch, MAX_ENTRY_BYTES);
     }
     *ret_sorter = sorter;
     return 0;
@@ -110,7 +108,6 @@ static void free_lanes(struct sorter *sorter)
 {
     for (unsigned i = 0; sorter->lanes && i < sorter->lane_count; i++) {
         buf_done(&sorter->lanes[i].bytes);
-        buf_done(&sorter->lanes[i].scratch);
         free(sorter->lanes[i].keys);
         sorter->lanes[i].keys = NULL;
         sorter->lanes[i].count = 0;
@@ -228,31 +225,37 @@ static int grow_keys(struct sorter_lane *lane)
     return 0;
 }
 
+/* Entries are encoded where they stay; only one that no longer fits moves, to the front. */
 int sorter_add(struct sorter_lane *lane, const struct entry *entry)
 {
-    buf_reset(&lane->scratch);
-    int r = entry_encode(entry, &lane->scratch);
-    if (r < 0)
-        return r == -ENOBUFS ? -EFBIG : r;
-    size_t len = lane->scratch.len;
-    size_t held = lane->bytes.len + (lane->count + 1) * sizeof *lane->keys;
-    if (lane->count && held + len > lane->limit_bytes)
-        r = spill(lane);
+    struct buf *bytes = &lane->bytes;
+    size_t start = bytes->len;
+    int r = entry_encode(entry, bytes);
+    size_t len = bytes->len - start;
+    if (r == -ENOBUFS || (r == 0 && len > MAX_ENTRY_BYTES))
+        r = -EFBIG;
+    size_t held = bytes->len + (lane->count + 1) * sizeof *lane->keys;
     if (r == 0 && lane->count == lane->cap)
         r = grow_keys(lane);
-    if (r < 0)
+    if (r < 0) {
+        bytes->len = start;
+        bytes->error = 0;
         return r;
-    struct sort_key key = {.timestamp_ns = entry->timestamp_ns,
-                           .id_hash = entry->id_hash,
-                           .tie = tie_of(lane->scratch.data, len),
-                           .len = (uint32_t)len,
-                           .at = (uint32_t)lane->bytes.len};
-    r = buf_append_slice(&lane->bytes, buf_slice(&lane->scratch));
-    if (r < 0)
-        return r;
-    lane->keys[lane->count++] = key;
-    if (lane->scratch.cap > STAGE_BYTES)
-        buf_done(&lane->scratch);
+    }
+    if (lane->count && held > lane->limit_bytes) {
+        bytes->len = start;
+        r = spill(lane);
+        if (r < 0)
+            return r;
+        memmove(bytes->data, bytes->data + start, len);
+        bytes->len = len;
+        start = 0;
+    }
+    lane->keys[lane->count++] = (struct sort_key){.timestamp_ns = entry->timestamp_ns,
+                                                  .id_hash = entry->id_hash,
+                                                  .tie = tie_of(bytes->data + start, len),
+                                                  .len = (uint32_t)len,
+                                                  .at = (uint32_t)start};
     return 0;
 }
 
