@@ -154,9 +154,13 @@ def align(ours, theirs):
 def compare_file(module, trawl, path):
     """(differences, messages compared): a difference is (frame, field, ours, theirs)."""
     theirs, ours = {}, {}
-    for message in module.tshark_messages(path):
+    if hasattr(module, "prepare"):
+        mine, others = module.prepare(trawl, path)
+    else:
+        mine, others = module.our_messages(trawl, path), module.tshark_messages(path)
+    for message in others:
         theirs.setdefault(message.stream, []).append(message)
-    for message in module.our_messages(trawl, path):
+    for message in mine:
         ours.setdefault(message.stream, []).append(message)
     differences, compared = [], 0
     for stream in sorted(set(ours) | set(theirs), key=repr):

@@ -521,7 +521,7 @@ static enum probe_result probe_stream(struct slice s, bool ended, bool has_port)
         return PROBE_NO;
     if (s.len < 2 + DNS_HEADER_BYTES)
         return ended && s.len ? PROBE_NO : PROBE_MAYBE;
-    if (!dns_may_begin(slice_sub(s, 2, len)))
+    if (!dns_may_begin(slice_sub(s, 2, len), len))
         return PROBE_NO;
     enum dns_shape shape = dns_shape_of(slice_sub(s, 2, len));
     if (s.len - 2 >= len)

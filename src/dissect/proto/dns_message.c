@@ -464,10 +464,13 @@ static bool is_header(const struct dns_message *m)
     return m->rcode == 0 && m->counts[1] <= 512;
 }
 
-bool dns_may_begin(struct slice bytes)
+bool dns_may_begin(struct slice bytes, size_t whole_len)
 {
     struct dns_message m;
-    return read_header(bytes, &m) && is_header(&m) && m.counts[0] + m.counts[1] > 0;
+    if (!read_header(bytes, &m) || !is_header(&m) || m.counts[0] + m.counts[1] == 0)
+        return false;
+    size_t records = (size_t)m.counts[1] + m.counts[2] + m.counts[3];
+    return DNS_HEADER_BYTES + m.counts[0] * (size_t)5 + records * 11 <= whole_len;
 }
 
 bool dns_is_plain_query(struct slice bytes)

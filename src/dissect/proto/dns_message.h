@@ -142,8 +142,8 @@ enum dns_shape {
 /* One question of the usual kind, whatever stands behind it (padding of other protocols' queries).
  */
 bool dns_is_plain_query(struct slice bytes);
-/* The first bytes of a message that is not whole yet: could its header be one? */
-bool dns_may_begin(struct slice bytes);
+/* The first bytes of a message of whole_len bytes: could its header be one? */
+bool dns_may_begin(struct slice bytes, size_t whole_len);
 /* Judges bytes by their form alone, without keeping anything. */
 enum dns_shape dns_shape_of(struct slice bytes);
 /* The whole message in the form of a zone file, a section after the other. */

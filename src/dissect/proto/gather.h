@@ -46,4 +46,13 @@ static inline struct slice gather_slice(const struct gather *g)
     return slice_of(g->data, g->len);
 }
 
+/* Control characters that no text has, among the first bytes. */
+static inline bool gather_is_binary(struct slice s)
+{
+    for (size_t i = 0; i < s.len && i < 32; i++)
+        if (s.data[i] < 0x08 || (s.data[i] > 0x0d && s.data[i] < 0x20))
+            return true;
+    return false;
+}
+
 #endif

@@ -101,6 +101,8 @@ static enum probe_result probe_response(struct slice s)
 
 static enum probe_result probe_inside(struct slice s, bool ended)
 {
+    if (s.len == 0)
+        return PROBE_NO;
     for (size_t at = 0; at < s.len;) {
         const uint8_t *lf = memchr(s.data + at, '\n', s.len - at);
         if (!lf)
@@ -113,7 +115,8 @@ static enum probe_result probe_inside(struct slice s, bool ended)
             return PROBE_YES;
         at = end;
     }
-    return s.len < 4000 && !ended ? PROBE_MAYBE : PROBE_NO;
+    /* Bytes that are no text say nothing: the next message begins where the other side answers. */
+    return s.len < 4000 && !ended && !gather_is_binary(s) ? PROBE_MAYBE : PROBE_NO;
 }
 
 static enum probe_result best_of(enum probe_result a, enum probe_result b)
@@ -160,6 +163,9 @@ enum probe_result http1_probe(const struct probe_input *in)
     /* A request line that is none may still be answered in HTTP. */
     if (client == PROBE_NO && in->server.len == 0 && in->client.len &&
         (in->server_ended || !is_text(in->client)))
+        result = PROBE_NO;
+    /* A server does not speak first. */
+    if (in->client.len == 0 && in->server.len && server == PROBE_NO)
         result = PROBE_NO;
     if (result == PROBE_YES || !in->is_late_join)
         return result;

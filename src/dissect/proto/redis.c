@@ -748,6 +748,20 @@ static bool is_inline_command(struct slice s)
     return redis_command_find(slice_of(s.data, n)) != NULL;
 }
 
+/* What no other protocol says: an aggregate with a value in it, or an error as redis words it. */
+static enum probe_result is_strong_reply(struct slice s)
+{
+    if (slice_starts_with(s, SLICE_LITERAL("-ERR unknown command")))
+        return PROBE_YES;
+    if (s.len && !strchr("*%~", s.data[0]))
+        return PROBE_NO;
+    enum probe_result first = is_reply_head(s);
+    if (first != PROBE_YES)
+        return first;
+    const uint8_t *lf = memchr(s.data, '\n', s.len);
+    return is_reply_head(slice_sub(s, (size_t)(lf - s.data) + 1, SIZE_MAX));
+}
+
 static enum probe_result probe_client(struct slice s, bool ended, struct slice server,
                                       bool server_ended)
 {
@@ -759,9 +773,8 @@ static enum probe_result probe_client(struct slice s, bool ended, struct slice s
         return PROBE_NO;
     if (!memchr(s.data, '\n', s.len))
         return s.len > 512 || ended ? PROBE_NO : PROBE_MAYBE;
-    if (!is_inline_command(s))
-        return PROBE_NO;
-    enum probe_result reply = is_reply_head(server);
+    enum probe_result reply =
+        is_inline_command(s) ? is_reply_head(server) : is_strong_reply(server);
     return reply == PROBE_MAYBE && server_ended ? PROBE_NO : reply;
 }
 
@@ -769,6 +782,9 @@ static enum probe_result redis_probe(const struct probe_input *in)
 {
     enum probe_result result =
         probe_client(in->client, in->client_ended, in->server, in->server_ended);
+    /* A server speaks first only to refuse. */
+    if (in->client.len == 0 && in->server.len && in->server.data[0] != '-')
+        result = PROBE_NO;
     if (!in->is_late_join || result == PROBE_YES)
         return result;
     /* Sides may be mixed up, and the first bytes may be the middle of something. */
@@ -785,6 +801,7 @@ static enum probe_result redis_probe(const struct probe_input *in)
         }
     bool more = (in->client.len < LATE_MAX && !in->client_ended) ||
                 (in->server.len < LATE_MAX && !in->server_ended);
+    more = more && !gather_is_binary(in->client) && !gather_is_binary(in->server);
     return more ? PROBE_MAYBE : result;
 }
 
