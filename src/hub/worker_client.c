@@ -32,7 +32,9 @@ int worker_client_new(const char *node, const char *address, uint16_t port, cons
     struct http_client_options options = {.base_url = url,
                                           .bearer_token = token,
                                           .connect_timeout_ns = 3 * NS_PER_S,
-                                          .idle_timeout_ns = 10 * NS_PER_S};
+                                          .idle_timeout_ns = 10 * NS_PER_S,
+                                          .answer_timeout_ns = 10 * NS_PER_S,
+                                          .min_bytes_per_s = 1024};
     int e = http_client_new(&options, &c->http, reterr);
     if (e) {
         worker_client_free(c);

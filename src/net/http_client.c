@@ -14,7 +14,8 @@ struct http_client {
     CURL *curl;
     char *base_url;
     char *bearer_token;
-    int64_t connect_timeout_ns, idle_timeout_ns;
+    int64_t connect_timeout_ns, idle_timeout_ns, answer_timeout_ns;
+    long min_bytes_per_s;
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -50,6 +51,8 @@ int http_client_new(const struct http_client_options *options, struct http_clien
             c->bearer_token = strdup(options->bearer_token);
         c->connect_timeout_ns =
             options->connect_timeout_ns ? options->connect_timeout_ns : 5 * NS_PER_S;
+        c->answer_timeout_ns = options->answer_timeout_ns;
+        c->min_bytes_per_s = options->min_bytes_per_s ? options->min_bytes_per_s : 1;
         c->idle_timeout_ns = options->idle_timeout_ns ? options->idle_timeout_ns : 30 * NS_PER_S;
     }
     if (!c || !c->curl || !c->base_url || (options->bearer_token && !c->bearer_token)) {
@@ -194,9 +197,11 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_timeout_ns / NS_PER_MS));
     if (c->idle_timeout_ns > 0) {
         int64_t seconds = (c->idle_timeout_ns + NS_PER_S - 1) / NS_PER_S;
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, c->min_bytes_per_s);
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)seconds);
     }
+    if (c->answer_timeout_ns > 0 && !t->exchange->on_data)
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(c->answer_timeout_ns / NS_PER_MS));
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

@@ -15,6 +15,10 @@ struct http_client_options {
     int64_t connect_timeout_ns; /* 0 = 5 s */
     int64_t
         idle_timeout_ns; /* nothing received for this long; 0 = 30 s; −1 = never (event streams) */
+    /* For an answer that goes to memory, from the first byte sent to the last received; 0 = none.
+     * A peer that drips is not idle. */
+    int64_t answer_timeout_ns;
+    long min_bytes_per_s; /* slower for idle_timeout_ns = given up; 0 = 1 */
 };
 
 struct http_exchange {
