@@ -41,12 +41,14 @@ static int open_part(struct entries_writer *w, struct error *reterr)
     if (r >= 0)
         r = w->payload_fd =
             io_create(phase, w->part_fd, "payload.blk", O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (r < 0)
-        return error_set(reterr, r == -1 ? -errno : r,
-                         "the dissection's folder cannot be written.");
+    if (r < 0) {
+        r = r == -1 ? -errno : r;
+        return error_set(reterr, r, "the dissection's folder cannot be written: %s.",
+                         strerrordesc_np(-r));
+    }
     r = block_writer_new(w->payload_fd, &w->blocks);
     if (r < 0)
-        return error_set(reterr, r, "the payload file cannot be written.");
+        return error_set(reterr, r, "the payload file cannot be written: %s.", strerrordesc_np(-r));
     char path[PART_PATH_SIZE + 64];
     snprintf(path, sizeof path, "%s/%s/columns.duckdb", w->dir, w->part_name);
     w->summary = (struct part_summary){.files = w->options.files};

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "hub/dissection_job.h"
 
@@ -134,6 +135,26 @@ static bool is_cancelled(struct dissection *d)
     return cancelled;
 }
 
+/* What a dead job left, but not the record: for whoever looks meanwhile the dissection runs. */
+static int remove_parts(const struct dissection *d)
+{
+    char path[4096];
+    if (snapshot_store_dissection_path(d->all->options.store, d->snapshot->id, d->name, path,
+                                       sizeof path) < 0)
+        return -ENAMETOOLONG;
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -errno;
+    int e = 0;
+    const struct dirent *child;
+    while (!e && (child = readdir(dir)) != NULL) // NOLINT(concurrency-mt-unsafe): our own stream
+        if (strcmp(child->d_name, ".") != 0 && strcmp(child->d_name, "..") != 0 &&
+            strcmp(child->d_name, "state.json") != 0)
+            e = io_remove_tree("dissection-retry", dirfd(dir), child->d_name);
+    closedir(dir);
+    return e;
+}
+
 static int run_attempts(struct dissection *d, struct error *reterr)
 {
     struct snapshot_store *store = d->all->options.store;
@@ -154,9 +175,10 @@ static int run_attempts(struct dissection *d, struct error *reterr)
                      "id=%s name=%s attempt=%u reason=\"%.200s\"", d->snapshot->id, d->name,
                      d->record.attempts, reterr->text);
             /* An empty folder for the next try. */
-            e = snapshot_store_delete_dissection(store, d->snapshot->id, d->name, reterr);
-            if (!e)
-                e = snapshot_store_put_dissection(store, d->snapshot->id, &d->record, true, reterr);
+            int cleared = remove_parts(d);
+            if (cleared)
+                return e; /* the reason of the death says more */
+            e = snapshot_store_put_dissection(store, d->snapshot->id, &d->record, true, reterr);
             again = e == 0;
         }
     }
