@@ -60,7 +60,9 @@ function(trawl_unit_tests folder)
 endfunction()
 
 # tests/fuzz/fuzz_<name>.c: with TRAWL_FUZZ a libFuzzer target, without it a replayer of seeds and past crashes.
+# `fuzzers` builds all of them and nothing else.
 function(trawl_fuzz_targets)
+  add_custom_target(fuzzers)
   file(GLOB targets CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
   foreach(source IN LISTS targets)
     get_filename_component(target ${source} NAME_WE)
@@ -72,5 +74,6 @@ function(trawl_fuzz_targets)
       add_executable(${target} ${source} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.c)
     endif()
     target_link_libraries(${target} PRIVATE trawl_cli trawl_warnings)
+    add_dependencies(fuzzers ${target})
   endforeach()
 endfunction()

@@ -26,7 +26,9 @@ static inline size_t cursor_left(const struct cursor *c)
 static inline const uint8_t *cursor_take(struct cursor *c, size_t n)
 {
     if (c->bad || n > cursor_left(c)) {
+        /* Nothing is left either: a loop over what is left ends. */
         c->bad = true;
+        c->pos = c->end;
         return NULL;
     }
     const uint8_t *p = c->pos;
