@@ -748,6 +748,31 @@ static bool is_inline_command(struct slice s)
     return redis_command_find(slice_of(s.data, n)) != NULL;
 }
 
+/* Bulk loading: all that probes are shown is lines of commands, and no other protocol's (memcached
+ * has "get k" and "set k 0 0 5"), so there is no need to hear the server. */
+static bool is_bulk_of_commands(struct slice s)
+{
+    bool sure = false;
+    if (s.len < LATE_MAX)
+        return false;
+    for (size_t at = 0; at < s.len;) {
+        struct slice line = slice_sub(s, at, SIZE_MAX);
+        const uint8_t *lf = memchr(line.data, '\n', line.len);
+        if (!lf)
+            break;
+        line.len = (size_t)(lf - line.data) + 1;
+        at += line.len;
+        size_t spaces = 0;
+        for (size_t i = 0; i < line.len; i++)
+            spaces += line.data[i] == ' ';
+        if (!is_inline_command(line))
+            return false;
+        bool is_set = line.len > 4 && strncasecmp((const char *)line.data, "set ", 4) == 0;
+        sure |= is_set ? spaces == 2 : spaces >= 2;
+    }
+    return sure;
+}
+
 /* What no other protocol says: an aggregate with a value in it, or an error as redis words it. */
 static enum probe_result is_strong_reply(struct slice s)
 {
@@ -773,6 +798,8 @@ static enum probe_result probe_client(struct slice s, bool ended, struct slice s
         return PROBE_NO;
     if (!memchr(s.data, '\n', s.len))
         return s.len > 512 || ended ? PROBE_NO : PROBE_MAYBE;
+    if (is_bulk_of_commands(s))
+        return PROBE_YES;
     enum probe_result reply =
         is_inline_command(s) ? is_reply_head(server) : is_strong_reply(server);
     return reply == PROBE_MAYBE && server_ended ? PROBE_NO : reply;

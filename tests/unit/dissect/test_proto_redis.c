@@ -330,6 +330,26 @@ static void hostile(void **state)
     buf_done(&b);
 }
 
+/* Inline commands by the thousand before the server says anything. */
+static void bulk_loading(void **state)
+{
+    (void)state;
+    struct buf in, out;
+    buf_init(&in, 1024 * 1024);
+    buf_init(&out, 1024 * 1024);
+    for (int i = 0; i < 900; i++) {
+        buf_printf(&in, "SET key:%d value:%d%0100d\r\n", i, i, i);
+        buf_append_str(&out, "+OK\r\n");
+    }
+    struct proto_run *run = RUN(CB(in.data, in.len), SB(out.data, out.len));
+    proto_count(run, 900);
+    proto_has(run, 899, "\"redis_key\":\"key:899\"");
+    proto_has(run, 899, "\"status\":\"ok\"");
+    proto_run_free(run);
+    buf_done(&in);
+    buf_done(&out);
+}
+
 static void not_redis(void **state)
 {
     (void)state;
@@ -360,6 +380,7 @@ int main(void)
         cmocka_unit_test(gaps),
         cmocka_unit_test(late_join),
         cmocka_unit_test(hostile),
+        cmocka_unit_test(bulk_loading),
         cmocka_unit_test(not_redis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
