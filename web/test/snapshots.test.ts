@@ -20,6 +20,7 @@ describe("the states of a snapshot", () => {
     expect(say({ status: "In Progress", progress: { ...base.progress, nodes_done: 7, eta_s: 20 } })).toBe("progress info In Progress | 7/12 nodes · 20 s left");
     expect(say({})).toBe("dot ok Completed | ");
     expect(say({ partial: true, missing: [{ node: "node-7", from: "2026-03-03T14:02:00Z", to: "2026-03-03T14:05:00Z", reason: "recycled" }] })).toBe("half warn Completed · partial | missing node-7 14:02–14:05");
+    expect(say({ partial: true, missing: [{ node: "node-7", from: "2026-03-03T14:02:00Z", to: "2026-03-03T14:02:09.5Z", reason: "recycled" }] })).toBe("half warn Completed · partial | missing node-7 14:02:00–14:02:09");
     expect(say({ empty: true })).toBe("ring warn Completed · empty | no packets in window");
     expect(say({ dissections: [job("running", 43.9, 16215)] })).toBe("progress info Dissecting 43 % | 16,215 entries · 8 s left");
     expect(say({ status: "Dissected", dissections: [job("done", 100, 412880)] })).toBe("check ok Dissected | 412,880 entries");

@@ -65,6 +65,12 @@ export function formatMinute(iso: string, zone: Zone): string {
   return formatClock(iso, zone).slice(0, 5);
 }
 
+/** 14:02–14:05, or 14:02:03–14:02:09 when both ends are in one minute. */
+export function formatMinutes(from: string, to: string, zone: Zone): string {
+  const [a, b] = [formatMinute(from, zone), formatMinute(to, zone)];
+  return a === b ? `${formatClock(from, zone).slice(0, 8)}–${formatClock(to, zone).slice(0, 8)}` : `${a}–${b}`;
+}
+
 export function formatDate(iso: string, zone: Zone): string {
   const ms = floorMs(iso);
   return Number.isNaN(ms) ? "unknown" : parts(ms, zone).date;

@@ -1,7 +1,7 @@
 // What the table says about a snapshot, and how one is searched for. Pure: tested in test/snapshots.test.ts.
 import type { Dissection, Gap, Interval, Snapshot, SnapshotNode } from "../api/types";
 import { formatBytes, formatCount, formatSpan, plural } from "../format/quantity";
-import { formatMinute, spanSeconds, toMs, type Zone } from "../format/time";
+import { formatMinutes, spanSeconds, toMs, type Zone } from "../format/time";
 
 export type Shape = "ring" | "progress" | "dot" | "half" | "check" | "cross";
 export interface DisplayStatus {
@@ -29,7 +29,7 @@ export function missingWords(s: Snapshot, zone: Zone): string {
   const first = s.missing[0];
   if (!first) return s.status_detail;
   const more = s.missing.length > 1 ? ` +${s.missing.length - 1}` : "";
-  return `missing ${shortNodeName(first.node, s.nodes.map((n) => n.name))} ${formatMinute(first.from, zone)}–${formatMinute(first.to, zone)}${more}`;
+  return `missing ${shortNodeName(first.node, s.nodes.map((n) => n.name))} ${formatMinutes(first.from, first.to, zone)}${more}`;
 }
 
 const left = (eta: number | null): string => (eta === null ? "" : ` · ${formatSpan(eta)} left`);
@@ -53,7 +53,7 @@ export function displayStatus(s: Snapshot, zone: Zone): DisplayStatus {
   if (s.status === "Dissected" || finished)
     return make("check", "ok", s.partial ? "Dissected · partial" : "Dissected", finished ? plural(finished.progress.entries, "entry", "entries") : s.status_detail, s.partial ? missingWords(s, zone) : "");
   if (s.empty) return make("ring", "warn", "Completed · empty", "no packets in window");
-  if (s.partial) return make("half", "warn", "Completed · partial", missingWords(s, zone), s.missing.map((m) => `${m.node} ${formatMinute(m.from, zone)}–${formatMinute(m.to, zone)}: ${reasonWords(m.reason)}`).join("\n"));
+  if (s.partial) return make("half", "warn", "Completed · partial", missingWords(s, zone), s.missing.map((m) => `${m.node} ${formatMinutes(m.from, m.to, zone)}: ${reasonWords(m.reason)}`).join("\n"));
   const failed = s.dissections.find((d) => d.state === "failed");
   if (failed) return make("dot", "ok", "Completed", `dissection stopped at ${Math.floor(failed.progress.percent)} %`, failed.reason ?? "");
   return make("dot", "ok", "Completed", s.status_detail);
