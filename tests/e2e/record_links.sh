@@ -75,6 +75,10 @@ ip netns exec "$srv" "$TRAWL" worker --data "$data" --node n1 --listen 127.0.0.1
 worker_pid=$!
 started+=("$worker_pid")
 wait_until 10 "the worker records" recording
+# something is in a segment first: a recorder that is killed before that leaves no trace
+on_cli ping -q -c 3 -i 0.2 -W 2 $srv_ip >/dev/null || fail "ping"
+has_packets() { [ "$(packets icmp)" -ge 6 ]; }
+wait_until 10 "the ping is in a segment" has_packets
 pid=$("$TRAWL" ring status --data "$data" --json | jq .capturer_pid)
 kill -9 "$pid"
 another() { recording && [ "$("$TRAWL" ring status --data "$data" --json | jq .capturer_pid)" != "$pid" ]; }
