@@ -84,6 +84,8 @@ build_preset() {
   local root=$1 preset=$2
   shift 2
   say "building preset $preset"
+  # Where ccache is installed, clones of one machine share what they built.
+  export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
   (cd "$root" && cmake --preset "$preset" >"$root/build/$preset.configure.log" 2>&1 || { tail -n 20 "$root/build/$preset.configure.log" >&2; exit 1; }
    cmake --build --preset "$preset" -j "$(nproc)" "$@" >"$root/build/$preset.log" 2>&1 || { grep -E 'error|FAILED|undefined' "$root/build/$preset.log" | head -n 40 >&2; exit 1; }) || die "preset $preset did not build: build/$preset.log"
 }
