@@ -213,9 +213,9 @@ static void handle(void *ctx, struct http_request *http)
         return;
     }
     size_t count = http_request_segments(http, segments, ROUTE_MAX_SEGMENTS);
-    if (count > ROUTE_MAX_SEGMENTS)
-        count = 0; /* longer than any route */
-    call.route = route_find(http_request_method(http), segments, count, call.params, allow);
+    /* A path that is longer than any route has none, but stays the API's by its first segment. */
+    call.route = route_find(http_request_method(http), segments,
+                            count > ROUTE_MAX_SEGMENTS ? 0 : count, call.params, allow);
     bool open = call.route && call.route->capability == CAP_OPEN;
     if (!open && (call.route || allow[0] || is_api_path(segments, count)) && !identify(&call))
         return;

@@ -70,6 +70,15 @@ struct api_dissect {
     const char *const *protocols; /* ends with NULL; NULL = all */
 };
 
+/* Who asks a question: where its items go, and whether it is still there. Zeroed: no items wanted,
+ * always there. */
+struct api_listener {
+    api_write item;
+    void *item_ctx;
+    bool (*gone)(void *ctx); /* asked four times a second; true ends the question */
+    void *gone_ctx;
+};
+
 struct api_backend {
     void *ctx;
     /* ── nodes ── */
@@ -99,10 +108,11 @@ struct api_backend {
     /* Before a dissection is deleted or replaced: nobody may have it open. */
     void (*close_queries)(void *ctx, const char *id, const char *name);
     /* ── entries: one question to the query job of a source (entries/query.h) ── */
-    /* `question` are the members after "q": `"op":"page",…`. Each item goes to `item` (may be
-     * NULL); the result is appended. */
-    int (*query)(void *ctx, const char *id, const char *name, struct slice question, api_write item,
-                 void *item_ctx, struct buf *ret_result, struct api_problem *ret_problem);
+    /* `question` are the members after "q": `"op":"page",…`. Items go to the listener
+     * (may be NULL); the result is appended. */
+    int (*query)(void *ctx, const char *id, const char *name, struct slice question,
+                 const struct api_listener *listener, struct buf *ret_result,
+                 struct api_problem *ret_problem);
     /* PacketsResponse, the connection's pcapng, or StreamResponse of an entry. */
     int (*entry_packets)(void *ctx, const char *id, const char *name, const char *entry,
                          struct buf *ret_result, struct api_problem *ret_problem);

@@ -92,6 +92,11 @@ static void write_question(const struct question *q, struct buf *out)
     buf_done(&object);
 }
 
+static bool client_gone(void *ctx)
+{
+    return http_response_client_gone(ctx);
+}
+
 static void ask(struct api_call *call, const struct question *q)
 {
     struct source source;
@@ -103,7 +108,8 @@ static void ask(struct api_call *call, const struct question *q)
     buf_init(&question, MAX_QUESTION_BYTES);
     buf_init(&result, API_MAX_ANSWER_BYTES);
     write_question(q, &question);
-    if (backend->query(backend->ctx, source.id, source.name, buf_slice(&question), NULL, NULL,
+    struct api_listener listener = {.gone = client_gone, .gone_ctx = call->http};
+    if (backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
                        &result, &problem) < 0)
         call_send_problem(call, &problem);
     else
@@ -269,8 +275,10 @@ void handle_entries_lines(struct api_call *call)
         buf_init(&question, MAX_QUESTION_BYTES);
         buf_init(&result, API_MAX_ANSWER_BYTES);
         write_question(&q, &question);
+        struct api_listener listener = {
+            .item = write_line, .item_ctx = &lines, .gone = client_gone, .gone_ctx = call->http};
         int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question),
-                               write_line, &lines, &result, &problem);
+                               &listener, &result, &problem);
         if (e && !lines.started)
             call_send_problem(call, &problem);
         else if (e)
@@ -312,7 +320,8 @@ static bool ask_entry(struct api_call *call, const char *op, const char *half,
     buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"", op, call->params[1]);
     if (half)
         buf_printf(&question, ",\"half\":\"%s\"", half);
-    int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), NULL, NULL,
+    struct api_listener listener = {.gone = client_gone, .gone_ctx = call->http};
+    int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
                            ret_result, &problem);
     buf_done(&question);
     if (e)

@@ -183,7 +183,10 @@ void entries_writer_free(struct entries_writer *w)
 {
     if (!w)
         return;
+    bool unsealed = w->part_fd >= 0;
     drop_part(w);
+    if (unsealed)
+        (void)io_remove_tree(phase, w->dir_fd, w->part_name); /* else the next writer does it */
     if (w->dir_fd >= 0)
         close(w->dir_fd);
     free(w);

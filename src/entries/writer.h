@@ -28,6 +28,7 @@ int entries_writer_append(struct entries_writer *writer, const struct entry *ent
 /* Seals what is open (a dissection without entries has one empty part). The writer may only be
  * freed afterwards. */
 int entries_writer_close(struct entries_writer *writer, struct error *reterr);
+/* What was not sealed is removed. */
 void entries_writer_free(struct entries_writer *writer);
 
 #endif

@@ -195,11 +195,22 @@ static void finish(struct dissection *d, int e, struct error *err)
                            : SNAPSHOT_DISSECTION_FAILED;
     if (e)
         r->reason = cancelled ? (char[]){"It was cancelled."} : err->text;
+    if (e)
+        (void)remove_parts(d); /* of no use, and the disk may be full */
     count_bytes(d);
     struct error saved = {.offset = ERROR_NO_OFFSET};
-    if (snapshot_store_put_dissection(d->all->options.store, d->snapshot->id, r, true, &saved) < 0)
+    struct snapshot_store *store = d->all->options.store;
+    if (snapshot_store_put_dissection(store, d->snapshot->id, r, true, &saved) < 0) {
         log_error("dissect", "the result cannot be kept", "id=%s problem=\"%.300s\"",
                   d->snapshot->id, saved.text);
+        /* Whoever waits learns it now; after a restart the record on disk says that it broke off.
+         */
+        r->state = SNAPSHOT_DISSECTION_FAILED;
+        if (!e)
+            r->reason = saved.text;
+        (void)remove_parts(d);
+        (void)snapshot_store_put_dissection(store, d->snapshot->id, r, false, NULL);
+    }
     r->reason = NULL;
     log_info("dissect", e ? "a dissection was not finished" : "a dissection is done",
              "id=%s name=%s entries=%llu ms=%lld", d->snapshot->id, d->name,

@@ -123,9 +123,10 @@ int export_selection_ask(struct queries *queries, const char *id, const char *na
     if (!e)
         e = write_question(&question, filter, from_ns, to_ns, calls_only);
     *ret_problem = (struct api_problem){.offset = -1};
+    struct api_listener listener = {.item = calls_only ? take_packets : NULL,
+                                    .item_ctx = selection};
     if (!e)
-        e = queries_ask(queries, id, name, buf_slice(&question), calls_only ? take_packets : NULL,
-                        selection, &result, ret_problem);
+        e = queries_ask(queries, id, name, buf_slice(&question), &listener, &result, ret_problem);
     if (!e && !calls_only)
         e = take_flows(&result, selection);
     if (!e)

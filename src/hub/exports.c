@@ -219,8 +219,8 @@ static json_t *ask_entry(struct exports *exports, const char *id, const char *na
     buf_init(&result, MAX_RESULT_BYTES);
     buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"", op, entry); /* ids are base32hex */
     json_t *object = NULL;
-    if (queries_ask(exports->queries, id, name, buf_slice(&question), NULL, NULL, &result,
-                    problem) == 0) {
+    if (queries_ask(exports->queries, id, name, buf_slice(&question), NULL, &result, problem) ==
+        0) {
         object = json_loadb((const char *)result.data, result.len, 0, NULL);
         if (!json_is_object(object)) {
             json_decref(object);

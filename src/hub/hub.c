@@ -134,11 +134,11 @@ static void backend_close_queries(void *ctx, const char *id, const char *name)
 }
 
 static int backend_query(void *ctx, const char *id, const char *name, struct slice question,
-                         api_write item, void *item_ctx, struct buf *ret_result,
+                         const struct api_listener *listener, struct buf *ret_result,
                          struct api_problem *ret_problem)
 {
     struct hub *hub = ctx;
-    return queries_ask(hub->queries, id, name, question, item, item_ctx, ret_result, ret_problem);
+    return queries_ask(hub->queries, id, name, question, listener, ret_result, ret_problem);
 }
 
 /* ── files ── */

@@ -15,7 +15,8 @@ enum {
     MAX_PER_SOURCE = 2,
     IDLE_SECONDS = 120,
     START_SECONDS = 30,
-    ANSWER_SECONDS = 120
+    ANSWER_SECONDS = 30, /* without an item */
+    LISTEN_MS = 250      /* between two looks at whether the asker is still there */
 };
 
 struct process {
@@ -99,8 +100,15 @@ static struct process *place_for_new(struct queries *q, struct job **ret_old)
     return best;
 }
 
-/* A process that is ours until give_back; its job is NULL when it has to be started. */
-static struct process *take(struct queries *q, const char *id, const char *name)
+static bool is_gone(const struct api_listener *listener)
+{
+    return listener->gone && listener->gone(listener->gone_ctx);
+}
+
+/* A process that is ours until give_back; its job is NULL when it has to be started. NULL when the
+ * asker went away while it waited. */
+static struct process *take(struct queries *q, const char *id, const char *name,
+                            const struct api_listener *listener)
 {
     struct process *p = NULL;
     struct job *old = NULL;
@@ -116,8 +124,18 @@ static struct process *take(struct queries *q, const char *id, const char *name)
                 p->closed = false;
             }
         }
-        if (!p)
-            pthread_cond_wait(&q->changed, &q->lock);
+        if (p)
+            break;
+        if (is_gone(listener)) {
+            pthread_mutex_unlock(&q->lock);
+            return NULL;
+        }
+        struct timespec look;
+        clock_gettime(CLOCK_REALTIME, &look);
+        look.tv_nsec += LISTEN_MS * 1000 * 1000;
+        look.tv_sec += look.tv_nsec / NS_PER_S;
+        look.tv_nsec %= NS_PER_S;
+        pthread_cond_timedwait(&q->changed, &q->lock, &look);
     }
     p->busy = true;
     pthread_mutex_unlock(&q->lock);
@@ -241,7 +259,31 @@ static int take_line(struct slice line, const char *head, api_write item, void *
     return -EPROTO;
 }
 
-static int converse(struct process *p, struct slice question, api_write item, void *item_ctx,
+/* The next line of the process. Looks now and then whether somebody still listens. */
+static int listen_to(struct process *p, const struct api_listener *listener, int64_t until_ns,
+                     struct buf *line, struct api_problem *problem)
+{
+    for (;;) {
+        int64_t left = until_ns - clock_mono_ns();
+        int64_t step = LISTEN_MS * NS_PER_MS;
+        int got = job_receive(p->job, left < step ? (left > 0 ? left : 0) : step, line);
+        if (got == 1)
+            return 0;
+        if (got != -ETIMEDOUT)
+            return why_it_ended(p, problem);
+        if (is_gone(listener)) {
+            problem_set(problem, 499, "The client went away.");
+            return -ECANCELED;
+        }
+        if (left <= 0) {
+            problem_set(problem, 503,
+                        "The question took longer than 30 s: narrow the time or the filter.");
+            return -ETIMEDOUT;
+        }
+    }
+}
+
+static int converse(struct process *p, struct slice question, const struct api_listener *listener,
                     struct buf *ret_result, struct api_problem *problem)
 {
     char head[40];
@@ -255,14 +297,12 @@ static int converse(struct process *p, struct slice question, api_write item, vo
     int e = buf_failed(&line) ? buf_failed(&line) : job_send(p->job, buf_slice(&line));
     int64_t until = clock_mono_ns() + ANSWER_SECONDS * NS_PER_S;
     while (!e) {
-        int64_t left = until - clock_mono_ns();
-        int got = job_receive(p->job, left > 0 ? left : 0, &line);
-        if (got != 1) {
-            e = why_it_ended(p, problem);
-            buf_done(&line);
-            return e;
-        }
-        e = take_line(buf_slice(&line), head, item, item_ctx, ret_result, problem);
+        e = listen_to(p, listener, until, &line, problem);
+        if (e)
+            break;
+        e = take_line(buf_slice(&line), head, listener->item, listener->item_ctx, ret_result,
+                      problem);
+        until = clock_mono_ns() + ANSWER_SECONDS * NS_PER_S;
     }
     if (e < 0 && !problem->status)
         (void)why_it_ended(p, problem);
@@ -271,14 +311,20 @@ static int converse(struct process *p, struct slice question, api_write item, vo
 }
 
 int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
-                api_write item, void *item_ctx, struct buf *ret_result,
+                const struct api_listener *listener, struct buf *ret_result,
                 struct api_problem *ret_problem)
 {
+    static const struct api_listener nobody = {0};
+    listener = listener ? listener : &nobody;
     *ret_problem = (struct api_problem){.offset = -1};
-    struct process *p = take(queries, id, name);
+    struct process *p = take(queries, id, name, listener);
+    if (!p) {
+        problem_set(ret_problem, 499, "The client went away.");
+        return -ECANCELED;
+    }
     int e = p->job ? 0 : start(queries, p, ret_problem);
     if (!e)
-        e = converse(p, question, item, item_ctx, ret_result, ret_problem);
+        e = converse(p, question, listener, ret_result, ret_problem);
     give_back(queries, p, e != 0);
     if (e && !ret_problem->status)
         problem_set(ret_problem, 502, "The query process does not answer.");

@@ -14,9 +14,10 @@ int queries_new(struct snapshot_store *store, struct queries **ret_queries);
 void queries_free(struct queries *queries);
 
 /* As api_backend.query: `question` are members without braces. The result (JSON) is appended to
- * ret_result, each item goes to `item`. 0, or a negative errno with *ret_problem filled. */
+ * ret_result, each item goes to the listener. A question has 30 s; one whose asker is
+ * gone ends at once, and its process with it. 0, or a negative errno with *ret_problem filled. */
 int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
-                api_write item, void *item_ctx, struct buf *ret_result,
+                const struct api_listener *listener, struct buf *ret_result,
                 struct api_problem *ret_problem);
 /* Ends the processes of a source, also those that answer just now. */
 void queries_close(struct queries *queries, const char *id, const char *name);
