@@ -37,7 +37,7 @@ static bool find_token(const struct client_flags *flags, char token[256])
         token[strcspn(token, "\r\n")] = 0;
         return token[0] != 0;
     }
-    return data_dir_choose(flags->data, data, NULL) == 0 &&
+    return data_dir_find(flags->data, "token", data, NULL) == 0 &&
            auth_read_token(data, "token", token, NULL) == 0;
 }
 

@@ -79,7 +79,7 @@ static void on_second_signal(int signal)
     _exit(128 + signal);
 }
 
-static void say_hello(const struct hub *hub, const char *listen_at)
+static void say_hello(const struct hub *hub, const char *listen_at, const char *data)
 {
     const char *token = hub_new_token(hub), *colon = strrchr(listen_at, ':');
     size_t n = (size_t)(colon - listen_at);
@@ -89,10 +89,10 @@ static void say_hello(const struct hub *hub, const char *listen_at)
              hub_port(hub));
     if (token)
         printf("Dashboard: %s/#token=%s\n"
-               "This link is shown once; `trawl token show` prints the token again.\n",
-               url, token);
+               "This link is shown once; `trawl token show --data %s` prints the token again.\n",
+               url, token, data);
     else
-        printf("Dashboard: %s   (`trawl token show` prints the token)\n", url);
+        printf("Dashboard: %s   (`trawl token show --data %s` prints the token)\n", url, data);
     (void)fflush(stdout);
 }
 
@@ -165,7 +165,7 @@ static int run_hub(const struct hub_flags *flags)
     free(names);
     if (e)
         return give_up(&err);
-    say_hello(hub, flags->listen);
+    say_hello(hub, flags->listen, data);
     serve(hub, &signals);
     return 0;
 }

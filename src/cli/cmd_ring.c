@@ -10,8 +10,8 @@
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/data_dir.h"
 #include "config/options.h"
+#include "hub/data_dir.h"
 #include "ring/ring_reader.h"
 
 extern const struct command cmd_ring;
@@ -440,6 +440,12 @@ static int run_verb(const char *verb, const struct flags *flags)
                     near ? ", did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
+static char *find_data_dir(void)
+{
+    char path[DATA_DIR_PATH_SIZE];
+    return data_dir_find(NULL, "ring", path, NULL) == 0 ? strdup(path) : NULL;
+}
+
 static int run(int argc, char **argv)
 {
     struct flags flags = {0};
@@ -453,7 +459,7 @@ static int run(int argc, char **argv)
         code = cli_fail("ring", 2, "say what: trawl ring status, list or verify");
     if (r == 0 && code == 0) {
         if (!flags.data_dir)
-            flags.data_dir = cli_default_data_dir();
+            flags.data_dir = find_data_dir();
         code = flags.data_dir ? run_verb(operands.items[0], &flags) : 1;
     }
     options_done(&spec, &flags);

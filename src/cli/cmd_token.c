@@ -32,7 +32,7 @@ static int act(const char *what, const struct token_flags *flags)
 {
     char data[DATA_DIR_PATH_SIZE], token[AUTH_TOKEN_SIZE];
     struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = data_dir_choose(flags->data, data, &err);
+    int e = data_dir_find(flags->data, "token", data, &err);
     if (!e && strcmp(what, "rotate") == 0)
         e = auth_rotate_token(data, "token", token, &err);
     else if (!e)

@@ -8,7 +8,8 @@
 #include "cli/snapshot_verbs.h"
 
 enum {
-    POLL_US = 150 * 1000
+    POLL_US = 150 * 1000,
+    NO_LAST = -1
 };
 
 struct create_flags {
@@ -71,7 +72,11 @@ static const struct option_spec create_spec = {
 static bool add_window(json_t *body, const struct create_flags *f)
 {
     char from[40], to[40];
-    if ((f->last_ns > 0) + (f->from != NULL) + f->max > 1 || (f->to && !f->from)) {
+    if (f->last_ns == 0) {
+        cli_fail("snapshot create", 2, "A window of 0 s holds nothing: say --last 5m or the like.");
+        return false;
+    }
+    if ((f->last_ns != NO_LAST) + (f->from != NULL) + f->max > 1 || (f->to && !f->from)) {
         cli_fail("snapshot create", 2,
                  "Say the window in one way: --last, --from and --to, or "
                  "--max.");
@@ -89,7 +94,7 @@ static bool add_window(json_t *body, const struct create_flags *f)
         if (!f->client.json)
             fprintf(stderr, "Window: %s to %s\n", from, f->to ? to : "now");
     } else {
-        int64_t last = f->last_ns > 0 ? f->last_ns : 300 * NS_PER_S;
+        int64_t last = f->last_ns != NO_LAST ? f->last_ns : 300 * NS_PER_S;
         (void)json_object_set_new(body, "last_s", json_real((double)last / 1e9));
     }
     return true;
@@ -240,7 +245,7 @@ static int create(const struct create_flags *flags, const char *name)
 
 int snapshot_create(int argc, char **argv)
 {
-    struct create_flags flags = {0};
+    struct create_flags flags = {.last_ns = NO_LAST};
     struct option_operands operands;
     struct error err = {.offset = ERROR_NO_OFFSET};
     int e = options_parse(&create_spec, argc, argv, &flags, &operands, &err), code = 0;

@@ -149,6 +149,22 @@ static int find_owner(const char *path, struct ring_owner *ret_owner, struct err
     return 0;
 }
 
+static bool holds(const char *dir, const char *wanted)
+{
+    char path[DATA_DIR_PATH_SIZE + 32];
+    snprintf(path, sizeof path, "%s/%s", dir, wanted);
+    return access(path, F_OK) == 0;
+}
+
+int data_dir_find(const char *given, const char *wanted, char ret_path[DATA_DIR_PATH_SIZE],
+                  struct error *reterr)
+{
+    int e = data_dir_choose(given, ret_path, reterr);
+    if (e || given || holds(ret_path, wanted) || !holds("data", wanted))
+        return e;
+    return data_dir_choose("data", ret_path, reterr);
+}
+
 int data_dir_take(const char *path, const char *who, int *ret_lock_fd, struct ring_owner *ret_owner,
                   struct error *reterr)
 {

@@ -15,6 +15,8 @@ import { startRoute } from "./state/route";
 
 startTheme();
 await exchangeLinkToken();
+// The link of the first start, pasted into a tab that is open already.
+addEventListener("hashchange", () => void (location.hash.startsWith("#token=") && exchangeLinkToken()));
 startRoute();
 startKeys();
 const root = document.getElementById("app");

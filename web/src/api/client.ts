@@ -76,7 +76,7 @@ export async function signIn(token: string): Promise<string | null> {
   try {
     const response = await fetch("/session", { method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
     if (!response.ok) {
-      if (response.status === 401 || response.status === 403) return "This token is not valid here. `trawl token` prints the one that is.";
+      if (response.status === 401 || response.status === 403) return "This token is not valid here. `trawl token show` prints the one that is.";
       return (await problemOf(response)).detail;
     }
   } catch {

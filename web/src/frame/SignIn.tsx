@@ -10,7 +10,7 @@ export function SignIn({ ended, linkError }: { ended: boolean; linkError: string
   const [busy, setBusy] = useState(false);
   const submit = async (): Promise<void> => {
     if (busy) return;
-    if (!token.trim()) return setError("Paste the token first. `trawl token` prints it.");
+    if (!token.trim()) return setError("Paste the token first. `trawl token show` prints it.");
     setBusy(true);
     setError((await signIn(token.trim())) ?? "");
     setBusy(false);
