@@ -43,10 +43,9 @@ void static_file_send(struct api_call *call)
         call_fail(call, 405, "This path knows GET.");
         return;
     }
-    const struct embedded_file *file = find(path);
-    const char *last = strrchr(path, '/');
-    if (!file && !strchr(last ? last : path, '.'))
-        file = find("/index.html");
+    /* The dashboard keeps its state behind the '#': no other path leads to it, unknown is 404
+     * (P10). */
+    const struct embedded_file *file = find(strcmp(path, "/") == 0 ? "/index.html" : path);
     if (!file) {
         call_fail(call, 404,
                   find("/index.html") ? "There is no such file."

@@ -4,7 +4,7 @@
 
 struct api_call;
 
-/* The file of the request's path; paths without a file and without an extension get index.html. */
+/* The file of the request's path ("/": index.html); 404 when there is none. */
 void static_file_send(struct api_call *call);
 
 #endif
