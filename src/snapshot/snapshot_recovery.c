@@ -65,7 +65,13 @@ struct found {
     struct error state_error, manifest_error;
 };
 
-static void look(struct found *f)
+/* What is wrong with this process now says nothing about what lies on the disk. */
+static bool is_our_fault(int r)
+{
+    return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+static int look(struct found *f)
 {
     struct buf json;
     buf_init(&json, SNAPSHOT_STATE_MAX_BYTES);
@@ -76,8 +82,11 @@ static void look(struct found *f)
     else
         error_set(&f->state_error, r, "state.json cannot be read: %s.", strerrordesc_np(-r));
     buf_done(&json);
+    if (is_our_fault(r))
+        return r;
     r = store_read_manifest(f->dir, &f->manifest, f->sha256, &f->manifest_error);
     f->has_manifest = r != -ENOENT;
+    return is_our_fault(r) ? r : 0;
 }
 
 /* The state is lost but the evidence is there. */
@@ -209,7 +218,7 @@ static int add_dissection(struct snapshot *s, int parent, const char *name)
 {
     int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (dir < 0)
-        return 0;
+        return is_our_fault(-errno) ? -errno : 0;
     struct buf json;
     buf_init(&json, SNAPSHOT_STATE_MAX_BYTES);
     struct snapshot_dissection d;
@@ -234,13 +243,13 @@ static int add_dissection(struct snapshot *s, int parent, const char *name)
             all[s->dissection_count++] = d;
             s->dissections = all;
         }
-    } else {
+    } else if (!is_our_fault(r)) {
         /* no readable state: it cannot be shown, and an entry store is made again at will */
         (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, parent, name);
     }
     buf_done(&json);
     close(dir);
-    return 0;
+    return is_our_fault(r) ? r : 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -249,23 +258,27 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void read_dissections(struct found *f)
+static int read_dissections(struct found *f)
 {
     int parent = openat(f->dir, "dissections", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *stream = parent < 0 ? NULL : fdopendir(parent);
     if (!stream) {
+        int r = -errno;
         if (parent >= 0)
             close(parent);
-        return;
+        return is_our_fault(r) ? r : 0;
     }
+    int r = 0;
     const struct dirent *child;
-    while ((child = readdir(stream)) != NULL) // NOLINT(concurrency-mt-unsafe): a stream of our own
+    while (r == 0 &&
+           (child = readdir(stream)) != NULL) // NOLINT(concurrency-mt-unsafe): a stream of our own
         if (child->d_name[0] != '.')
-            (void)add_dissection(f->state, parent, child->d_name);
+            r = add_dissection(f->state, parent, child->d_name);
     closedir(stream);
     if (f->state->dissection_count)
         qsort(f->state->dissections, f->state->dissection_count, sizeof *f->state->dissections,
               by_name);
+    return r;
 }
 
 /* ── the folder ── */
@@ -274,18 +287,22 @@ static int recover_one(struct snapshot_store *store, const char *id, struct erro
 {
     struct found f = {.id = id};
     f.dir = openat(store->dir_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (f.dir < 0)
-        return 0; /* a file with such a name is not ours */
-    look(&f);
-    int r = 0;
-    if (!f.has_state && !f.has_manifest) {
+    if (f.dir < 0 && (errno == ENOTDIR || errno == ELOOP))
+        return 0;  /* a file with such a name is not ours */
+    if (f.dir < 0) /* evidence that is there but cannot be opened is never passed over in silence */
+        return error_set(reterr, -errno, "The snapshot %s cannot be opened: %s.", id,
+                         strerrordesc_np(errno));
+    int r = look(&f);
+    if (r < 0) {
+        /* nothing is judged, and nothing removed, by what could not be read */
+    } else if (!f.has_state && !f.has_manifest) {
         report(store, id, "had not begun and is removed");
         (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, store->dir_fd, id);
     } else {
         (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, f.dir, "staging");
         r = settle(store, &f);
         if (r == 0 && f.state->status == SNAPSHOT_COMPLETED)
-            read_dissections(&f);
+            r = read_dissections(&f);
         if (r == 0) {
             bool waits = f.state->status == SNAPSHOT_PENDING;
             uint64_t reserved = f.state->request.estimate_bytes;
@@ -318,9 +335,15 @@ int store_recover(struct snapshot_store *store, struct error *reterr)
         return error_set(reterr, -EIO, "The snapshots folder cannot be listed.");
     }
     int r = 0;
-    const struct dirent *child;
-    while (r == 0 && (child = readdir(stream)) !=
-                         NULL) { // NOLINT(concurrency-mt-unsafe): a stream of our own
+    while (r == 0) {
+        errno = 0;
+        const struct dirent *child =
+            readdir(stream); // NOLINT(concurrency-mt-unsafe): a stream of our own
+        if (!child && errno)
+            r = error_set(reterr, -errno, "The snapshots folder cannot be listed: %s.",
+                          strerrordesc_np(errno));
+        if (!child)
+            break;
         if (ends_with(child->d_name, ".deleting") || ends_with(child->d_name, ".import")) {
             report(store, child->d_name, "was left over and is removed");
             (void)io_remove_tree(SNAPSHOT_PHASE_DELETE, store->dir_fd, child->d_name);

@@ -51,7 +51,12 @@ check_promises() {
   for id in "${completed[@]:-}"; do
     [ -n "$id" ] || continue
     status=$(jq -r --arg id "$id" '.snapshots[] | select(.id == $id) | .status' <<<"$list")
-    case "$status" in Completed | Dissected) ;; *) fail "$id was Completed and is \"$status\"" ;; esac
+    case "$status" in Completed | Dissected) ;; *)
+        ls -la "$work/data/snapshots" "$work/data/snapshots/$id"* "$work/imported"
+        jq -c --arg id "$id" '.snapshots[] | select(.id == $id)' <<<"$list"
+        cat "$work/imported"
+        tail -n 40 "$work/up.err"
+        fail "$id was Completed and is \"$status\"" ;; esac
     grep -qxF "$id" <<<"$read_back" || continue
     t snapshot verify "$id" >"$work/verify.out" 2>&1 || fail "$id does not verify: $(cat "$work/verify.out")"
   done

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -481,6 +482,45 @@ static void a_thousand_are_opened(void **state)
     snapshot_list_done(&list);
 }
 
+/* With too few descriptors the store opens whole or not at all, and nothing on the disk changes. */
+static void few_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    char ids[4][SNAPSHOT_ID_SIZE];
+    struct error e;
+    for (size_t i = 0; i < 4; i++)
+        take(f, "kept", ids[i]);
+    char name[] = "default";
+    struct snapshot_dissection d = {
+        .name = name, .state = SNAPSHOT_DISSECTION_DONE, .started_at_ns = RING_T0};
+    assert_int_equal(snapshot_store_put_dissection(f->store, ids[1], &d, true, &e), 0);
+    snapshot_store_free(f->store);
+    f->store = NULL;
+    struct rlimit before;
+    getrlimit(RLIMIT_NOFILE, &before);
+    unsigned refused = 0, opened = 0;
+    for (rlim_t limit = 4; limit < 40; limit++) {
+        struct snapshot_store *store = NULL;
+        struct snapshot_store_options options = {.data_dir = f->data, .free_floor_bytes = 1};
+        struct rlimit few = {limit, before.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &few);
+        int r = snapshot_store_open(&options, &store, &e);
+        setrlimit(RLIMIT_NOFILE, &before);
+        refused += r < 0;
+        opened += r == 0;
+        for (size_t i = 0; r == 0 && i < 4; i++) {
+            struct snapshot *s = NULL;
+            assert_int_equal(snapshot_store_get(store, ids[i], &s, &e), 0);
+            assert_int_equal(s->status, SNAPSHOT_COMPLETED);
+            assert_int_equal(s->dissection_count, i == 1);
+            snapshot_unref(s);
+        }
+        snapshot_store_free(store);
+    }
+    assert_true(refused > 0 && opened > 0);
+    reopen(f);
+}
+
 static void xxh64_known_answers(void **state)
 {
     (void)state;
@@ -506,6 +546,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(dissections_and_json, setup, teardown),
         cmocka_unit_test_setup_teardown(the_signature, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_folders, setup, teardown),
+        cmocka_unit_test_setup_teardown(few_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(many_threads, setup, teardown),
         cmocka_unit_test(xxh64_known_answers),
         cmocka_unit_test_setup_teardown(a_thousand_are_opened, setup, teardown),
