@@ -58,7 +58,7 @@ static size_t at_most(const struct dissect_stream *stream, uint64_t n)
 static void take_body(struct dissect_conn *conn, struct side *side, struct dissect_stream *stream,
                       size_t n)
 {
-    struct http1_message *message = http1_message_of(side->at, stream->dir);
+    struct http_message *message = http1_message_of(side->at, stream->dir);
     size_t max = DISSECT_BODY_CAP;
     if (message->framing == HTTP1_LENGTH && message->content_length < max)
         max = (size_t)message->content_length;
@@ -76,7 +76,7 @@ static void take_body(struct dissect_conn *conn, struct side *side, struct disse
 /* Reads header lines up to and including the empty one. True when that one was read. */
 static bool take_head(struct dissect_conn *conn, struct side *side, struct dissect_stream *stream)
 {
-    struct http1_message *message = http1_message_of(side->at, stream->dir);
+    struct http_message *message = http1_message_of(side->at, stream->dir);
     while (stream->len) {
         const uint8_t *lf = memchr(stream->data, '\n', stream->len);
         size_t n = lf ? (size_t)(lf - stream->data) + 1 : stream->len;
@@ -102,7 +102,7 @@ static bool take_head(struct dissect_conn *conn, struct side *side, struct disse
 static void begin_body(struct dissect_conn *conn, struct http1_state *state, struct side *side,
                        enum dissect_dir dir, enum http1_framing framing)
 {
-    struct http1_message *message = http1_message_of(side->at, dir);
+    struct http_message *message = http1_message_of(side->at, dir);
     message->framing = framing;
     switch (framing) {
     case HTTP1_NO_BODY:
@@ -124,18 +124,18 @@ static void begin_body(struct dissect_conn *conn, struct http1_state *state, str
     }
 }
 
-static bool wants_switch(const struct http1_message *request)
+static bool wants_switch(const struct http_message *request)
 {
     return slice_eq_str(request->method, "CONNECT") ||
-           (http1_header(request, "upgrade").len &&
-            http1_list_has(http1_header(request, "connection"), "upgrade"));
+           (http_header(request, "upgrade").len &&
+            http_list_has(http_header(request, "connection"), "upgrade"));
 }
 
 static void head_done(struct dissect_conn *conn, struct http1_state *state, enum dissect_dir dir)
 {
     struct side *side = &state->side[dir];
     struct exchange *x = side->at;
-    struct http1_message *message = http1_message_of(x, dir);
+    struct http_message *message = http1_message_of(x, dir);
     if (side->interim) {
         http1_message_done(conn, state, dir);
         return;
@@ -145,7 +145,7 @@ static void head_done(struct dissect_conn *conn, struct http1_state *state, enum
     enum http1_framing framing;
     if (dir == DIR_CLIENT) {
         x->wants_switch = wants_switch(message);
-        x->expects_continue = http1_list_has(http1_header(message, "expect"), "100-continue");
+        x->expects_continue = http_list_has(http_header(message, "expect"), "100-continue");
         framing = http1_request_framing(message);
     } else {
         framing = http1_response_framing(message, x->request.begun ? &x->request : NULL);
@@ -165,7 +165,7 @@ static enum dissect_result read_trailers(struct dissect_conn *conn, struct http1
                                          struct dissect_stream *stream)
 {
     struct side *side = &state->side[stream->dir];
-    struct http1_message *message = http1_message_of(side->at, stream->dir);
+    struct http_message *message = http1_message_of(side->at, stream->dir);
     uint64_t head_size = message->head_size;
     bool is_end = take_head(conn, side, stream);
     message->head_size = head_size; /* trailers are no part of the header block */
@@ -266,7 +266,7 @@ static enum dissect_result read_chunk_size(struct dissect_conn *conn, struct htt
     if (side->left) {
         side->phase = PHASE_CHUNK_DATA;
     } else {
-        struct http1_message *message = http1_message_of(side->at, stream->dir);
+        struct http_message *message = http1_message_of(side->at, stream->dir);
         message->head = (struct gather){0};
         side->phase = PHASE_TRAILERS;
     }
@@ -306,7 +306,7 @@ static enum dissect_result read_chunk_end(struct dissect_conn *conn, struct http
 /* Begins the message whose first line (n bytes) has been parsed. MORE: no room for another call. */
 static enum dissect_result begin_message(struct dissect_conn *conn, struct http1_state *state,
                                          struct dissect_stream *stream,
-                                         const struct http1_message *line, size_t n)
+                                         const struct http_message *line, size_t n)
 {
     struct side *side = &state->side[stream->dir];
     bool is_request = stream->dir == DIR_CLIENT;
@@ -336,7 +336,7 @@ static enum dissect_result begin_simple_response(struct dissect_conn *conn,
         http1_lose_side(conn, state, stream->dir, false);
         return DISSECT_OK;
     }
-    struct http1_message none = {0};
+    struct http_message none = {0};
     if (!http1_begin_response(conn, state, &none))
         return DISSECT_BAD;
     side->at->response.head_done = true;
@@ -358,7 +358,7 @@ static bool may_be_first_line(const struct dissect_stream *stream)
 }
 
 static bool parse_first_line(enum dissect_dir dir, struct slice line,
-                             struct http1_message *ret_message)
+                             struct http_message *ret_message)
 {
     return dir == DIR_CLIENT ? http1_parse_request_line(line, ret_message)
                              : http1_parse_status_line(line, ret_message);
@@ -368,7 +368,7 @@ static bool parse_first_line(enum dissect_dir dir, struct slice line,
 static bool is_other_side(struct dissect_conn *conn, const struct http1_state *state,
                           enum dissect_dir dir, struct slice line)
 {
-    struct http1_message other = {0};
+    struct http_message other = {0};
     enum dissect_dir wrong = dir == DIR_CLIENT ? DIR_SERVER : DIR_CLIENT;
     return !state->any_entry && dissect_is_late_join(conn) &&
            parse_first_line(wrong, line, &other) && !slice_eq_str(other.version, "0.9");
@@ -400,7 +400,7 @@ static enum dissect_result read_start(struct dissect_conn *conn, struct http1_st
     if (stream->dir == DIR_SERVER && client_waits && !stream->ended)
         return DISSECT_MORE;
     size_t n = whole_line(side, stream);
-    struct http1_message line = {0};
+    struct http_message line = {0};
     struct slice text = slice_of(stream->data, n);
     if (n && is_other_side(conn, state, stream->dir, text))
         return swap_sides(conn, state);
@@ -452,7 +452,7 @@ static enum dissect_result read_lost(struct dissect_conn *conn, struct http1_sta
         return swap_sides(conn, state);
     if (at)
         skip(conn, stream, at);
-    struct http1_message message = {0};
+    struct http_message message = {0};
     (void)parse_first_line(stream->dir, slice_of(stream->data, n - at), &message);
     return begin_message(conn, state, stream, &message, n - at);
 }
@@ -525,7 +525,7 @@ static void http1_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
         http1_lose_side(conn, state, dir, true);
         return;
     }
-    struct http1_message *message = http1_message_of(x, dir);
+    struct http_message *message = http1_message_of(x, dir);
     struct dissect_span *span = span_of(side, dir);
     bool in_body = side->phase == PHASE_LENGTH || side->phase == PHASE_CHUNK_DATA ||
                    side->phase == PHASE_UNTIL_CLOSE;

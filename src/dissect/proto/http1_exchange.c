@@ -46,11 +46,6 @@ static void drop(struct dissect_conn *conn, struct http1_state *state, struct ex
     dissect_entry_drop(conn, x->entry);
 }
 
-static const char *status_by_code(const struct http1_message *response)
-{
-    return response->status_code >= 500 ? "error" : "ok";
-}
-
 static const char *end_reason(enum dissect_end end)
 {
     switch (end) {
@@ -70,7 +65,7 @@ static const char *end_reason(enum dissect_end end)
 
 static void set_answered_status(struct exchange *x, bool over, enum dissect_end end)
 {
-    const char *by_code = status_by_code(&x->response);
+    const char *by_code = http_status_by_code(&x->response);
     bool gap = x->request.has_gap || x->response.has_gap;
     if (gap || x->after_loss)
         dissect_set_status(
@@ -104,7 +99,7 @@ void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exc
         http1_parse_headers(&x->request, arena);
     if (x->response.begun && !x->response.head_done)
         http1_parse_headers(&x->response, arena);
-    http1_fill_entry(conn, x->entry, &x->request, &x->response);
+    http_fill_entry(conn, x->entry, &x->request, &x->response);
     if (x->response.begun)
         set_answered_status(x, over, end);
     else if (x->request.has_gap || x->unpaired || !over)
@@ -159,7 +154,7 @@ static void give_up_unanswered(struct dissect_conn *conn, struct http1_state *st
 
 /* ── message ends ── */
 
-struct http1_message *http1_message_of(struct exchange *x, enum dissect_dir dir)
+struct http_message *http1_message_of(struct exchange *x, enum dissect_dir dir)
 {
     return dir == DIR_CLIENT ? &x->request : &x->response;
 }
@@ -167,7 +162,7 @@ struct http1_message *http1_message_of(struct exchange *x, enum dissect_dir dir)
 static void switch_protocols(struct dissect_conn *conn, struct http1_state *state,
                              struct exchange *x)
 {
-    struct slice upgrade = http1_header(&x->response, "upgrade");
+    struct slice upgrade = http_header(&x->response, "upgrade");
     bool is_tls = x->response.status_code == 101 && slice_sub(upgrade, 0, 3).len == 3 &&
                   strncasecmp((const char *)upgrade.data, "TLS", 3) == 0;
     http1_emit(conn, state, x, false, END_CLOSED);
@@ -201,7 +196,7 @@ void http1_message_done(struct dissect_conn *conn, struct http1_state *state, en
         side->phase = PHASE_START;
     if (!x)
         return;
-    struct http1_message *message = http1_message_of(x, dir);
+    struct http_message *message = http1_message_of(x, dir);
     if (side->interim) {
         side->interim = false;
         memset(message, 0, sizeof *message);
@@ -250,7 +245,7 @@ static bool make_room(struct dissect_conn *conn, struct http1_state *state)
 }
 
 bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
-                         const struct http1_message *line)
+                         const struct http_message *line)
 {
     struct side *side = &state->side[DIR_CLIENT];
     const struct side *server = &state->side[DIR_SERVER];
@@ -278,7 +273,7 @@ bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
 }
 
 bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
-                          const struct http1_message *line)
+                          const struct http_message *line)
 {
     struct side *side = &state->side[DIR_SERVER];
     struct exchange *x = http1_oldest_unanswered(state);

@@ -9,7 +9,7 @@ enum {
 /* Where in the line (its end included) a first line begins; SIZE_MAX: nowhere. */
 size_t http1_find_request_line(struct slice line)
 {
-    struct http1_message message;
+    struct http_message message;
     size_t end = line.len;
     while (end && (line.data[end - 1] == '\n' || line.data[end - 1] == '\r'))
         end--;
@@ -33,7 +33,7 @@ size_t http1_find_request_line(struct slice line)
 
 size_t http1_find_status_line(struct slice line)
 {
-    struct http1_message message;
+    struct http_message message;
     size_t at = line.len > SEARCH_WINDOW ? line.len - SEARCH_WINDOW : 0;
     while (line.len - at >= 12) {
         const uint8_t *p = memmem(line.data + at, line.len - at, "HTTP/1.", 7);
@@ -64,7 +64,7 @@ enum probe_result http1_confirm(struct slice next, bool ended)
 
 static enum probe_result probe_request(struct slice s, bool ended)
 {
-    struct http1_message message;
+    struct http_message message;
     while (s.len && (s.data[0] == '\r' || s.data[0] == '\n'))
         s = slice_sub(s, 1, SIZE_MAX);
     const uint8_t *lf = s.len ? memchr(s.data, '\n', s.len) : NULL;
@@ -90,7 +90,7 @@ static enum probe_result probe_request(struct slice s, bool ended)
 
 static enum probe_result probe_response(struct slice s)
 {
-    struct http1_message message;
+    struct http_message message;
     size_t n = s.len < 7 ? s.len : 7;
     if (n && strncasecmp((const char *)s.data, "HTTP/1.", n) != 0)
         return PROBE_NO;
@@ -147,7 +147,7 @@ static bool is_text(struct slice s)
 
 enum probe_result http1_probe(const struct probe_input *in)
 {
-    struct http1_message message = {0};
+    struct http_message message = {0};
     enum probe_result client = probe_request(in->client, in->client_ended);
     if (client == PROBE_YES) {
         struct slice s = in->client;

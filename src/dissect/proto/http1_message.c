@@ -69,7 +69,7 @@ static size_t last_space(struct slice text)
     return SIZE_MAX;
 }
 
-bool http1_parse_request_line(struct slice line, struct http1_message *ret_message)
+bool http1_parse_request_line(struct slice line, struct http_message *ret_message)
 {
     line = slice_trim(cut_line_end(line));
     size_t n = 0;
@@ -109,7 +109,7 @@ bool http1_parse_request_line(struct slice line, struct http1_message *ret_messa
     return true;
 }
 
-bool http1_parse_status_line(struct slice line, struct http1_message *ret_message)
+bool http1_parse_status_line(struct slice line, struct http_message *ret_message)
 {
     line = cut_line_end(line);
     struct slice version;
@@ -132,87 +132,6 @@ bool http1_parse_status_line(struct slice line, struct http1_message *ret_messag
 
 /* ── header block ── */
 
-/* Chains of rows with the same key; indexes are 1-based, 0 ends a chain. */
-struct repeat_links {
-    uint16_t next_same, last_same, next_in_bucket;
-    bool is_repeat;
-};
-
-static unsigned bucket_of(struct slice name)
-{
-    unsigned h = (unsigned)name.len;
-    for (size_t i = 0; i < name.len && i < 32; i++)
-        h = h * 31 + name.data[i];
-    return (h ^ h >> 8) & 255;
-}
-
-static void link_row(const struct entry_pair *pairs, struct repeat_links *links, uint16_t at,
-                     uint16_t *bucket)
-{
-    links[at] = (struct repeat_links){.last_same = at};
-    for (uint16_t i = *bucket; i; i = links[i].next_in_bucket)
-        if (slice_eq(pairs[i - 1].key, pairs[at - 1].key)) {
-            links[links[i].last_same].next_same = at;
-            links[i].last_same = at;
-            links[at].is_repeat = true;
-            return;
-        }
-    links[at].next_in_bucket = *bucket;
-    *bucket = at;
-}
-
-static struct slice join_values(const struct entry_pair *pairs, const struct repeat_links *links,
-                                uint16_t first, struct arena *arena)
-{
-    const struct entry_pair *row = &pairs[first - 1];
-    if (!links[first].next_same)
-        return row->value;
-    struct slice glue =
-        slice_eq_str(row->key, "set-cookie") ? SLICE_LITERAL("\n") : SLICE_LITERAL(", ");
-    size_t total = 0;
-    for (uint16_t i = first; i; i = links[i].next_same)
-        total += pairs[i - 1].value.len + glue.len;
-    uint8_t *out = arena_alloc(arena, total);
-    if (!out)
-        return row->value;
-    size_t len = 0;
-    for (uint16_t i = first; i; i = links[i].next_same) {
-        if (i != first) {
-            memcpy(out + len, glue.data, glue.len);
-            len += glue.len;
-        }
-        if (pairs[i - 1].value.len)
-            memcpy(out + len, pairs[i - 1].value.data, pairs[i - 1].value.len);
-        len += pairs[i - 1].value.len;
-    }
-    return slice_of(out, len);
-}
-
-size_t http1_join_repeats(struct arena *arena, struct entry_pair *pairs, size_t count)
-{
-    uint16_t buckets[256] = {0};
-    if (count < 2 || count > UINT16_MAX - 1)
-        return count;
-    struct repeat_links *links = arena_alloc(arena, (count + 1) * sizeof *links);
-    if (!links)
-        return count;
-    size_t repeats = 0;
-    for (uint16_t i = 1; i <= count; i++) {
-        link_row(pairs, links, i, &buckets[bucket_of(pairs[i - 1].key)]);
-        repeats += links[i].is_repeat;
-    }
-    if (repeats == 0)
-        return count;
-    for (uint16_t i = 1; i <= count; i++)
-        if (!links[i].is_repeat)
-            pairs[i - 1].value = join_values(pairs, links, i, arena);
-    size_t kept = 0;
-    for (uint16_t i = 1; i <= count; i++)
-        if (!links[i].is_repeat)
-            pairs[kept++] = pairs[i - 1];
-    return kept;
-}
-
 /* Folded lines (RFC 9112 section 5.2) become one line: each break is replaced by spaces. */
 static size_t unfolded_line_len(uint8_t *data, size_t len)
 {
@@ -230,7 +149,7 @@ static size_t unfolded_line_len(uint8_t *data, size_t len)
     }
 }
 
-static void add_line(struct http1_message *message, size_t most, uint8_t *data, size_t len)
+static void add_line(struct http_message *message, size_t most, uint8_t *data, size_t len)
 {
     struct slice line = cut_line_end(slice_of(data, len));
     const uint8_t *colon = line.len ? memchr(line.data, ':', line.len) : NULL;
@@ -267,7 +186,7 @@ static size_t count_lines(struct slice text)
     return lines > DISSECT_MAX_HEADERS ? DISSECT_MAX_HEADERS : lines;
 }
 
-void http1_parse_headers(struct http1_message *message, struct arena *arena)
+void http1_parse_headers(struct http_message *message, struct arena *arena)
 {
     size_t len = message->head.len;
     size_t most = count_lines(slice_of(message->head.data, len));
@@ -281,61 +200,14 @@ void http1_parse_headers(struct http1_message *message, struct arena *arena)
         add_line(message, most, message->head.data + at, line_len);
         at += line_len;
     }
-    message->header_count = http1_join_repeats(arena, message->headers, message->header_count);
+    message->header_count = http_join_repeats(arena, message->headers, message->header_count);
 }
 
-void http1_parse_trailers(struct http1_message *message, struct arena *arena)
+void http1_parse_trailers(struct http_message *message, struct arena *arena)
 {
-    struct http1_message trailers = {.head = message->head};
+    struct http_message trailers = {.head = message->head};
     http1_parse_headers(&trailers, arena);
-    size_t most = message->header_count + trailers.header_count;
-    struct entry_pair *all = trailers.header_count ? arena_alloc(arena, most * sizeof *all) : NULL;
-    if (!all || most > DISSECT_MAX_HEADERS) {
-        message->truncated |= trailers.header_count > 0;
-        return;
-    }
-    size_t n = message->header_count;
-    if (n)
-        memcpy(all, message->headers, n * sizeof *all);
-    for (size_t i = 0; i < trailers.header_count; i++) {
-        bool known = false; /* trailers are few: DISSECT_MAX_HEADERS bounds the product */
-        for (size_t j = 0; j < message->header_count && !known; j++)
-            known = slice_eq(all[j].key, trailers.headers[i].key);
-        if (!known)
-            all[n++] = trailers.headers[i];
-    }
-    message->headers = all;
-    message->header_count = n;
-}
-
-struct slice http1_header(const struct http1_message *message, const char *name)
-{
-    struct slice wanted = slice_str(name);
-    for (size_t i = 0; i < message->header_count; i++)
-        if (slice_eq(message->headers[i].key, wanted))
-            return message->headers[i].value;
-    return SLICE_NONE;
-}
-
-/* Cuts the next element off a comma-separated list; false at its end. */
-static bool next_element(struct slice *list, struct slice *ret_element)
-{
-    if (list->len == 0)
-        return false;
-    const uint8_t *comma = memchr(list->data, ',', list->len);
-    size_t len = comma ? (size_t)(comma - list->data) : list->len;
-    *ret_element = slice_trim(slice_of(list->data, len));
-    *list = slice_sub(*list, comma ? len + 1 : len, SIZE_MAX);
-    return true;
-}
-
-bool http1_list_has(struct slice value, const char *token)
-{
-    struct slice element;
-    while (next_element(&value, &element))
-        if (slice_eq_nocase(element, slice_str(token)))
-            return true;
-    return false;
+    http_add_trailers(message, arena, trailers.headers, trailers.header_count);
 }
 
 /* ── framing ── */
@@ -360,7 +232,7 @@ static bool parse_content_length(struct slice list, uint64_t *ret_length)
 {
     struct slice element;
     bool any = false;
-    while (next_element(&list, &element)) {
+    while (http_next_element(&list, &element)) {
         uint64_t v = 0;
         if (!parse_length(element, &v) || (any && v != *ret_length))
             return false;
@@ -370,21 +242,21 @@ static bool parse_content_length(struct slice list, uint64_t *ret_length)
     return any;
 }
 
-static bool has_header(const struct http1_message *message, const char *name, struct slice *ret)
+static bool has_header(const struct http_message *message, const char *name, struct slice *ret)
 {
-    *ret = http1_header(message, name);
+    *ret = http_header(message, name);
     return ret->data != NULL;
 }
 
 /* True when a Transfer-Encoding decides; "identity" alone (RFC 2616) is as good as none. */
-static bool transfer_coding(const struct http1_message *message, bool *ret_chunked_is_last)
+static bool transfer_coding(const struct http_message *message, bool *ret_chunked_is_last)
 {
     struct slice list;
     struct slice element;
     struct slice last = SLICE_NONE;
     if (!has_header(message, "transfer-encoding", &list))
         return false;
-    while (next_element(&list, &element))
+    while (http_next_element(&list, &element))
         if (element.len && !slice_eq_nocase(element, SLICE_LITERAL("identity")))
             last = element;
     if (last.len == 0)
@@ -396,7 +268,7 @@ static bool transfer_coding(const struct http1_message *message, bool *ret_chunk
     return true;
 }
 
-enum http1_framing http1_request_framing(struct http1_message *message)
+enum http1_framing http1_request_framing(struct http_message *message)
 {
     bool chunked = false;
     struct slice length;
@@ -411,8 +283,8 @@ enum http1_framing http1_request_framing(struct http1_message *message)
     return message->content_length ? HTTP1_LENGTH : HTTP1_NO_BODY;
 }
 
-enum http1_framing http1_response_framing(struct http1_message *message,
-                                          const struct http1_message *request)
+enum http1_framing http1_response_framing(struct http_message *message,
+                                          const struct http_message *request)
 {
     bool chunked = false;
     struct slice length;

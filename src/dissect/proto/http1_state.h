@@ -28,7 +28,7 @@ enum phase {
 struct exchange {
     struct exchange *next;
     struct dissect_entry *entry;
-    struct http1_message request, response;
+    struct http_message request, response;
     bool expects_continue, wants_switch;
     bool after_loss; /* a response whose request may have been lost */
     bool window_start;
@@ -58,13 +58,13 @@ struct http1_state {
     bool swapped;     /* in this call: the engine will call again */
 };
 
-struct http1_message *http1_message_of(struct exchange *x, enum dissect_dir dir);
+struct http_message *http1_message_of(struct exchange *x, enum dissect_dir dir);
 struct exchange *http1_oldest_unanswered(const struct http1_state *state);
 /* The message whose first line was parsed begins. False: no room for another call now. */
 bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
-                         const struct http1_message *line);
+                         const struct http_message *line);
 bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
-                          const struct http1_message *line);
+                          const struct http_message *line);
 /* The message that this direction reads is over; the call leaves when both are. */
 void http1_message_done(struct dissect_conn *conn, struct http1_state *state, enum dissect_dir dir);
 /* What comes next cannot be known: a message in hand ends here. After a gap, and between messages,

@@ -1,9 +1,9 @@
-/* From two HTTP/1 messages to the fields of an entry (filter.md, row HTTP): URL, query, cookies,
+/* From two HTTP messages to the fields of an entry (filter.md, row HTTP): URL, query, cookies,
  * trace ids (W3C Trace Context, B3, Jaeger), decoded bodies, summary. */
+#include "dissect/proto/http_entry.h"
+
 #include <errno.h>
 #include <stdio.h>
-
-#include "dissect/proto/http1_message.h"
 
 enum {
     SUMMARY_PATH_MAX = 256,
@@ -36,12 +36,11 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Percent-decoding of application/x-www-form-urlencoded ('+' is a space). */
-static struct slice url_decode(struct arena *arena, struct slice text)
+struct slice http_percent_decode(struct arena *arena, struct slice text, bool form)
 {
     bool plain = true;
     for (size_t i = 0; i < text.len && plain; i++)
-        plain = text.data[i] != '%' && text.data[i] != '+';
+        plain = text.data[i] != '%' && !(form && text.data[i] == '+');
     if (plain)
         return text;
     uint8_t *out = arena_alloc(arena, text.len);
@@ -56,7 +55,7 @@ static struct slice url_decode(struct arena *arena, struct slice text)
             out[len++] = (uint8_t)(high << 4 | low);
             i += 2;
         } else {
-            out[len++] = c == '+' ? ' ' : c;
+            out[len++] = form && c == '+' ? ' ' : c;
         }
     }
     return slice_of(out, len);
@@ -81,11 +80,11 @@ static void set_pairs(struct filler *f, unsigned field, struct slice text, char 
             continue;
         struct slice key = until(item, '=');
         struct slice value = slice_sub(item, key.len + 1, SIZE_MAX);
-        pairs[n].key = decode ? url_decode(f->arena, key) : key;
-        pairs[n++].value = decode ? url_decode(f->arena, value) : value;
+        pairs[n].key = decode ? http_percent_decode(f->arena, key, true) : key;
+        pairs[n++].value = decode ? http_percent_decode(f->arena, value, true) : value;
     }
     if (n)
-        dissect_set_map(f->entry, field, pairs, http1_join_repeats(f->arena, pairs, n));
+        dissect_set_map(f->entry, field, pairs, http_join_repeats(f->arena, pairs, n));
 }
 
 /* One pair a line of set-cookie: "sid=42; Path=/" → sid, 42. */
@@ -110,7 +109,7 @@ static void set_response_cookies(struct filler *f, struct slice lines)
     }
     if (n)
         dissect_set_map(f->entry, FIELD_RESPONSE_COOKIES_ID, pairs,
-                        http1_join_repeats(f->arena, pairs, n));
+                        http_join_repeats(f->arena, pairs, n));
 }
 
 /* ── path template ── */
@@ -164,7 +163,7 @@ struct target {
     bool is_absolute;
 };
 
-static struct target split_target(const struct http1_message *request)
+static struct target split_target(const struct http_message *request)
 {
     struct slice rest = request->target;
     struct target t = {0};
@@ -198,10 +197,12 @@ static struct slice server_address(struct filler *f)
                         tuple->server_port);
 }
 
-static void set_target(struct filler *f, const struct http1_message *request)
+static void set_target(struct filler *f, const struct http_message *request)
 {
     struct target t = split_target(request);
-    struct slice host = t.authority.len ? t.authority : http1_header(request, "host");
+    struct slice host = t.authority.len ? t.authority : request->authority;
+    if (host.len == 0)
+        host = http_header(request, "host");
     bool is_connect = slice_eq_str(request->method, "CONNECT");
     if (is_connect && host.len == 0)
         host = request->target;
@@ -217,15 +218,16 @@ static void set_target(struct filler *f, const struct http1_message *request)
     if (host.len == 0)
         host = server_address(f);
     struct slice target = slice_eq_str(request->target, "*") ? SLICE_NONE : request->target;
-    uint8_t *url = arena_alloc(f->arena, 7 + host.len + target.len);
-    if (!url)
-        return;
-    memcpy(url, "http://", 7);
-    if (host.len)
-        memcpy(url + 7, host.data, host.len);
-    if (target.len)
-        memcpy(url + 7 + host.len, target.data, target.len);
-    set_text(f, FIELD_URL_ID, slice_of(url, 7 + host.len + target.len));
+    struct slice scheme = request->scheme.len ? request->scheme : SLICE_LITERAL("http");
+    struct slice parts[4] = {scheme, SLICE_LITERAL("://"), host, target};
+    uint8_t *url = arena_alloc(f->arena, scheme.len + 3 + host.len + target.len);
+    size_t len = 0;
+    for (int i = 0; url && i < 4; i++)
+        if (parts[i].len) {
+            memcpy(url + len, parts[i].data, parts[i].len);
+            len += parts[i].len;
+        }
+    set_text(f, FIELD_URL_ID, slice_of(url, len));
 }
 
 /* ── trace ids ── */
@@ -259,29 +261,30 @@ static bool set_trace_id(struct filler *f, struct slice id)
     return true;
 }
 
-static void set_trace(struct filler *f, const struct http1_message *message)
+static void set_trace(struct filler *f, const struct http_message *message)
 {
     /* version "-" trace-id "-" parent-id "-" flags (W3C Trace Context, section 3.2) */
-    struct slice w3c = http1_header(message, "traceparent");
+    struct slice w3c = http_header(message, "traceparent");
     struct slice id = slice_sub(w3c, 3, 32);
     if (w3c.len >= 55 && w3c.data[2] == '-' && w3c.data[35] == '-' && set_trace_id(f, id))
         return;
-    if (set_trace_id(f, http1_header(message, "x-b3-traceid")))
+    if (set_trace_id(f, http_header(message, "x-b3-traceid")))
         return;
-    struct slice b3 = until(http1_header(message, "b3"), '-');
+    struct slice b3 = until(http_header(message, "b3"), '-');
     if ((b3.len == 16 || b3.len == 32) && set_trace_id(f, b3))
         return;
-    struct slice jaeger = url_decode(f->arena, http1_header(message, "uber-trace-id"));
+    struct slice jaeger =
+        http_percent_decode(f->arena, http_header(message, "uber-trace-id"), true);
     set_trace_id(f, until(jaeger, ':'));
 }
 
 /* ── bodies ── */
 
 /* Content codings, then transfer codings, in the order in which they were applied. */
-static struct slice codings(struct filler *f, const struct http1_message *message)
+static struct slice codings(struct filler *f, const struct http_message *message)
 {
-    struct slice content = http1_header(message, "content-encoding");
-    struct slice transfer = http1_header(message, "transfer-encoding");
+    struct slice content = http_header(message, "content-encoding");
+    struct slice transfer = http_header(message, "transfer-encoding");
     uint8_t *out = arena_alloc(f->arena, content.len + transfer.len + 4);
     if (!out)
         return SLICE_NONE;
@@ -303,10 +306,10 @@ static struct slice codings(struct filler *f, const struct http1_message *messag
     return slice_of(out, len);
 }
 
-static void set_body(struct filler *f, struct http1_message *message, unsigned field)
+static void set_body(struct filler *f, struct http_message *message, unsigned field)
 {
     struct slice body = slice_of(message->body.data, message->body.len);
-    struct slice coding = body.len ? codings(f, message) : SLICE_NONE;
+    struct slice coding = body.len && !message->body_is_text ? codings(f, message) : SLICE_NONE;
     if (coding.len) {
         struct slice decoded = SLICE_NONE;
         bool truncated = false;
@@ -320,7 +323,7 @@ static void set_body(struct filler *f, struct http1_message *message, unsigned f
 
 /* ── both ── */
 
-static void fill_request(struct filler *f, struct http1_message *request)
+static void fill_request(struct filler *f, struct http_message *request)
 {
     set_text(f, FIELD_METHOD_ID, request->method);
     set_target(f, request);
@@ -328,9 +331,9 @@ static void fill_request(struct filler *f, struct http1_message *request)
     if (request->header_count)
         dissect_set_map(f->entry, FIELD_REQUEST_HEADERS_ID, request->headers,
                         request->header_count);
-    set_pairs(f, FIELD_REQUEST_COOKIES_ID, http1_header(request, "cookie"), ';', false);
+    set_pairs(f, FIELD_REQUEST_COOKIES_ID, http_header(request, "cookie"), ';', false);
     set_trace(f, request);
-    set_text(f, FIELD_REQUEST_ID_ID, http1_header(request, "x-request-id"));
+    set_text(f, FIELD_REQUEST_ID_ID, http_header(request, "x-request-id"));
     set_body(f, request, FIELD_REQUEST_BODY_ID);
     dissect_set_int(f->entry, FIELD_REQUEST_HEADERS_SIZE_ID, (int64_t)request->head_size);
     dissect_set_int(f->entry, FIELD_REQUEST_BODY_SIZE_ID, (int64_t)request->body_size);
@@ -338,9 +341,9 @@ static void fill_request(struct filler *f, struct http1_message *request)
         dissect_set_bool(f->entry, FIELD_REQUEST_TRUNCATED_ID, true);
 }
 
-static void set_content_type(struct filler *f, const struct http1_message *message)
+static void set_content_type(struct filler *f, const struct http_message *message)
 {
-    struct slice type = slice_trim(until(http1_header(message, "content-type"), ';'));
+    struct slice type = slice_trim(until(http_header(message, "content-type"), ';'));
     uint8_t *lower = type.len ? arena_alloc(f->arena, type.len) : NULL;
     if (!lower)
         return;
@@ -351,20 +354,20 @@ static void set_content_type(struct filler *f, const struct http1_message *messa
     dissect_set_text(f->entry, FIELD_CONTENT_TYPE_ID, slice_of(lower, type.len));
 }
 
-static void fill_response(struct filler *f, struct http1_message *response, bool is_alone)
+static void fill_response(struct filler *f, struct http_message *response, bool is_alone)
 {
     if (response->status_code)
         dissect_set_int(f->entry, FIELD_STATUS_CODE_ID, response->status_code);
     if (is_alone) {
         set_text(f, FIELD_HTTP_VERSION_ID, response->version);
         set_trace(f, response);
-        set_text(f, FIELD_REQUEST_ID_ID, http1_header(response, "x-request-id"));
+        set_text(f, FIELD_REQUEST_ID_ID, http_header(response, "x-request-id"));
     }
     if (response->header_count)
         dissect_set_map(f->entry, FIELD_RESPONSE_HEADERS_ID, response->headers,
                         response->header_count);
     set_content_type(f, response);
-    set_response_cookies(f, http1_header(response, "set-cookie"));
+    set_response_cookies(f, http_header(response, "set-cookie"));
     set_body(f, response, FIELD_RESPONSE_BODY_ID);
     dissect_set_int(f->entry, FIELD_RESPONSE_HEADERS_SIZE_ID, (int64_t)response->head_size);
     dissect_set_int(f->entry, FIELD_RESPONSE_BODY_SIZE_ID, (int64_t)response->body_size);
@@ -372,8 +375,8 @@ static void fill_response(struct filler *f, struct http1_message *response, bool
         dissect_set_bool(f->entry, FIELD_RESPONSE_TRUNCATED_ID, true);
 }
 
-static void set_summary(struct filler *f, const struct http1_message *request,
-                        const struct http1_message *response)
+static void set_summary(struct filler *f, const struct http_message *request,
+                        const struct http_message *response)
 {
     char code[16] = "";
     if (response->status_code)
@@ -395,8 +398,13 @@ static void set_summary(struct filler *f, const struct http1_message *request,
                           code));
 }
 
-void http1_fill_entry(struct dissect_conn *conn, struct dissect_entry *entry,
-                      struct http1_message *request, struct http1_message *response)
+const char *http_status_by_code(const struct http_message *response)
+{
+    return response->status_code >= 500 ? "error" : "ok";
+}
+
+void http_fill_entry(struct dissect_conn *conn, struct dissect_entry *entry,
+                     struct http_message *request, struct http_message *response)
 {
     struct filler f = {.conn = conn, .entry = entry, .arena = dissect_entry_arena(entry)};
     if (request->begun)
