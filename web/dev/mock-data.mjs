@@ -36,6 +36,8 @@ const node = (name, from, to, { gap } = {}) => ({
   files: [{ name: `nodes/${name}/000012.pcapng`, size_bytes: 67_108_864, sha256: "9f2c6f0d1b2a4c55e1aa90c2d7b3f0112233445566778899aabbccddeeff0011" }],
 });
 
+const hostileNode = `</td><img src=x onerror=window.__xss=1>\u202e${"long-".repeat(20)}`;
+
 export function makeSnapshots(now) {
   const from = iso(now - 751_000), to = iso(now - 271_000);
   const names = makeNodes(now).map((n) => n.name);
@@ -50,6 +52,7 @@ export function makeSnapshots(now) {
     started_at: iso(now - 60_000), finished_at: state === "running" ? null : iso(now - 30_000), damage: 0, ...extra,
   });
   const gap = { from, to: iso(now - 571_000), reason: "recycled" };
+  const years = { from: "2019-03-03T14:02:03.000000001Z", to: iso(now - 571_000, 5), reason: "not_recording" };
   return [
     base(1, { name: "wary-heron", status: "Pending", status_detail: "waits for node-3", size_bytes: 0, start: null, end: null, coverage: 0, nodes: [], progress: { nodes_done: 0, nodes_total: 12, bytes: 0, bytes_total: 0, eta_s: null }, note: "" }),
     base(2, { status: "In Progress", status_detail: "7/12 nodes · 20 s left", progress: { nodes_done: 7, nodes_total: 12, bytes: 1.8 * GiB, bytes_total: 3.1 * GiB, eta_s: 20 } }),
@@ -59,6 +62,8 @@ export function makeSnapshots(now) {
     base(6, { name: "ring-test", status: "Completed", dissections: [dissection("running", 43, { progress: { percent: 43, packets: 90_000, bytes: 1e8, entries: 16_215, eta_s: 8, per_protocol: { http: 10_000 } } })] }),
     base(7, { name: "idle-night", empty: true, packets: 0, size_bytes: 12_400, captured_bytes: 0, nodes: names.slice(0, 2).map((n) => ({ ...node(n, from, to), packets: 0, captured_bytes: 0 })) }),
     base(8, { name: "my-laptop.pcapng", origin: "import", nodes: [node("import", from, to)], size_bytes: 48_220_112, note: "" }),
+    base(9, { name: "night-shift", dissections: [dissection("failed", 61, { reason: "its memory limit of 512 MiB was reached" })], note: "" }),
+    base(10, { id: "06F2Q0000A", name: "\u202e<b onmouseover=window.__xss=1>שלום evil.exe</b> ".repeat(6), partial: true, coverage: 0.12, missing: [{ node: names[0], ...years }, { node: hostileNode, from, to, reason: "node_unreachable" }], nodes: [node(names[0], from, to, { gap: years }), { ...node(hostileNode, from, to), covered: [], gaps: [{ from: iso(now - 400_000, 123_456), to: iso(now - 397_000, 123_789), reason: "capture_stopped" }] }], note: "\u200f<script>window.__xss=1</script>", tags: ["x".repeat(80)] }),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatBitrate, formatBytes, formatBytesOf, formatCount, formatLatency, formatPercent, formatRate, formatSpan, plural } from "../src/format/quantity";
+import { formatBitrate, formatBytes, formatBytesOf, formatCount, formatExactSeconds, formatGap, formatLatency, formatPercent, formatRate, formatSpan, plural } from "../src/format/quantity";
 
 describe("bytes", () => {
   it.each([
@@ -24,6 +24,11 @@ describe("spans in sentences", () => {
   it.each([[0, "0 s"], [0.1, "100 ms"], [40, "40 s"], [60, "1 min"], [192, "3 min 12 s"], [1380, "23 min"], [3600, "1 h"], [7500, "2 h 5 min"], [266400, "3 d 2 h"]])("%d s → %s", (s, text) =>
     expect(formatSpan(s)).toBe(text),
   );
+});
+
+describe("gaps", () => {
+  it.each([[900n, "0 µs"], [750_000n, "750 µs"], [3_999_999n, "3 ms"], [3_000_999_999n, "3.000 s"], [59_999_999_999n, "59.999 s"], [192_000_000_000n, "3 min 12 s"], [243_820_800_000_000_000n, "2,822 d"]])("%d ns → %s", (ns, text) => expect(formatGap(ns)).toBe(text));
+  it("exactly", () => expect(formatExactSeconds(3_012_345_678n)).toBe("3.012345678 s"));
 });
 
 describe("counts", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Snapshot } from "../src/api/types";
-import { coverageOf, dissectionsWords, displayStatus, matchesSearch, parseCoveredTime, sortSnapshots, worstNode } from "../src/snapshots/status";
+import { fittingColumns } from "../src/snapshots/columns";
+import { coverageOf, dissectionsWords, displayStatus, failedDissection, gapsOf, matchesSearch, parseCoveredTime, sortSnapshots, worstNode } from "../src/snapshots/status";
 
 const node = (name: string, from: string, to: string) => ({ name, window: { from, to }, covered: [{ from, to }], gaps: [], packets: 1, captured_bytes: 1, drops: { kernel: 0, ring: 0, disk: 0 }, clock_offset_ns: 0, clock_source: "hub", files: [] });
 const base: Snapshot = {
@@ -25,7 +26,42 @@ describe("the states of a snapshot", () => {
     expect(say({ dissections: [job("running", 43.9, 16215)] })).toBe("progress info Dissecting 43 % | 16,215 entries · 8 s left");
     expect(say({ status: "Dissected", dissections: [job("done", 100, 412880)] })).toBe("check ok Dissected | 412,880 entries");
     expect(say({ status: "Failed", status_detail: "disk full on the hub" })).toBe("cross error Failed | disk full on the hub");
-    expect(say({ dissections: [job("failed", 61, 3)] })).toBe("dot ok Completed | dissection stopped at 61 %");
+  });
+  it("say a failed dissection and its reason in the row, until another one is done", () => {
+    const failed = { ...job("failed", 61, 3), reason: "its memory limit of 512 MiB was reached" };
+    expect(say({ dissections: [failed] })).toBe("cross error Dissection failed | its memory limit of 512 MiB was reached");
+    expect(say({ dissections: [job("failed", 61, 3)] })).toBe("cross error Dissection failed | its process ended without a reason");
+    expect(displayStatus({ ...base, dissections: [failed] }, "utc").tip).toContain("It stopped at 61 %.");
+    expect(say({ dissections: [failed, job("running", 12, 0)] })).toMatch(/^progress info Dissecting 12 %/);
+    expect(say({ status: "Dissected", dissections: [failed, job("done", 100, 5)] })).toBe("check ok Dissected | 5 entries");
+    expect(failedDissection({ ...base, dissections: [failed, job("done", 100, 5)] })).toBeUndefined();
+  });
+  it("keep saying what is missing after the dissection", () => {
+    const missing = [{ node: "node-7", from: "2019-03-03T14:02:00Z", to: "2026-03-03T14:05:00Z", reason: "recycled" }];
+    expect(say({ partial: true, missing, status: "Dissected", dissections: [job("done", 100, 412880)] })).toBe("half warn Dissected · partial | missing node-7 2019-03-03 14:02 – 2026-03-03 14:05 · 412,880 entries");
+    expect(displayStatus({ ...base, partial: true, missing, dissections: [job("failed", 1, 0)] }, "utc").tip).toContain("node-7 2019-03-03 14:02 – 2026-03-03 14:05: the ring no longer had them");
+  });
+});
+
+describe("gaps", () => {
+  it("are listed once, in order of time, with what is missing of nodes that gave nothing", () => {
+    const gap = (from: string, to: string) => ({ from: `2026-03-03T14:0${from}Z`, to: `2026-03-03T14:0${to}Z`, reason: "capture_stopped" as const });
+    const snapshot: Snapshot = {
+      ...base, nodes: [{ ...base.nodes[0]!, gaps: [gap("5:00", "6:00"), gap("1:00", "2:00")] }, base.nodes[1]!],
+      missing: [{ node: "n1", ...gap("1:00", "2:00") }, { node: "n1", ...gap("5:10", "5:20") }, { node: "n3", from: base.from, to: base.to, reason: "node_unreachable" }],
+    };
+    expect(gapsOf(snapshot).map((g) => `${g.node} ${g.from.slice(11, 19)} ${g.reason}`)).toEqual(["n3 14:00:00 node_unreachable", "n1 14:01:00 capture_stopped", "n1 14:05:00 capture_stopped"]);
+  });
+});
+
+describe("the columns", () => {
+  it("fall away until the rest fits, name and status never", () => {
+    const ids = (room: number, hidden: string[] = []) => fittingColumns(room, hidden).map((c) => c.id).join(" ");
+    expect(ids(1280)).toBe("name size start end status created nodes coverage actions");
+    expect(ids(1100)).toBe("name size start end status created coverage actions");
+    expect(ids(640)).toBe("name status actions");
+    expect(ids(360)).toBe("name status");
+    expect(ids(1280, ["size"])).not.toContain("size");
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deltaMicros, formatBoth, formatClock, formatDate, formatTime, fromNs, parseTyped, spanSeconds, toNs } from "../src/format/time";
+import { deltaMicros, formatBoth, formatClock, formatDate, formatEnds, formatMinutes, formatTime, fromNs, parseTyped, spanNs, spanSeconds, toNs } from "../src/format/time";
 
 const at = "2026-11-23T14:02:07.123999999Z";
 const now = Date.parse("2026-11-23T14:10:00Z");
@@ -17,6 +17,17 @@ describe("times", () => {
     expect(formatDate(at, "utc")).toBe("2026-11-23");
     expect(formatTime(at, "relative", now)).toBe("-7:52");
     expect(formatTime("x", "utc")).toBe("unknown");
+  });
+  it("intervals say as much as tells their ends apart, and the dates when they differ", () => {
+    const day = (clock: string) => `2026-11-23T${clock}Z`;
+    expect(formatMinutes(day("14:02:00"), day("14:05:00"), "utc")).toBe("14:02–14:05");
+    expect(formatMinutes(day("14:02:03"), day("14:02:09.9"), "utc")).toBe("14:02:03–14:02:09");
+    expect(formatMinutes(day("14:02:58"), day("14:03:01"), "utc")).toBe("14:02:58–14:03:01");
+    expect(formatMinutes(day("14:02:03.1"), day("14:02:03.35"), "utc")).toBe("14:02:03.100–14:02:03.350");
+    expect(formatMinutes("2019-03-03T14:02:00Z", day("09:00:00"), "utc")).toBe("2019-03-03 14:02 – 2026-11-23 09:00");
+    expect(formatEnds(day("14:02:03.123999999"), day("14:02:06.5"), "utc")).toEqual(["14:02:03.123", "14:02:06.500"]);
+    expect(formatEnds("1970-01-01T00:00:00Z", day("14:02:06.5"), "utc")).toEqual(["1970-01-01 00:00:00.000", "2026-11-23 14:02:06.500"]);
+    expect(spanNs(day("14:02:03.000000001"), day("14:02:06.000000003"))).toBe(3_000_000_002n);
   });
   it("spans and deltas", () => {
     expect(spanSeconds("2026-11-23T14:00:00Z", "2026-11-23T14:00:00.25Z")).toBe(0.25);

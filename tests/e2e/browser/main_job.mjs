@@ -1,12 +1,12 @@
 // The main job in the browser against a real hub with real traffic: capture live, snapshot, dissect, browse, PCAP, archive, delete. What stands on
 // the screen is compared with the CLI's --json. Run by run.sh, in the hub's network namespace.
 import { execFileSync } from "node:child_process";
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { startBrowser } from "./browser.mjs";
 import { Checks, checkPage, outFolder, screenshot, theme } from "./checks.mjs";
 
-const { HUB: hub, TRAWL_TOKEN: token, TRAWL: trawl, SERVER: server } = process.env;
+const { HUB: hub, TRAWL_TOKEN: token, TRAWL: trawl, SERVER: server, DATA: data, STOPPED: stopped } = process.env;
 const checks = new Checks();
 const cli = (...args) => execFileSync(trawl, args, { env: { ...process.env, TRAWL_HUB: hub }, encoding: "utf8", maxBuffer: 1 << 28 });
 const json = (...args) => JSON.parse(cli(...args, "--json"));
@@ -52,6 +52,7 @@ async function seeCaptureLive() {
   checks.ok(/ of 256 MiB$/.test(facts.Ring.trim()), `ring: ${facts.Ring}`);
   const interfaces = await page.$$eval(".interfaces tbody tr", (rows) => rows.map((r) => r.cells[0].textContent));
   checks.equal(interfaces.join(), node.interfaces.map((i) => i.name).join(), "interfaces");
+  sameGaps(await gapLines(".node-gaps"), node.gaps, "the node's card");
   // The numbers move by themselves: one event stream, no reload.
   const before = await page.getAttribute(".node-card .fact", "data-tip");
   checks.ok(await page.waitForFunction((b) => document.querySelector(".node-card .fact").dataset.tip !== b, before, { timeout: 8000 }).catch(() => null), "the node's numbers are live");
@@ -66,6 +67,8 @@ async function createSnapshot() {
   await page.waitForSelector(".strip-handle");
   await page.waitForFunction(() => /≈ .* free/.test(document.querySelector(".dialog-foot").textContent));
   checks.ok((await page.inputValue("#snapshot-name")).includes("-"), "a name is suggested");
+  const [gap] = json("nodes").nodes[0].gaps;
+  checks.ok((await text(".dialog-body")).includes(`recorded nothing ${gap.from.slice(11, 19)} – ${gap.to.slice(11, 19)}: ${reasonWords[gap.reason]}.`), `the dialog says the gap before one creates: ${await text(".dialog-body")}`);
   await screenshot(page, "real-create");
   await checkPage(checks, page, "create");
   await page.fill("#snapshot-name", name);
@@ -90,8 +93,69 @@ async function createSnapshot() {
   const packets = await page.textContent(".drawer tbody td:nth-child(3)");
   checks.equal(packets, shown.nodes[0].packets.toLocaleString("en-US"), "packets of the node");
   checks.equal((await page.textContent(".drawer-hash")).trim(), shown.nodes[0].files[0].sha256.slice(0, 12), "checksum");
+  await gapEverywhere(shown);
   await both("snapshot-drawer");
   return shown;
+}
+
+// ── the gap ──
+
+/** Nanoseconds since 1970 of an RFC 3339 time. */
+function ns(iso) {
+  const [, second, fraction = ""] = /^(.*?)(?:\.(\d+))?Z$/.exec(iso);
+  return BigInt(Date.parse(`${second}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+}
+
+const reasonWords = { capture_stopped: "capture was stopped", not_recording: "the node was not recording" };
+
+/** What a line of a gap says on the screen, and whether all of it can be seen. */
+const gapLines = (within) => page.$$eval(`${within} .gap-line`, (lines) => lines.map((line) => {
+  const [from, to] = line.querySelectorAll("time");
+  const box = line.getBoundingClientRect();
+  const whole = [line, ...line.querySelectorAll("*")].every((e) => e.getClientRects().length > 0 && e.scrollWidth <= Math.max(e.clientWidth, Math.ceil(e.getBoundingClientRect().width)) + 1 && getComputedStyle(e).textOverflow === "clip");
+  return {
+    from: from.dateTime, to: to.dateTime, ends: `${from.textContent} – ${to.textContent}`, exact: `${from.dataset.tip.split("\n")[0]} ${to.dataset.tip.split("\n")[0]}`, length: line.querySelector(".gap-length").textContent,
+    exactLength: line.querySelector(".gap-length").dataset.tip, reason: line.querySelector(".gap-reason").textContent, key: line.querySelector(".gap-reason").dataset.reason, whole, inside: box.left >= 0 && box.right <= innerWidth + 0.5,
+  };
+}));
+
+/** The gaps on the screen are those of `gaps`: begin, end, length and reason, in what is read and, to the nanosecond, in tooltip and markup. */
+function sameGaps(shown, gaps, where) {
+  checks.equal(shown.length, gaps.length, `${where}: number of gaps`);
+  gaps.forEach((gap, i) => {
+    const line = shown[i] ?? {};
+    const length = ns(gap.to) - ns(gap.from);
+    checks.equal(`${line.from} ${line.to}`, `${gap.from} ${gap.to}`, `${where}: begin and end to the nanosecond`);
+    checks.equal(line.exact, `${gap.from} ${gap.to}`, `${where}: the tooltip`);
+    checks.equal(line.ends, `${gap.from.slice(11, 23)} – ${gap.to.slice(11, 23)}`, `${where}: begin and end as read`);
+    checks.equal(line.exactLength, `${length / 1_000_000_000n}.${String(length % 1_000_000_000n).padStart(9, "0")} s`, `${where}: length to the nanosecond`);
+    checks.equal(line.length, `${length / 1_000_000_000n}.${String((length / 1_000_000n) % 1000n).padStart(3, "0")} s`, `${where}: length as read`);
+    checks.equal(line.reason, reasonWords[gap.reason], `${where}: reason`);
+    checks.equal(line.key, gap.reason, `${where}: reason's key`);
+    checks.ok(line.whole && line.inside, `${where}: the text of the gap stands whole`);
+  });
+}
+
+async function gapEverywhere(shown) {
+  const manifest = JSON.parse(readFileSync(join(data, "snapshots", shown.id, "manifest.json"), "utf8"));
+  const [{ gaps }] = shown.nodes;
+  checks.equal(JSON.stringify(manifest.nodes[0].gaps.map((g) => [g.from, g.to, g.reason])), JSON.stringify(gaps.map((g) => [g.from, g.to, g.reason])), "gaps of the manifest and of the CLI");
+  const [stop, stoppedBy, start, startedBy] = stopped.split(" ").map(BigInt);
+  const [gap] = gaps.filter((g) => ns(g.from) >= stop && ns(g.from) <= stoppedBy);
+  checks.ok(gap && ns(gap.to) >= start && ns(gap.to) <= startedBy, `the stop of 3 s from ${stop} is a gap: ${JSON.stringify(gaps)}`);
+  checks.ok(gap && cli("snapshot", "show", shown.id).includes(gap.reason), "`snapshot show` prints it");
+  const { width, height } = page.viewportSize();
+  for (const room of [360, 640, 1024, 1440, 2560]) {
+    await page.setViewportSize({ width: room, height });
+    await page.waitForTimeout(150);
+    sameGaps(await gapLines(".drawer"), gaps, `drawer at ${room} px`);
+    await screenshot(page, `real-gap-${room}`);
+  }
+  await page.setViewportSize({ width, height });
+  await page.waitForTimeout(150);
+  const cell = row().locator(".cell").nth(4);
+  const span = `${gap.from.slice(11, 19)}–${gap.to.slice(11, 19)}`;
+  checks.ok((await cell.textContent()).startsWith("Completed · partial") && (await cell.getAttribute("data-tip")).includes(`${span}: ${reasonWords[gap.reason]}`), `the row says what is missing: ${await cell.getAttribute("data-tip")}`);
 }
 
 async function dissect() {

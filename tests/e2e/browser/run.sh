@@ -20,6 +20,15 @@ if [[ " $parts " == *" main "* ]]; then
   start_nginx
   for i in $(seq 40); do on_cli curl -s -o /dev/null "http://$srv_ip:8080/api/v1/orders/$i?page=$((i % 7))"; done
   for _ in 1 2 3 4 5; do on_cli curl -s -o /dev/null "http://$srv_ip:8080/err"; done
+  # A stop of 3 s in the middle: exactly that gap has to stand in the manifest, in the CLI and on every page.
+  sleep 1.5
+  stop_at=$(date +%s%N)
+  stop_trawl
+  stopped=$(date +%s%N)
+  sleep 3
+  start_at=$(date +%s%N)
+  start_trawl --ring-size 256MiB
+  started_by=$(date +%s%N)
   on_cli curl -s -o /dev/null "http://$srv_ip:8080/nowhere"
   on_cli curl -s -o /dev/null "http://$srv_ip:8080/slow"
   on_cli curl -s -o /dev/null -d '{"cart":57,"items":[{"sku":"A1","n":2}]}' -H 'Content-Type: application/json' "http://$srv_ip:8080/api/cart"
@@ -34,5 +43,5 @@ s.sendall(f"POST /api/{evil} HTTP/1.1\r\nHost: {sys.argv[1]}\r\nUser-Agent: {evi
 while s.recv(65536): pass
 P
   sleep 1.5
-  on_srv env HUB="http://127.0.0.1:$port" SERVER="$srv_ip" TRAWL="$TRAWL" TRAWL_TOKEN="$(cat "$work/data/token")" TRAWL_OUT="${TRAWL_OUT:-}" HOME="${HOME:-/root}" node "$here/main_job.mjs" || fail "main job"
+  on_srv env HUB="http://127.0.0.1:$port" SERVER="$srv_ip" DATA="$work/data" STOPPED="$stop_at $stopped $start_at $started_by" TRAWL="$TRAWL" TRAWL_TOKEN="$(cat "$work/data/token")" TRAWL_OUT="${TRAWL_OUT:-}" HOME="${HOME:-/root}" node "$here/main_job.mjs" || fail "main job"
 fi

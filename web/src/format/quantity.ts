@@ -52,7 +52,21 @@ export function formatSpan(seconds: number): string {
   const minutes = Math.floor(whole / 60);
   if (minutes < 48 * 60) return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   const hours = Math.floor(minutes / 60);
-  return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  const days = Math.floor(hours / 24);
+  return hours % 24 === 0 || days >= 100 ? `${group.format(days)} d` : `${days} d ${hours % 24} h`;
+}
+
+/** The length of a gap: to the millisecond below a minute, since 3 s and 3.4 s are not the same stop. Cut, not rounded. */
+export function formatGap(ns: bigint): string {
+  if (ns < 1_000_000n) return `${ns / 1000n} µs`;
+  if (ns < 1_000_000_000n) return `${ns / 1_000_000n} ms`;
+  if (ns < 60_000_000_000n) return `${ns / 1_000_000_000n}.${((ns / 1_000_000n) % 1000n).toString().padStart(3, "0")} s`;
+  return formatSpan(Number(ns / 1_000_000_000n));
+}
+
+/** 3.012345678 s: all that is known of a length. */
+export function formatExactSeconds(ns: bigint): string {
+  return `${group.format(ns / 1_000_000_000n)}.${(ns % 1_000_000_000n).toString().padStart(9, "0")} s`;
 }
 
 export function formatExactCount(count: number): string {

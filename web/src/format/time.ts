@@ -65,10 +65,22 @@ export function formatMinute(iso: string, zone: Zone): string {
   return formatClock(iso, zone).slice(0, 5);
 }
 
-/** 14:02–14:05, or 14:02:03–14:02:09 when both ends are in one minute. */
+/**
+ * 14:02–14:05; 14:02:58–14:03:01 under two minutes; 14:02:03.120–14:02:03.560 under one second; with the dates when they differ:
+ * 2019-03-03 14:02 – 2026-11-23 09:00.
+ */
 export function formatMinutes(from: string, to: string, zone: Zone): string {
-  const [a, b] = [formatMinute(from, zone), formatMinute(to, zone)];
-  return a === b ? `${formatClock(from, zone).slice(0, 8)}–${formatClock(to, zone).slice(0, 8)}` : `${a}–${b}`;
+  if (formatDate(from, zone) !== formatDate(to, zone)) return `${formatDate(from, zone)} ${formatMinute(from, zone)} – ${formatDate(to, zone)} ${formatMinute(to, zone)}`;
+  const seconds = spanSeconds(from, to);
+  const form = seconds < 1 ? formatTime : seconds < 120 ? formatClock : formatMinute;
+  return `${form(from, zone === "relative" ? "local" : zone)}–${form(to, zone === "relative" ? "local" : zone)}`;
+}
+
+/** Both ends of an interval to the millisecond, each with its date when they do not lie on one day. */
+export function formatEnds(from: string, to: string, zone: Zone): [string, string] {
+  const clock = zone === "relative" ? "local" : zone;
+  if (formatDate(from, zone) === formatDate(to, zone)) return [formatTime(from, clock), formatTime(to, clock)];
+  return [`${formatDate(from, zone)} ${formatTime(from, clock)}`, `${formatDate(to, zone)} ${formatTime(to, clock)}`];
 }
 
 export function formatDate(iso: string, zone: Zone): string {
@@ -118,6 +130,13 @@ export function formatBoth(iso: string): string {
 export function formatFull(iso: string, zone: Zone): string {
   const both = formatBoth(iso).split("\n");
   return (zone === "utc" ? both[0] : both[1]) ?? iso;
+}
+
+/** Nanoseconds between two times; 0 when one of them is not a time. */
+export function spanNs(from: string, to: string): bigint {
+  const a = toNs(from);
+  const b = toNs(to);
+  return a === null || b === null ? 0n : b - a;
 }
 
 export function spanSeconds(from: string, to: string): number {

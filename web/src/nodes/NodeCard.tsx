@@ -8,7 +8,7 @@ import { nodesStore } from "../state/live";
 import { preferences } from "../state/preferences";
 import { useStore } from "../state/store";
 import { Captured, CutMiddle } from "../ui/Captured";
-import { reasonWords } from "../snapshots/status";
+import { GapWords } from "../snapshots/GapList";
 import { Sparkline } from "./Sparkline";
 import { clockWords, retentionOf, stateWords } from "./retention";
 
@@ -74,8 +74,8 @@ export function NodeCard({ node }: { node: NodeInfo }): JSX.Element {
       </table>
       {node.gaps.length > 0 && (
         <div class="node-gaps">
-          <h4>Not recorded</h4>
-          <ul>{node.gaps.slice(-5).map((gap) => <li key={gap.from}><span class="gap-swatch" aria-hidden="true" /><span class="mono" data-tip={`${formatBoth(gap.from)}\n${formatBoth(gap.to)}`}>{formatClock(gap.from, zone)}–{formatClock(gap.to, zone)}</span> {reasonWords(gap.reason)}</li>)}</ul>
+          <h4>Not recorded{node.gaps.length > 5 && <span class="hint"> the last 5 of {node.gaps.length}</span>}</h4>
+          <ul>{node.gaps.slice(-5).map((gap) => <li key={gap.from} class="gap-line"><span class="gap-swatch" aria-hidden="true" /><GapWords gap={gap} /></li>)}</ul>
         </div>
       )}
       <p class="hint mono">{formatBytes(node.ring.bytes)} in {plural(node.ring.segments, "segment")} · <Captured text={node.address} /></p>

@@ -1,33 +1,33 @@
 // What stands under a row: evidence per node on the left; dissections, history and the same thing as commands on the right.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Snapshot, SnapshotNode } from "../api/types";
-import { formatBytes, formatCount, formatExactCount, formatPercent, plural } from "../format/quantity";
-import { formatBoth, formatClock, formatFull } from "../format/time";
+import { formatBytes, formatCount, formatExactCount, formatGap, formatPercent, plural } from "../format/quantity";
+import { formatBoth, formatClock, formatEnds, formatFull, spanNs } from "../format/time";
 import { preferences } from "../state/preferences";
 import { useStore } from "../state/store";
 import { Button } from "../ui/Button";
 import { Captured, CutMiddle } from "../ui/Captured";
 import { copyText } from "../ui/clipboard";
 import { protocolTag } from "../format/entry";
-import { cliLines, openInStream } from "./actions";
+import { cliLines, dissect, openInStream } from "./actions";
 import { clockWords } from "../nodes/retention";
-import { reasonWords } from "./status";
+import { GapList } from "./GapList";
+import { displayStatus, failedDissection } from "./status";
 
 function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
   const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
   const lost = node.drops.kernel + node.drops.ring + node.drops.disk;
   const [file] = node.files;
-  const gaps = node.gaps.map((g) => `${formatClock(g.from, zone)}–${formatClock(g.to, zone)} ${reasonWords(g.reason)}`);
+  const missing = node.gaps.reduce((sum, g) => sum + spanNs(g.from, g.to), 0n);
   return (
     <tr>
       <td><CutMiddle text={node.name} tail={6} /></td>
-      <td class="mono" data-tip={node.window ? `${formatBoth(node.window.from)}\n${formatBoth(node.window.to)}` : undefined}>{node.window ? `${formatClock(node.window.from, zone)} – ${formatClock(node.window.to, zone)}` : ""}</td>
+      <td class="mono" data-tip={node.window ? `${formatBoth(node.window.from)}\n${formatBoth(node.window.to)}` : undefined}>{node.window ? formatEnds(node.window.from, node.window.to, zone).map((end) => end.slice(0, -4)).join(" – ") : ""}</td>
       <td class="mono right" data-tip={formatExactCount(node.packets)}>{formatCount(node.packets)}</td>
       <td class="mono right">{formatBytes(node.captured_bytes)}</td>
       <td class={`mono right ${lost > 0 ? "tone-warn" : ""}`} data-tip={`kernel ${node.drops.kernel} · ring ${node.drops.ring} · disk ${node.drops.disk}`}>{formatCount(lost)}</td>
-      <td class={gaps.length ? "tone-warn" : ""} data-tip={gaps.join("\n") || undefined}>
-        <span class="ellipsis drawer-gap">{gaps.length === 0 ? "none" : gaps.length === 1 ? gaps[0] : plural(gaps.length, "gap")}</span>
-      </td>
+      <td class={`mono right ${node.gaps.length ? "tone-warn" : ""}`}>{node.gaps.length === 0 ? "none" : `${formatCount(node.gaps.length)} · ${formatGap(missing)}`}</td>
       <td class="mono right" data-tip={`Clock offset against the hub, from ${node.clock_source}`}>{clockWords(node.clock_offset_ns)}</td>
       <td class="mono">
         {file && (
@@ -41,20 +41,34 @@ function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
   );
 }
 
-export function SnapshotDrawer({ snapshot }: { snapshot: Snapshot }): JSX.Element {
+/** `tools` are the row's actions where the row has no room for them. */
+export function SnapshotDrawer({ snapshot, tools }: { snapshot: Snapshot; tools?: ComponentChildren }): JSX.Element {
   const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
   const lines = cliLines(snapshot);
+  const status = displayStatus(snapshot, zone);
+  const failed = failedDissection(snapshot);
+  const box = useRef<HTMLDivElement>(null);
+  // All of it in sight, and its row in any case.
+  useEffect(() => {
+    box.current?.scrollIntoView({ block: "nearest" });
+    box.current?.previousElementSibling?.scrollIntoView({ block: "nearest" });
+  }, []);
   const jobWord = { running: "running", done: "done", failed: "failed", cancelled: "cancelled" };
   return (
-    <div class="drawer" role="row">
+    <div ref={box} class="drawer" role="row">
       <div role="gridcell" class="drawer-inner">
         <div class="drawer-nodes" tabIndex={0} aria-label="Nodes of the snapshot" role="region">
+          {tools && <div class="drawer-tools">{tools}</div>}
+          <p class={`drawer-status tone-${status.tone}`}>{status.word}{status.detail && ": "}<Captured text={status.detail} /></p>
+          <GapList snapshot={snapshot} />
+          <div class="drawer-table">
           <table>
             <thead>
-              <tr><th>Node</th><th>Window</th><th class="right">Packets</th><th class="right">Bytes</th><th class="right">Lost</th><th>Gaps</th><th class="right">Clock</th><th>SHA-256</th></tr>
+              <tr><th>Node</th><th>Window</th><th class="right">Packets</th><th class="right">Bytes</th><th class="right">Lost</th><th class="right">Gaps</th><th class="right">Clock</th><th>SHA-256</th></tr>
             </thead>
             <tbody>{snapshot.nodes.map((node) => <NodeRow key={node.name} node={node} />)}</tbody>
           </table>
+          </div>
           {snapshot.nodes.length === 0 && <p class="hint">No node has answered yet.</p>}
         </div>
         <div class="drawer-side" tabIndex={0} aria-label="Dissections, history, commands" role="region">
@@ -67,6 +81,7 @@ export function SnapshotDrawer({ snapshot }: { snapshot: Snapshot }): JSX.Elemen
                 <span class={job.state === "failed" ? "tone-error" : job.state === "running" ? "tone-info" : ""}>{job.state === "running" ? `${Math.floor(job.progress.percent)} %` : jobWord[job.state]}</span>
                 <span class="hint">{plural(job.progress.entries, "entry", "entries")}{job.damage > 0 ? ` · ${plural(job.damage, "damaged block")}` : ""}</span>
                 {job.state === "done" && <Button kind="link" onClick={() => openInStream(snapshot)}>Open</Button>}
+                {job === failed && <Button kind="link" onClick={() => void dissect(snapshot)}>Retry</Button>}
                 <p class="hint drawer-protocols">
                   {Object.entries(job.progress.per_protocol).sort((a, b) => b[1] - a[1]).map(([protocol, count]) => `${protocolTag(protocol).word} ${formatCount(count)}`).join(" · ")}
                 </p>

@@ -14,7 +14,7 @@ import { copyText } from "../ui/clipboard";
 import { StatusMark } from "./StatusMark";
 import type { Overlay } from "./SnapshotsView";
 import { cancel, cliLines, dissect, downloadArchive, openInStream, patch, retry, verify } from "./actions";
-import { coverageOf, displayStatus, done, running, shortNodeName, worstNode } from "./status";
+import { coverageOf, displayStatus, done, failedDissection, running, shortNodeName, worstNode } from "./status";
 
 interface Props {
   snapshot: Snapshot;
@@ -94,7 +94,7 @@ function StatusCell({ snapshot }: { snapshot: Snapshot }): JSX.Element {
         <StatusMark shape={status.shape} share={status.share} />
         {status.word}
       </div>
-      <div class="line-2 ellipsis">{status.detail}</div>
+      <div class="line-2 ellipsis"><Captured text={status.detail} /></div>
     </div>
   );
 }
@@ -142,24 +142,25 @@ function CoverageCell({ snapshot }: { snapshot: Snapshot }): JSX.Element {
   );
 }
 
-function ActionsCell({ snapshot, setOverlay, onRename }: { snapshot: Snapshot; setOverlay: (overlay: Overlay) => void; onRename: () => void }): JSX.Element {
+export function Actions({ snapshot, setOverlay, onRename }: { snapshot: Snapshot; setOverlay: (overlay: Overlay) => void; onRename?: () => void }): JSX.Element {
   const ready = snapshot.status === "Completed" || snapshot.status === "Dissected";
   const job = running(snapshot);
   const finished = done(snapshot);
   const wait = ready ? "" : snapshot.status === "Failed" ? "It failed: there is nothing to read" : "It is still being created";
   const more: MenuItem[] = [
     ...(job || snapshot.status === "Pending" || snapshot.status === "In Progress" ? [{ label: job ? "Cancel dissection" : "Cancel", run: () => void cancel(snapshot) }] : []),
-    ...(snapshot.status === "Failed" ? [{ label: "Retry", icon: "refresh" as const, run: () => void retry(snapshot) }] : []),
     ...(finished ? [{ label: "Dissect again", run: () => void dissect(snapshot) }] : []),
     { label: "Verify checksums", icon: "check", disabled: wait, run: () => void verify(snapshot) },
-    { label: "Rename", icon: "edit", run: onRename },
+    ...(onRename ? [{ label: "Rename", icon: "edit" as const, run: onRename }] : []),
     { label: "Note and tags", run: () => setOverlay({ kind: "note", snapshot }) },
     { label: snapshot.locked ? "Unlock" : "Lock", icon: snapshot.locked ? "unlock" : "lock", run: () => void patch(snapshot, { locked: !snapshot.locked }) },
     { label: "Copy CLI", icon: "copy", separated: true, run: () => void copyText(cliLines(snapshot).cli, "the commands") },
   ];
   return (
-    <div class="cell actions-cell" role="gridcell" onClick={(event) => event.stopPropagation()}>
+    <div class="actions" onClick={(event) => event.stopPropagation()}>
       {finished ? <Button class="row-action" onClick={() => openInStream(snapshot)}>Open</Button>
+        : snapshot.status === "Failed" ? <Button class="row-action" tip="Create it again from what the rings still hold" onClick={() => void retry(snapshot)}>Retry</Button>
+        : failedDissection(snapshot) ? <Button class="row-action" tip="Dissect it again" onClick={() => void dissect(snapshot)}>Retry</Button>
         : <Button class="row-action" disabled={job ? "Dissection is running" : wait} onClick={() => void dissect(snapshot)}>Dissect</Button>}
       <Button kind="ghost" icon="download" label={`Download ${snapshot.name}`} tip="Download the archive" disabled={wait} onClick={() => void downloadArchive(snapshot)} />
       <Button kind="ghost" icon="pcap" label={`PCAP of ${snapshot.name}`} tip="Export as PCAP for Wireshark" disabled={wait} onClick={() => setOverlay({ kind: "pcap", snapshot })} />
@@ -186,7 +187,7 @@ export function SnapshotRow(props: Props): JSX.Element {
     created: <TimeCell at={snapshot.created_at} />,
     nodes: <NodesCell snapshot={snapshot} />,
     coverage: <CoverageCell snapshot={snapshot} />,
-    actions: <ActionsCell snapshot={snapshot} setOverlay={props.setOverlay} onRename={() => setRenaming(true)} />,
+    actions: <div class="cell" role="gridcell"><Actions snapshot={snapshot} setOverlay={props.setOverlay} onRename={() => setRenaming(true)} /></div>,
   };
   return (
     <div

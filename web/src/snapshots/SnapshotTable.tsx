@@ -1,26 +1,15 @@
 // The table: one tab stop; arrows move over rows and, left and right, over what a row offers.
 import { Fragment, type JSX } from "preact";
-import { useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Snapshot } from "../api/types";
 import { preferences } from "../state/preferences";
 import { go, routeStore } from "../state/route";
 import { useStore } from "../state/store";
 import { SnapshotDrawer } from "./SnapshotDrawer";
-import { SnapshotRow } from "./SnapshotRow";
+import { Actions, SnapshotRow } from "./SnapshotRow";
 import type { Overlay } from "./SnapshotsView";
+import { fittingColumns } from "./columns";
 import type { SortKey } from "./status";
-
-export const snapshotColumns: { id: string; word: string; width: string; sort?: SortKey; canHide?: boolean; right?: boolean }[] = [
-  { id: "name", word: "Name", width: "minmax(232px, 1fr)", sort: "name" },
-  { id: "size", word: "Size", width: "80px", sort: "size", canHide: true, right: true },
-  { id: "start", word: "Start time", width: "96px", sort: "start", canHide: true },
-  { id: "end", word: "End time", width: "96px", sort: "end", canHide: true },
-  { id: "status", word: "Status", width: "184px", sort: "status" },
-  { id: "created", word: "Created at", width: "96px", sort: "created", canHide: true },
-  { id: "nodes", word: "Nodes", width: "136px", sort: "nodes", canHide: true },
-  { id: "coverage", word: "Coverage", width: "96px", sort: "coverage", canHide: true },
-  { id: "actions", word: "Actions", width: "192px" },
-];
 
 interface Props {
   list: Snapshot[] | null;
@@ -36,8 +25,17 @@ export function SnapshotTable({ list, sort, setSort, selected, setSelected, setO
   const open = useStore(routeStore, (r) => r.open);
   const hidden = useStore(preferences, (p) => p.hiddenSnapshotColumns);
   const grid = useRef<HTMLDivElement>(null);
-  const columns = snapshotColumns.filter((c) => !hidden.includes(c.id));
-  const template = { gridTemplateColumns: columns.map((c) => c.width).join(" ") };
+  const [room, setRoom] = useState(1280);
+  useLayoutEffect(() => {
+    const box = grid.current;
+    if (!box) return;
+    const observer = new ResizeObserver(() => setRoom(box.clientWidth));
+    observer.observe(box);
+    return () => observer.disconnect();
+  }, []);
+  const columns = fittingColumns(room, hidden);
+  const template = { gridTemplateColumns: columns.map((c) => (c.id === "name" ? "minmax(0, 1fr)" : `${c.width}px`)).join(" ") };
+  const noActions = !columns.some((c) => c.id === "actions");
 
   const rows = (): HTMLElement[] => [...(grid.current?.querySelectorAll<HTMLElement>(".snapshot-row") ?? [])];
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -101,7 +99,7 @@ export function SnapshotTable({ list, sort, setSort, selected, setSelected, setO
                 snapshot={snapshot} index={i} columns={columns.map((c) => c.id)} template={template} first={i === 0} open={open === snapshot.id}
                 selected={selected.has(snapshot.id)} onSelect={() => toggle(snapshot.id)} setOverlay={setOverlay}
               />
-              {open === snapshot.id && <SnapshotDrawer snapshot={snapshot} />}
+              {open === snapshot.id && <SnapshotDrawer snapshot={snapshot} {...(noActions && { tools: <Actions snapshot={snapshot} setOverlay={setOverlay} /> })} />}
             </Fragment>
           ))}
       </div>

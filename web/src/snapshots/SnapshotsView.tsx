@@ -17,9 +17,10 @@ import { CreateDialog } from "./CreateDialog";
 import { DeleteDialog } from "./DeleteDialog";
 import { NoteDialog } from "./NoteDialog";
 import { PcapDialog } from "./PcapDialog";
-import { SnapshotTable, snapshotColumns } from "./SnapshotTable";
+import { SnapshotTable } from "./SnapshotTable";
 import { StorageMeter } from "./StorageMeter";
 import { downloadArchive, importFile } from "./actions";
+import { snapshotColumns } from "./columns";
 import { matchesSearch, sortSnapshots, statusFilters, type SortKey } from "./status";
 
 export type Overlay = { kind: "create" } | { kind: "delete"; list: Snapshot[] } | { kind: "pcap"; snapshot: Snapshot } | { kind: "note"; snapshot: Snapshot } | null;

@@ -7,7 +7,7 @@ import { dropSnapshot, loadSources, onSnapshotChange, sourceOf, takeSnapshot } f
 import { go } from "../state/route";
 import { say, sayError } from "../ui/Toasts";
 import { checkedDownload } from "../ui/clipboard";
-import { done } from "./status";
+import { done, failureReason, reasonWords } from "./status";
 
 const at = (s: Snapshot): string => `snapshots/${segment(s.id)}`;
 
@@ -121,7 +121,7 @@ export function announceArrivals(): void {
     else if ((before.status === "Pending" || before.status === "In Progress") && (now.status === "Completed" || now.status === "Dissected")) {
       const [gap] = now.missing;
       if (now.empty) say("warn", `"${now.name}" holds no packets: nothing was recorded in its window.`, [showIt]);
-      else if (now.partial && gap) say("warn", `"${now.name}" lacks ${formatSpan(spanSeconds(gap.from, gap.to))} of ${gap.node}: ${gap.reason === "recycled" ? "its ring no longer had them" : gap.reason.replace(/_/g, " ")}.`, [{ label: "Show coverage", run: () => show(now.id) }]);
+      else if (now.partial && gap) say("warn", `"${now.name}" lacks ${formatSpan(spanSeconds(gap.from, gap.to))} of ${gap.node}: ${gap.reason === "recycled" ? "its ring no longer had them" : reasonWords(gap.reason)}.`, [{ label: "Show coverage", run: () => show(now.id) }]);
       else say("ok", `"${now.name}" is complete: ${plural(now.packets, "packet")}, ${formatBytes(now.size_bytes)}.`, [showIt]);
     }
     for (const job of now.dissections) {
@@ -130,7 +130,7 @@ export function announceArrivals(): void {
       void loadSources();
       if (job.state === "done") say("ok", `"${now.name}" is dissected: ${plural(job.progress.entries, "entry", "entries")}.`, [{ label: "Open", run: () => openInStream(now) }]);
       else if (job.state === "failed")
-        say("error", `Dissection of "${now.name}" stopped at ${Math.floor(job.progress.percent)} %: ${job.reason ?? "its process ended without a reason"}. Recording is not affected.`, [{ label: "Retry", run: () => void dissect(now) }]);
+        say("error", `Dissection of "${now.name}" stopped at ${Math.floor(job.progress.percent)} %: ${failureReason(job).replace(/\.$/, "")}. Recording is not affected.`, [{ label: "Retry", run: () => void dissect(now) }]);
     }
   });
 }

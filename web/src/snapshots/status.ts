@@ -25,12 +25,37 @@ export function reasonWords(reason: Gap["reason"] | string): string {
   return words[reason] ?? reason.replace(/_/g, " ");
 }
 
+interface NodeGap extends Omit<Gap, "reason"> {
+  node: string;
+  reason: string;
+}
+
+/** The gaps of the nodes, and what is missing of nodes that gave nothing, in order of time. */
+export function gapsOf(snapshot: Snapshot): NodeGap[] {
+  const gaps: NodeGap[] = snapshot.nodes.flatMap((node) => node.gaps.map((gap) => ({ ...gap, node: node.name })));
+  const known = new Set(gaps.map((g) => `${g.node} ${g.from} ${g.to}`));
+  const others = snapshot.missing.filter((m) => !known.has(`${m.node} ${m.from} ${m.to}`) && !gaps.some((g) => g.node === m.node && g.from <= m.from && g.to >= m.to));
+  return [...gaps, ...others].sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : a.node < b.node ? -1 : 1));
+}
+
 export function missingWords(s: Snapshot, zone: Zone): string {
   const first = s.missing[0];
   if (!first) return s.status_detail;
   const more = s.missing.length > 1 ? ` +${s.missing.length - 1}` : "";
   return `missing ${shortNodeName(first.node, s.nodes.map((n) => n.name))} ${formatMinutes(first.from, first.to, zone)}${more}`;
 }
+
+/** Every hole in words, a line each, for tooltips. */
+function missingTip(s: Snapshot, zone: Zone): string {
+  return s.missing.map((m) => `${m.node} ${formatMinutes(m.from, m.to, zone)}: ${reasonWords(m.reason)}`).join("\n");
+}
+
+/** The dissection whose failure is the last word: none was done, none runs. */
+export function failedDissection(s: Snapshot): Dissection | undefined {
+  return running(s) || done(s) ? undefined : s.dissections.filter((d) => d.state === "failed").at(-1);
+}
+
+export const failureReason = (d: Dissection): string => d.reason ?? "its process ended without a reason";
 
 const left = (eta: number | null): string => (eta === null ? "" : ` · ${formatSpan(eta)} left`);
 
@@ -47,15 +72,17 @@ export function displayStatus(s: Snapshot, zone: Zone): DisplayStatus {
   const dissection = running(s);
   if (dissection) {
     const { percent, entries, eta_s } = dissection.progress;
-    return make("progress", "info", `Dissecting ${Math.floor(percent)} %`, `${plural(entries, "entry", "entries")}${left(eta_s)}`, s.partial ? missingWords(s, zone) : "", percent / 100);
+    return make("progress", "info", `Dissecting ${Math.floor(percent)} %`, `${plural(entries, "entry", "entries")}${left(eta_s)}`, s.partial ? missingTip(s, zone) : "", percent / 100);
   }
+  const failed = failedDissection(s);
+  if (failed) return make("cross", "error", "Dissection failed", failureReason(failed), [`It stopped at ${Math.floor(failed.progress.percent)} %. The packets are whole, PCAP works.`, ...(s.partial ? [missingTip(s, zone)] : [])].join("\n"));
   const finished = done(s);
-  if (s.status === "Dissected" || finished)
-    return make("check", "ok", s.partial ? "Dissected · partial" : "Dissected", finished ? plural(finished.progress.entries, "entry", "entries") : s.status_detail, s.partial ? missingWords(s, zone) : "");
+  if (s.status === "Dissected" || finished) {
+    const entries = finished ? plural(finished.progress.entries, "entry", "entries") : s.status_detail;
+    return s.partial ? make("half", "warn", "Dissected · partial", [missingWords(s, zone), entries].filter(Boolean).join(" · "), missingTip(s, zone)) : make("check", "ok", "Dissected", entries);
+  }
   if (s.empty) return make("ring", "warn", "Completed · empty", "no packets in window");
-  if (s.partial) return make("half", "warn", "Completed · partial", missingWords(s, zone), s.missing.map((m) => `${m.node} ${formatMinutes(m.from, m.to, zone)}: ${reasonWords(m.reason)}`).join("\n"));
-  const failed = s.dissections.find((d) => d.state === "failed");
-  if (failed) return make("dot", "ok", "Completed", `dissection stopped at ${Math.floor(failed.progress.percent)} %`, failed.reason ?? "");
+  if (s.partial) return make("half", "warn", "Completed · partial", missingWords(s, zone), missingTip(s, zone));
   return make("dot", "ok", "Completed", s.status_detail);
 }
 

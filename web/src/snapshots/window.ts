@@ -1,7 +1,8 @@
 // The window of a new snapshot: what was chosen, what the rings can give of it, and the sentence when they cannot. Pure; milliseconds.
 import type { AvailabilityResponse } from "../api/types";
 import { formatSpan } from "../format/quantity";
-import { formatClock, formatMinute, fromMs, toMs, type Zone } from "../format/time";
+import { formatClock, formatEnds, formatMinute, fromMs, toMs, type Zone } from "../format/time";
+import { reasonWords } from "./status";
 
 export type Choice = { kind: "last"; seconds: number } | { kind: "max" } | { kind: "range"; from: number; to: number };
 
@@ -96,7 +97,7 @@ export function assess(window: { from: number; to: number }, lanes: Lane[], now:
       partial = true;
     }
     for (const gap of lane.gaps.filter((g) => g.to > window.from && g.from < end)) {
-      sentences.push(`${lane.name} recorded nothing ${formatClock(fromMs(gap.from), zone)}–${formatClock(fromMs(gap.to), zone)} (${gap.reason.replace(/_/g, " ")}).`);
+      sentences.push(`${lane.name} recorded nothing ${formatEnds(fromMs(gap.from), fromMs(gap.to), zone).map((end) => end.slice(0, -4)).join(" – ")}: ${reasonWords(gap.reason)}.`);
       partial = true;
     }
   }

@@ -12,7 +12,7 @@ import { useStore } from "../state/store";
 import { Button } from "../ui/Button";
 import { Captured } from "../ui/Captured";
 import { dissect } from "../snapshots/actions";
-import { displayStatus } from "../snapshots/status";
+import { displayStatus, failedDissection, failureReason } from "../snapshots/status";
 import { clausesOf, joinClauses } from "./clauses";
 import { lookBack } from "./lookBack";
 import type { Shown } from "./source";
@@ -69,9 +69,9 @@ export function NotReadable({ shown }: { shown: Shown }): JSX.Element | null {
       const { snapshot } = shown;
       if (snapshot.status === "Failed")
         return <Empty text={<>"<Captured text={snapshot.name} />" failed: <Captured text={snapshot.status_detail} />. There is nothing to read.</>}><Button onClick={() => go({ view: "snapshots", open: snapshot.id })}>Show it</Button></Empty>;
-      const failed = snapshot.dissections.find((d) => d.state === "failed");
+      const failed = failedDissection(snapshot);
       return (
-        <Empty text={<>"<Captured text={snapshot.name} />" has packets but is not dissected.{failed && <> Dissection stopped at {Math.floor(failed.progress.percent)} %: <Captured text={failed.reason ?? "its process ended without a reason"} />.</>}</>}>
+        <Empty text={<>"<Captured text={snapshot.name} />" has packets but is not dissected.{failed && <> Dissection stopped at {Math.floor(failed.progress.percent)} %: <Captured text={failureReason(failed).replace(/\.$/, "")} />.</>}</>}>
           <Button kind="primary" onClick={() => void dissect(snapshot)}>{failed ? "Retry" : "Dissect"}</Button>
           <span class="hint">PCAP works without</span>
         </Empty>
