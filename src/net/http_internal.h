@@ -1,5 +1,5 @@
-/* Shared by http_server.c (libmicrohttpd's side), http_request.c and http_response.c (the handler's
- * side). Private to src/net. */
+/* Shared by http_server.c (start, stop, connections), http_exchange.c (libmicrohttpd's side of a
+ * request), http_request.c and http_response.c (the handler's side). Private to src/net. */
 #ifndef TRAWL_NET_HTTP_INTERNAL_H
 #define TRAWL_NET_HTTP_INTERNAL_H
 
@@ -16,6 +16,23 @@ enum {
     HTTP_MAX_HEADER_BYTES = 32 * 1024,
     HTTP_REQUEST_MEMORY = 256 * 1024,
     HTTP_PIECE_BYTES = 64 * 1024
+};
+
+struct connection;
+
+struct http_server {
+    struct http_server_options options;
+    struct MHD_Daemon *daemon;
+    int listen_fd;
+    uint16_t port;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    struct connection *connections;
+    struct http_request *requests;
+    unsigned active; /* handlers running */
+    bool stopping;
+    pthread_t watchdog;
+    bool watchdog_started;
 };
 
 struct http_pair {
@@ -60,5 +77,27 @@ struct http_request {
 /* Splits and decodes raw_uri into path and query. -EINVAL with a sentence: bad escapes, NUL, too
  * many members. */
 int http_request_parse_uri(struct http_request *r, struct error *reterr);
+
+/* ── http_listen.c ── */
+
+/* "host:port" or "[host]:port", numeric or localhost. -EINVAL, -EADDRINUSE … with a sentence. */
+int http_listen_open(const char *listen_at, int *ret_fd, uint16_t *ret_port, struct error *reterr);
+
+/* ── http_server.c ── */
+
+void http_server_set_deadline(struct MHD_Connection *connection, struct http_server *s,
+                              int64_t deadline_ns);
+
+/* ── http_exchange.c: what libmicrohttpd calls, with the server as cls, on the connection's thread
+ * ── */
+
+void *http_exchange_on_uri(void *cls, const char *uri, struct MHD_Connection *connection);
+size_t http_exchange_keep_escapes(void *cls, struct MHD_Connection *connection, char *text);
+void http_exchange_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+                                enum MHD_RequestTerminationCode why);
+enum MHD_Result http_exchange_on_request(void *cls, struct MHD_Connection *connection,
+                                         const char *url, const char *method, const char *version,
+                                         const char *upload_data, size_t *upload_size,
+                                         void **con_cls);
 
 #endif
