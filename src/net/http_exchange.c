@@ -94,15 +94,21 @@ size_t http_exchange_keep_escapes(void *cls, struct MHD_Connection *connection, 
     return strlen(text); /* http_request_parse_uri decodes, and knows of NUL */
 }
 
+static void set_state(struct MHD_Connection *connection, struct http_server *s,
+                      enum http_connection_state state)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    http_connections_set(s->connections, info ? info->socket_context : NULL, state);
+}
+
 void http_exchange_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
                                 enum MHD_RequestTerminationCode why)
 {
     (void)why;
     struct http_server *s = cls;
     struct http_request *r = *con_cls;
-    http_server_set_deadline(connection, s,
-                             clock_mono_ns() + s->options.header_timeout_ns +
-                                 s->options.idle_timeout_s * NS_PER_S);
+    set_state(connection, s, HTTP_CONNECTION_KEPT);
     if (!r)
         return;
     *con_cls = NULL;
@@ -286,7 +292,7 @@ static enum MHD_Result queue_response(struct http_request *r)
 static enum MHD_Result begin_request(struct http_request *r, const char *method)
 {
     struct error err = {0};
-    http_server_set_deadline(r->connection, r->server, 0);
+    set_state(r->connection, r->server, HTTP_CONNECTION_BUSY);
     int status = take_request(r, method, &err);
     if (status)
         return refuse(r, status, err.text);
@@ -302,11 +308,15 @@ static enum MHD_Result begin_request(struct http_request *r, const char *method)
     bool answer = r->begun;
     pthread_mutex_unlock(&r->lock);
     pause_timeout(r, false);
-    return answer ? queue_response(r) : MHD_YES;
+    if (answer)
+        return queue_response(r);
+    set_state(r->connection, r->server, HTTP_CONNECTION_BODY);
+    return MHD_YES;
 }
 
 static enum MHD_Result take_body(struct http_request *r, const char *data, size_t *size)
 {
+    set_state(r->connection, r->server, HTTP_CONNECTION_BUSY);
     pthread_mutex_lock(&r->lock);
     pause_timeout(r, true);
     if (*size) {
@@ -329,7 +339,10 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
     *size = 0;
     if (too_much)
         return MHD_NO;
-    return end && answered ? queue_response(r) : MHD_YES;
+    if (end && answered)
+        return queue_response(r);
+    set_state(r->connection, r->server, HTTP_CONNECTION_BODY);
+    return MHD_YES;
 }
 
 enum MHD_Result http_exchange_on_request(void *cls, struct MHD_Connection *connection,

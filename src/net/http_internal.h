@@ -1,4 +1,4 @@
-/* Shared by http_server.c (start, stop, connections), http_exchange.c (libmicrohttpd's side of a
+/* Shared by http_server.c (start, stop), http_exchange.c (libmicrohttpd's side of a
  * request), http_request.c and http_response.c (the handler's side). Private to src/net. */
 #ifndef TRAWL_NET_HTTP_INTERNAL_H
 #define TRAWL_NET_HTTP_INTERNAL_H
@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "base/arena.h"
+#include "net/http_connections.h"
 #include "net/http_server.h"
 
 enum {
@@ -18,21 +19,17 @@ enum {
     HTTP_PIECE_BYTES = 64 * 1024
 };
 
-struct connection;
-
 struct http_server {
     struct http_server_options options;
     struct MHD_Daemon *daemon;
     int listen_fd;
     uint16_t port;
+    struct http_connections *connections;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    struct connection *connections;
     struct http_request *requests;
     unsigned active; /* handlers running */
     bool stopping;
-    pthread_t watchdog;
-    bool watchdog_started;
 };
 
 struct http_pair {
@@ -82,11 +79,6 @@ int http_request_parse_uri(struct http_request *r, struct error *reterr);
 
 /* "host:port" or "[host]:port", numeric or localhost. -EINVAL, -EADDRINUSE … with a sentence. */
 int http_listen_open(const char *listen_at, int *ret_fd, uint16_t *ret_port, struct error *reterr);
-
-/* ── http_server.c ── */
-
-void http_server_set_deadline(struct MHD_Connection *connection, struct http_server *s,
-                              int64_t deadline_ns);
 
 /* ── http_exchange.c: what libmicrohttpd calls, with the server as cls, on the connection's thread
  * ── */

@@ -3,8 +3,9 @@
  *
  * In: a handler called once a request, after the headers. Out: the response. Memory: the request
  * lives until the handler returns; strings got from it are borrowed until then. Limits: 256
- * connections, 64 a client address, header block 32 KiB, 10 s to send the headers, 30 s idle,
- * request bodies only as the handler reads them. Thread: the handler runs on a thread of its own
+ * connections, 64 a client address (at a limit one that only waits is closed for the newcomer),
+ * header block 32 KiB, 5 s to send the headers, 30 s idle, request bodies only as the handler reads
+ * them. Thread: the handler runs on a thread of its own
  * for the time of the request (libmicrohttpd pulls, handlers push: the two meet at a hand-over
  * without a queue, so a slow client slows its producer and nothing piles up). All calls on a
  * request are made by its handler's thread. */
@@ -28,7 +29,7 @@ struct http_server_options {
     void *ctx;
     unsigned max_connections;    /* 0 = 256 */
     unsigned max_per_address;    /* 0 = 64 */
-    int64_t header_timeout_ns;   /* to send the headers; 0 = 10 s */
+    int64_t header_timeout_ns;   /* to send the headers; 0 = 5 s */
     unsigned idle_timeout_s;     /* 0 = 30 s */
     const char *const *defaults; /* name, value, name, value …, NULL: headers of every answer,
                                     also of those that never reach the handler; borrowed */

@@ -438,6 +438,95 @@ static void limits_connections_of_an_address(void **state)
     assert_int_equal(status, 200);
 }
 
+/* A server of its own whose deadlines are out of reach: whoever gets in, gets in by the limits. */
+static void start_small(struct fixture *f, unsigned max_connections, unsigned max_per_address)
+{
+    struct error err = {0};
+    struct http_server_options options = {.listen = "127.0.0.1:0",
+                                          .handler = handle,
+                                          .header_timeout_ns = 3600 * NS_PER_S,
+                                          .idle_timeout_s = 3600,
+                                          .max_connections = max_connections,
+                                          .max_per_address = max_per_address};
+    assert_int_equal(http_server_start(&options, &f->server, &err), 0);
+}
+
+static int ask_once(const struct fixture *f)
+{
+    char out[2048];
+    return raw_exchange(http_server_port(f->server),
+                        "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", out, sizeof out);
+}
+
+/* Again while the others are still being handled. */
+static bool gets_in(const struct fixture *f)
+{
+    for (int i = 0; i < 200; i++) {
+        if (ask_once(f) == 200)
+            return true;
+        usleep(50 * 1000);
+    }
+    return false;
+}
+
+/* Fills the server with connections that wait after `sent`, then asks in between: every one of
+ * those questions has to be answered. */
+static void expect_not_locked_out(unsigned max_connections, unsigned max_per_address,
+                                  const char *sent)
+{
+    struct fixture f = {0};
+    int fds[24];
+    start_small(&f, max_connections, max_per_address);
+    for (size_t i = 0; i < 24; i++) {
+        fds[i] = raw_connect(http_server_port(f.server));
+        raw_send(fds[i], sent);
+        if (i >= 8)
+            assert_true(gets_in(&f));
+    }
+    for (size_t i = 0; i < 24; i++)
+        close(fds[i]);
+    http_server_stop(f.server);
+}
+
+static void connections_that_only_wait_lock_nobody_out(void **state)
+{
+    (void)state;
+    static const char *const waiting[] = {"", "GET / HTTP/1.1\r\nHost:", "GET / HTTP/1.1\r\n",
+                                          "POST /echo HTTP/1.1\r\nHost: h\r\n"
+                                          "Content-Length: 100\r\n\r\nabc",
+                                          "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"};
+    for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
+        expect_not_locked_out(100, 8, waiting[i]);
+        expect_not_locked_out(8, 100, waiting[i]);
+    }
+}
+
+static void who_is_served_is_not_cut_for_a_newcomer(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    int fds[8], before = atomic_load(&events_ended);
+    char out[512];
+    start_small(&f, 100, 8);
+    for (size_t i = 0; i < 8; i++) {
+        fds[i] = raw_connect(http_server_port(f.server));
+        raw_send(fds[i], "GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
+        size_t len = 0;
+        for (out[0] = 0; !strstr(out, "hello\n\n\r\n"); out[len] = 0) {
+            ssize_t n = recv(fds[i], out + len, sizeof out - 1 - len, 0);
+            assert_true(n > 0);
+            len += (size_t)n;
+        }
+    }
+    assert_int_equal(ask_once(&f), 0);
+    assert_int_equal(atomic_load(&events_ended), before);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(recv(fds[i], out, sizeof out, MSG_DONTWAIT), -1); /* open, silent */
+        close(fds[i]);
+    }
+    http_server_stop(f.server);
+}
+
 static void a_taken_port_is_a_sentence(void **state)
 {
     struct fixture *f = *state;
@@ -489,6 +578,8 @@ int main(void)
         cmocka_unit_test(a_client_that_left_is_noticed),
         cmocka_unit_test(serves_many_connections),
         cmocka_unit_test(limits_connections_of_an_address),
+        cmocka_unit_test(connections_that_only_wait_lock_nobody_out),
+        cmocka_unit_test(who_is_served_is_not_cut_for_a_newcomer),
         cmocka_unit_test(a_taken_port_is_a_sentence),
         cmocka_unit_test(stops_while_a_stream_is_open),
     };
