@@ -208,6 +208,7 @@ static void finish(struct dissection *d, int e, struct error *err)
         r->state = SNAPSHOT_DISSECTION_FAILED;
         if (!e)
             r->reason = saved.text;
+        e = e ? e : saved.code;
         (void)remove_parts(d);
         (void)snapshot_store_put_dissection(store, d->snapshot->id, r, false, NULL);
     }

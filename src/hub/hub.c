@@ -260,7 +260,7 @@ static int start_parts(struct hub *hub, const struct hub_options *options, struc
     if (!e)
         e = dissections_new(&dissections, &hub->dissections);
     if (!e)
-        e = queries_new(hub->store, &hub->queries);
+        e = queries_new(&(struct queries_options){.store = hub->store}, &hub->queries);
     if (!e)
         e = exports_new(hub->store, hub->queries, &hub->exports);
     if (e)

@@ -29,17 +29,19 @@ struct process {
 
 struct queries {
     struct snapshot_store *store;
+    int64_t answer_ns;
     pthread_mutex_t lock; /* guards what follows; a busy process belongs to who asks */
     pthread_cond_t changed;
     struct process processes[MAX_PROCESSES];
 };
 
-int queries_new(struct snapshot_store *store, struct queries **ret_queries)
+int queries_new(const struct queries_options *options, struct queries **ret_queries)
 {
     struct queries *q = calloc(1, sizeof *q);
     if (!q)
         return -ENOMEM;
-    q->store = store;
+    q->store = options->store;
+    q->answer_ns = options->answer_ns ? options->answer_ns : ANSWER_SECONDS * NS_PER_S;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->changed, NULL);
     *ret_queries = q;
@@ -277,14 +279,15 @@ static int listen_to(struct process *p, const struct api_listener *listener, int
         }
         if (left <= 0) {
             problem_set(problem, 503,
-                        "The question took longer than 30 s: narrow the time or the filter.");
+                        "The question took longer than it may: narrow the time or the filter.");
             return -ETIMEDOUT;
         }
     }
 }
 
-static int converse(struct process *p, struct slice question, const struct api_listener *listener,
-                    struct buf *ret_result, struct api_problem *problem)
+static int converse(struct process *p, int64_t answer_ns, struct slice question,
+                    const struct api_listener *listener, struct buf *ret_result,
+                    struct api_problem *problem)
 {
     char head[40];
     struct buf line;
@@ -295,14 +298,14 @@ static int converse(struct process *p, struct slice question, const struct api_l
     buf_append_slice(&line, question);
     buf_append_str(&line, "}");
     int e = buf_failed(&line) ? buf_failed(&line) : job_send(p->job, buf_slice(&line));
-    int64_t until = clock_mono_ns() + ANSWER_SECONDS * NS_PER_S;
+    int64_t until = clock_mono_ns() + answer_ns;
     while (!e) {
         e = listen_to(p, listener, until, &line, problem);
         if (e)
             break;
         e = take_line(buf_slice(&line), head, listener->item, listener->item_ctx, ret_result,
                       problem);
-        until = clock_mono_ns() + ANSWER_SECONDS * NS_PER_S;
+        until = clock_mono_ns() + answer_ns;
     }
     if (e < 0 && !problem->status)
         (void)why_it_ended(p, problem);
@@ -324,7 +327,7 @@ int queries_ask(struct queries *queries, const char *id, const char *name, struc
     }
     int e = p->job ? 0 : start(queries, p, ret_problem);
     if (!e)
-        e = converse(p, question, listener, ret_result, ret_problem);
+        e = converse(p, queries->answer_ns, question, listener, ret_result, ret_problem);
     give_back(queries, p, e != 0);
     if (e && !ret_problem->status)
         problem_set(ret_problem, 502, "The query process does not answer.");

@@ -9,13 +9,19 @@
 
 struct queries;
 
-int queries_new(struct snapshot_store *store, struct queries **ret_queries);
+struct queries_options {
+    struct snapshot_store *store;
+    int64_t answer_ns; /* until the next item or the result; 0 = 30 s */
+};
+
+int queries_new(const struct queries_options *options, struct queries **ret_queries);
 /* Kills every process; no question may be under way. */
 void queries_free(struct queries *queries);
 
 /* As api_backend.query: `question` are members without braces. The result (JSON) is appended to
- * ret_result, each item goes to the listener. A question has 30 s; one whose asker is
- * gone ends at once, and its process with it. 0, or a negative errno with *ret_problem filled. */
+ * ret_result, each item goes to the listener. A question ends after 30 s
+ * without an item or the result, and at once when its asker is gone; its process ends with it. 0,
+ * or a negative errno with *ret_problem filled. */
 int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
                 const struct api_listener *listener, struct buf *ret_result,
                 struct api_problem *ret_problem);
