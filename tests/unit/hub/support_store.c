@@ -1,6 +1,7 @@
 #include "unit/hub/support_store.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +13,7 @@
 
 void support_folder(char path[200])
 {
-    strcpy(path, "/tmp/trawl_unit_hub_XXXXXX"); // NOLINT: the size is known
+    snprintf(path, 200, "/tmp/trawl_unit_hub_XXXXXX");
     assert_non_null(mkdtemp(path));
 }
 
