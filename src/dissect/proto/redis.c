@@ -4,55 +4,15 @@
  * A command waits for its reply in the order of commands. What the server says unasked (pushes,
  * messages of subscriptions, MONITOR lines, replicated commands) are entries by themselves. After a
  * loss the order of replies is only trusted where it cannot be wrong: `unsure` ends pairing. */
-#include "dissect/proto/redis_call.h"
+#include "dissect/proto/redis_state.h"
 
 enum {
-    PEEK_MAX = 64,  /* of a push: enough for its kind */
-    LATE_MAX = 4000 /* of a connection that was joined late: where a command is looked for */
-};
-
-enum redis_reply_mode {
-    REPLY_ON,
-    REPLY_OFF,
-    REPLY_SKIP_NEXT, /* CLIENT REPLY SKIP was said: the next command has none */
-};
-
-enum server_mode {
-    SERVER_REPLIES,
-    SERVER_RDB_HEADER,  /* replication: "$len" of the snapshot comes */
-    SERVER_RDB,         /* its bytes, without a line end behind them */
-    SERVER_RDB_TO_MARK, /* its bytes up to a mark of 40 bytes */
-    SERVER_COMMANDS     /* the server sends commands */
-};
-
-enum {
-    MARK_BYTES = 40
-};
-
-struct redis_side {
-    struct resp_parser parser;
-    struct redis_call *at;
-    bool lost;      /* looking for the next command or reply */
-    bool lost_some; /* since the last one that was found again */
-};
-
-struct redis_state {
-    struct redis_side side[2];
-    struct redis_call *oldest, *newest;
-    enum redis_reply_mode reply_mode;
-    enum server_mode server_mode;
-    uint64_t rdb_left;
-    uint8_t mark[MARK_BYTES];
-    int64_t db; /* −1: not known */
-    bool subscribes, monitors, pipelines, unsure;
-    bool any_command, any_entry, any_done;
-    bool disowned;      /* it was another protocol */
-    bool server_judged; /* late join: its first bytes are known to begin a reply, or not */
+    PEEK_MAX = 64 /* of a push: enough for its kind */
 };
 
 /* ── calls ── */
 
-static struct redis_call *begin_call(struct dissect_conn *conn, struct redis_state *state)
+struct redis_call *redis_begin_call(struct dissect_conn *conn, struct redis_state *state)
 {
     struct dissect_entry *entry = dissect_entry_begin(conn);
     struct redis_call *call = entry ? arena_zalloc(dissect_entry_arena(entry), sizeof *call) : NULL;
@@ -198,7 +158,7 @@ static enum dissect_result read_command(struct dissect_conn *conn, struct redis_
         if (!resp_has_line(&side->parser, stream))
             return DISSECT_MORE;
         before_command(conn, state);
-        side->at = begin_call(conn, state);
+        side->at = redis_begin_call(conn, state);
         if (!side->at)
             return DISSECT_MORE;
         side->at->command.is_command = true;
@@ -293,7 +253,7 @@ static enum dissect_result begin_reply(struct dissect_conn *conn, struct redis_s
         call = NULL;
     }
     if (!call) {
-        call = begin_call(conn, state);
+        call = redis_begin_call(conn, state);
         if (!call)
             return DISSECT_MORE;
         call->is_push = unasked;
@@ -391,140 +351,7 @@ static enum dissect_result read_reply(struct dissect_conn *conn, struct redis_st
     return DISSECT_OK;
 }
 
-/* ── replication streams ── */
-
-/* "$len" or "$EOF:<40 bytes>", after any number of line ends that keep the replica patient. */
-static enum dissect_result read_rdb_header(struct dissect_conn *conn, struct redis_state *state,
-                                           struct dissect_stream *stream)
-{
-    int64_t len;
-    const uint8_t *lf = memchr(stream->data, '\n', stream->len);
-    if (!lf)
-        return stream->len > PEEK_MAX ? DISSECT_BAD : DISSECT_MORE;
-    size_t n = (size_t)(lf - stream->data) + 1;
-    struct slice line = slice_of(stream->data, n - 1);
-    if (line.len && line.data[line.len - 1] == '\r')
-        line.len--;
-    if (line.len == 0) {
-        dissect_take(conn, stream, NULL, NULL, n);
-        return DISSECT_OK;
-    }
-    if (line.len == 5 + MARK_BYTES && slice_starts_with(line, SLICE_LITERAL("$EOF:"))) {
-        memcpy(state->mark, line.data + 5, MARK_BYTES);
-        state->server_mode = SERVER_RDB_TO_MARK;
-    } else if (line.data[0] == '$' && resp_parse_number(slice_sub(line, 1, SIZE_MAX), &len) &&
-               len >= 0) {
-        state->rdb_left = (uint64_t)len;
-        state->server_mode = len ? SERVER_RDB : SERVER_COMMANDS;
-    } else {
-        return DISSECT_BAD;
-    }
-    dissect_take(conn, stream, NULL, NULL, n);
-    return DISSECT_OK;
-}
-
-static enum dissect_result read_rdb(struct dissect_conn *conn, struct redis_state *state,
-                                    struct dissect_stream *stream)
-{
-    size_t n = stream->len;
-    if (state->server_mode == SERVER_RDB) {
-        if (n > state->rdb_left)
-            n = (size_t)state->rdb_left;
-        state->rdb_left -= n;
-        if (state->rdb_left == 0)
-            state->server_mode = SERVER_COMMANDS;
-        dissect_take(conn, stream, NULL, NULL, n);
-        return DISSECT_OK;
-    }
-    const uint8_t *mark = memmem(stream->data, n, state->mark, MARK_BYTES);
-    if (mark) {
-        state->server_mode = SERVER_COMMANDS;
-        n = (size_t)(mark - stream->data) + MARK_BYTES;
-    } else if (n < MARK_BYTES) {
-        return DISSECT_MORE;
-    } else {
-        n -= MARK_BYTES - 1;
-    }
-    dissect_take(conn, stream, NULL, NULL, n);
-    return DISSECT_OK;
-}
-
-/* The primary's commands: entries that want no reply, asked by the server side. */
-static enum dissect_result read_replicated(struct dissect_conn *conn, struct redis_state *state,
-                                           struct dissect_stream *stream)
-{
-    struct redis_side *side = &state->side[DIR_SERVER];
-    while (!side->at && stream->len && (stream->data[0] == '\r' || stream->data[0] == '\n'))
-        dissect_take(conn, stream, NULL, NULL, 1);
-    if (stream->len == 0)
-        return DISSECT_OK;
-    if (!side->at) {
-        if (!resp_has_line(&side->parser, stream))
-            return DISSECT_MORE;
-        side->at = begin_call(conn, state);
-        if (!side->at)
-            return DISSECT_MORE;
-        side->at->command.is_command = true;
-        dissect_entry_reverse(side->at->entry);
-    }
-    struct redis_call *call = side->at;
-    struct resp_target target = {.conn = conn,
-                                 .arena = dissect_entry_arena(call->entry),
-                                 .span = dissect_entry_request(call->entry),
-                                 .value = &call->command};
-    uint64_t before = stream->offset;
-    enum resp_result result = resp_read(&side->parser, &target, stream, true);
-    if (result == RESP_DONE) {
-        call->known = redis_command_find(gather_slice(&call->command.kept[0]));
-        call->command_done = true;
-        side->at = NULL;
-        redis_emit(conn, call, "ok", NULL);
-    } else if (result == RESP_BAD) {
-        side->at = NULL;
-        dissect_entry_drop(conn, call->entry);
-    }
-    if (result == RESP_BAD)
-        return DISSECT_BAD;
-    return result == RESP_MORE && stream->offset == before ? DISSECT_MORE : DISSECT_OK;
-}
-
 /* ── found again after a loss ── */
-
-/* "*2\r\n$3\r\nGET\r\n" at the front. MAYBE: more bytes are needed. */
-static enum probe_result is_command_head(struct slice s, bool ended)
-{
-    struct slice lines[3];
-    struct slice left = s;
-    int64_t n;
-    if (s.len && s.data[0] != '*')
-        return PROBE_NO;
-    for (int i = 0; i < 3; i++) {
-        const uint8_t *lf = left.len ? memchr(left.data, '\n', left.len) : NULL;
-        size_t most = i == 2 ? 64 : 16;
-        if (!lf)
-            return left.len > most || ended ? PROBE_NO : PROBE_MAYBE;
-        size_t len = (size_t)(lf - left.data) + 1;
-        if (len < 3 || len > most + 2 || left.data[len - 2] != '\r')
-            return PROBE_NO;
-        lines[i] = slice_of(left.data, len - 2);
-        left = slice_sub(left, len, SIZE_MAX);
-        uint8_t type = i == 0 ? '*' : '$';
-        if (i < 2 &&
-            (lines[i].data[0] != type || !resp_parse_number(slice_sub(lines[i], 1, SIZE_MAX), &n) ||
-             n < 1 || (i == 1 && n > 64)))
-            return PROBE_NO;
-    }
-    if ((int64_t)lines[2].len != n)
-        return PROBE_NO;
-    for (size_t i = 0; i < lines[2].len; i++) {
-        uint8_t c = lines[2].data[i];
-        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        bool other = (c >= '0' && c <= '9') || (c && strchr("._-|", c));
-        if (!letter && !other)
-            return PROBE_NO;
-    }
-    return PROBE_YES;
-}
 
 static enum dissect_result find_command(struct dissect_conn *conn, struct redis_state *state,
                                         struct dissect_stream *stream)
@@ -532,7 +359,7 @@ static enum dissect_result find_command(struct dissect_conn *conn, struct redis_
     struct slice all = slice_of(stream->data, stream->len);
     size_t at = 0;
     while (at < all.len) {
-        enum probe_result found = is_command_head(slice_sub(all, at, SIZE_MAX), stream->ended);
+        enum probe_result found = redis_command_head(slice_sub(all, at, SIZE_MAX), stream->ended);
         if (found == PROBE_YES)
             state->side[DIR_CLIENT].lost = false;
         if (found != PROBE_NO)
@@ -547,38 +374,6 @@ static enum dissect_result find_command(struct dissect_conn *conn, struct redis_
 
 /* ── the dissector ── */
 
-/* The first reply has RESP's form; POP3 and others begin with "+OK" too, so the command must fit.
- */
-static enum probe_result is_reply_head(struct slice s)
-{
-    int64_t n;
-    if (s.len == 0)
-        return PROBE_MAYBE;
-    if (!resp_is_type(s.data[0]))
-        return PROBE_NO;
-    const uint8_t *lf = memchr(s.data, '\n', s.len);
-    if (!lf)
-        return s.len < 512 ? PROBE_MAYBE : PROBE_NO;
-    size_t len = (size_t)(lf - s.data);
-    if (len < 2 || s.data[len - 1] != '\r')
-        return PROBE_NO;
-    struct slice text = slice_of(s.data + 1, len - 2);
-    if (strchr("$*:%~>", s.data[0]) && !resp_parse_number(text, &n))
-        return PROBE_NO;
-    return PROBE_YES;
-}
-
-static bool begins_with_known_command(struct slice s)
-{
-    const uint8_t *dollar = memchr(s.data, '$', s.len);
-    const uint8_t *lf = dollar ? memchr(dollar, '\n', s.len - (size_t)(dollar - s.data)) : NULL;
-    if (!lf)
-        return false;
-    struct slice name = slice_sub(s, (size_t)(lf - s.data) + 1, SIZE_MAX);
-    const uint8_t *cr = name.len ? memchr(name.data, '\r', name.len) : NULL;
-    return cr && redis_command_find(slice_of(name.data, (size_t)(cr - name.data)));
-}
-
 /* A late join may have taken the server for the client: YES when these bytes tell so. */
 static enum probe_result is_other_side(const struct redis_state *state,
                                        const struct dissect_stream *stream)
@@ -588,14 +383,14 @@ static enum probe_result is_other_side(const struct redis_state *state,
         return PROBE_NO;
     if (stream->dir == DIR_CLIENT)
         return strchr("+-:", s.data[0]) && s.data[0] ? PROBE_YES : PROBE_NO;
-    enum probe_result result = is_command_head(s, stream->ended);
-    return result == PROBE_YES && !begins_with_known_command(s) ? PROBE_NO : result;
+    enum probe_result result = redis_command_head(s, stream->ended);
+    return result == PROBE_YES && !redis_names_command(s) ? PROBE_NO : result;
 }
 
 /* Does the server's side begin with a reply, or in the middle of one? */
 static bool judge_server(struct redis_state *state, const struct dissect_stream *stream)
 {
-    enum probe_result head = is_reply_head(slice_of(stream->data, stream->len));
+    enum probe_result head = redis_reply_head(slice_of(stream->data, stream->len));
     if (head == PROBE_MAYBE && !stream->ended)
         return false;
     state->server_judged = true;
@@ -619,12 +414,12 @@ static enum dissect_result read_side(struct dissect_conn *conn, struct redis_sta
     case SERVER_REPLIES:
         return read_reply(conn, state, stream);
     case SERVER_RDB_HEADER:
-        return read_rdb_header(conn, state, stream);
+        return redis_read_rdb_header(conn, state, stream);
     case SERVER_RDB:
     case SERVER_RDB_TO_MARK:
-        return read_rdb(conn, state, stream);
+        return redis_read_rdb(conn, state, stream);
     case SERVER_COMMANDS:
-        return read_replicated(conn, state, stream);
+        return redis_read_replicated(conn, state, stream);
     }
     return DISSECT_BAD;
 }
@@ -728,108 +523,6 @@ static void redis_close(struct dissect_conn *conn, void *opaque, enum dissect_en
                    is_over ? reasons[end] : "window_end");
     if (alone)
         redis_emit(conn, alone, is_over ? "error" : "open", is_over ? reasons[end] : "window_end");
-}
-
-/* ── detection ── */
-
-/* A line of text that begins with a command and is nothing else we know. */
-static bool is_inline_command(struct slice s)
-{
-    size_t n = 0;
-    const uint8_t *lf = s.len ? memchr(s.data, '\n', s.len) : NULL;
-    if (!lf)
-        return false;
-    size_t len = (size_t)(lf - s.data);
-    while (n < len && s.data[n] > ' ')
-        n++;
-    for (size_t i = 0; i < len; i++)
-        if (s.data[i] < ' ' && s.data[i] != '\r' && s.data[i] != '\t')
-            return false;
-    return redis_command_find(slice_of(s.data, n)) != NULL;
-}
-
-/* Bulk loading: all that probes are shown is lines of commands, and no other protocol's (memcached
- * has "get k" and "set k 0 0 5"), so there is no need to hear the server. */
-static bool is_bulk_of_commands(struct slice s)
-{
-    bool sure = false;
-    if (s.len < LATE_MAX)
-        return false;
-    for (size_t at = 0; at < s.len;) {
-        struct slice line = slice_sub(s, at, SIZE_MAX);
-        const uint8_t *lf = memchr(line.data, '\n', line.len);
-        if (!lf)
-            break;
-        line.len = (size_t)(lf - line.data) + 1;
-        at += line.len;
-        size_t spaces = 0;
-        for (size_t i = 0; i < line.len; i++)
-            spaces += line.data[i] == ' ';
-        if (!is_inline_command(line))
-            return false;
-        bool is_set = line.len > 4 && strncasecmp((const char *)line.data, "set ", 4) == 0;
-        sure |= is_set ? spaces == 2 : spaces >= 2;
-    }
-    return sure;
-}
-
-/* What no other protocol says: an aggregate with a value in it, or an error as redis words it. */
-static enum probe_result is_strong_reply(struct slice s)
-{
-    if (slice_starts_with(s, SLICE_LITERAL("-ERR unknown command")))
-        return PROBE_YES;
-    if (s.len && !strchr("*%~", s.data[0]))
-        return PROBE_NO;
-    enum probe_result first = is_reply_head(s);
-    if (first != PROBE_YES)
-        return first;
-    const uint8_t *lf = memchr(s.data, '\n', s.len);
-    return is_reply_head(slice_sub(s, (size_t)(lf - s.data) + 1, SIZE_MAX));
-}
-
-static enum probe_result probe_client(struct slice s, bool ended, struct slice server,
-                                      bool server_ended)
-{
-    if (s.len == 0)
-        return ended ? PROBE_NO : PROBE_MAYBE;
-    if (s.data[0] == '*')
-        return is_command_head(s, ended);
-    if ((s.data[0] | 0x20) < 'a' || (s.data[0] | 0x20) > 'z')
-        return PROBE_NO;
-    if (!memchr(s.data, '\n', s.len))
-        return s.len > 512 || ended ? PROBE_NO : PROBE_MAYBE;
-    if (is_bulk_of_commands(s))
-        return PROBE_YES;
-    enum probe_result reply =
-        is_inline_command(s) ? is_reply_head(server) : is_strong_reply(server);
-    return reply == PROBE_MAYBE && server_ended ? PROBE_NO : reply;
-}
-
-static enum probe_result redis_probe(const struct probe_input *in)
-{
-    enum probe_result result =
-        probe_client(in->client, in->client_ended, in->server, in->server_ended);
-    /* A server speaks first only to refuse. */
-    if (in->client.len == 0 && in->server.len && in->server.data[0] != '-')
-        result = PROBE_NO;
-    if (!in->is_late_join || result == PROBE_YES)
-        return result;
-    /* Sides may be mixed up, and the first bytes may be the middle of something. */
-    const struct slice sides[2] = {in->client, in->server};
-    for (int i = 0; i < 2; i++)
-        for (size_t at = 0; at < sides[i].len; at++) {
-            const uint8_t *star = memchr(sides[i].data + at, '*', sides[i].len - at);
-            if (!star)
-                break;
-            at = (size_t)(star - sides[i].data);
-            struct slice found = slice_sub(sides[i], at, SIZE_MAX);
-            if (is_command_head(found, true) == PROBE_YES && begins_with_known_command(found))
-                return PROBE_YES;
-        }
-    bool more = (in->client.len < LATE_MAX && !in->client_ended) ||
-                (in->server.len < LATE_MAX && !in->server_ended);
-    more = more && !gather_is_binary(in->client) && !gather_is_binary(in->server);
-    return more ? PROBE_MAYBE : result;
 }
 
 static const uint16_t redis_ports[] = {6379, 6380, 26379, 0};
