@@ -8,9 +8,7 @@
 #include "dissect/registry.h"
 
 enum {
-    CHARGE_STEP_BYTES = 4096,
-    PENDING_KEEP_BYTES = 16 * 1024, /* an emptied buffer larger than this is given back */
-    RETRY_FREE_BYTES = 8 * 1024     /* below it a dissector is asked again at every packet */
+    CHARGE_STEP_BYTES = 4096
 };
 
 /* ── identity ── */
@@ -186,330 +184,6 @@ void dissect_switch(struct dissect_conn *conn, const char *dissector_name)
     conn->switch_wanted = true;
 }
 
-static void swap_sides(struct dissect_conn *conn)
-{
-    struct dissect_tuple *t = &conn->tuple, old = *t;
-    memcpy(t->client_ip, old.server_ip, sizeof t->client_ip);
-    memcpy(t->server_ip, old.client_ip, sizeof t->server_ip);
-    t->client_port = old.server_port;
-    t->server_port = old.client_port;
-    conn->client_side ^= 1;
-    conn_name_sides(conn);
-}
-
-/* ── bytes ── */
-
-static struct conn_mark *mark_at(const struct conn_side *side, uint32_t i)
-{
-    return &side->marks[(side->mark_head + i) % side->mark_cap];
-}
-
-static bool grow_marks(struct conn_side *side)
-{
-    uint32_t cap = side->mark_cap * 4;
-    struct conn_mark *marks = malloc(cap * sizeof *marks);
-    if (!marks)
-        return false;
-    for (uint32_t i = 0; i < side->mark_count; i++)
-        marks[i] = *mark_at(side, i);
-    if (side->marks != side->inline_marks)
-        free(side->marks);
-    side->marks = marks;
-    side->mark_head = 0;
-    side->mark_cap = cap;
-    return true;
-}
-
-static void add_mark(struct dissect_conn *conn, const struct conn_packet *packet, uint64_t end)
-{
-    struct conn_side *side = &conn->side[packet->side];
-    struct conn_mark mark = {.end = end,
-                             .ts_ns = packet->ref.ts_ns,
-                             .block_offset = packet->ref.offset,
-                             .file = packet->ref.file,
-                             .ordinal = conn->next_ordinal++};
-    if (side->mark_count == side->mark_cap && !grow_marks(side)) {
-        mark_at(side, side->mark_count - 1)->end = end;
-        return;
-    }
-    side->mark_count++;
-    *mark_at(side, side->mark_count - 1) = mark;
-}
-
-static void pop_mark(struct conn_side *side)
-{
-    side->mark_head = (side->mark_head + 1) % side->mark_cap;
-    side->mark_count--;
-}
-
-static void add_ref(struct arena *arena, struct dissect_span *span, const struct conn_mark *mark)
-{
-    if (span->ref_count) {
-        const struct packet_ref *last = &span->refs[span->ref_count - 1];
-        if (last->offset == mark->block_offset && last->file == mark->file)
-            return;
-    }
-    if (span->ref_count == ENTRY_MAX_PACKETS) {
-        span->refs_truncated = true;
-        return;
-    }
-    if (span->ref_count == span->ref_cap) {
-        uint32_t cap = span->ref_cap ? span->ref_cap * 2 : 4;
-        struct packet_ref *refs = arena ? arena_alloc(arena, cap * sizeof *refs) : NULL;
-        if (!refs) {
-            span->refs_truncated = true;
-            return;
-        }
-        if (span->ref_count)
-            memcpy(refs, span->refs, span->ref_count * sizeof *refs);
-        span->refs = refs;
-        span->ref_cap = cap;
-    }
-    span->refs[span->ref_count++] =
-        (struct packet_ref){.file = mark->file, .offset = mark->block_offset, .ts_ns = mark->ts_ns};
-}
-
-static void extend_span(struct arena *arena, struct dissect_span *span,
-                        const struct conn_mark *mark, uint64_t offset, uint32_t sequence)
-{
-    if (span->bytes == 0 && span->first_ns == 0) {
-        span->first_ns = mark->ts_ns;
-        span->first_offset = offset;
-        span->first_sequence = sequence;
-    }
-    span->last_ns = mark->ts_ns;
-    add_ref(arena, span, mark);
-}
-
-struct slice conn_view(const struct conn_side *side)
-{
-    struct slice view = side->borrowed;
-    if (side->pending.len > side->start)
-        view = slice_of(side->pending.data + side->start, side->pending.len - side->start);
-    if (side->limit - side->offset < view.len)
-        view.len = (size_t)(side->limit - side->offset);
-    return view;
-}
-
-static void consume(struct conn_side *side, size_t n)
-{
-    if (side->pending.len > side->start)
-        side->start += n;
-    else
-        side->borrowed = slice_of(side->borrowed.data + n, side->borrowed.len - n);
-    side->offset += n;
-}
-
-void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, struct arena *arena,
-                  struct dissect_span *span, size_t n)
-{
-    uint8_t index = stream->dir == DIR_CLIENT ? conn->client_side : conn->client_side ^ 1;
-    struct conn_side *side = &conn->side[index];
-    if (n > stream->len)
-        n = stream->len;
-    uint64_t offset = side->offset, end = offset + n;
-    while (offset < end && side->mark_count) {
-        const struct conn_mark *mark = mark_at(side, 0);
-        if (span)
-            extend_span(arena, span, mark, offset, side->base_seq + (uint32_t)offset);
-        if (mark->end > end)
-            break;
-        offset = mark->end;
-        pop_mark(side);
-    }
-    if (span)
-        span->bytes += n;
-    consume(side, n);
-    stream->data += n;
-    stream->len -= n;
-    stream->offset += n;
-}
-
-void conn_discard(struct dissect_conn *conn, uint8_t index)
-{
-    struct conn_side *side = &conn->side[index];
-    size_t n = side->pending.len - side->start + side->borrowed.len;
-    side->offset += n;
-    side->borrowed = SLICE_NONE;
-    side->start = 0;
-    buf_reset(&side->pending);
-    side->retry_len = 0;
-    while (side->mark_count && mark_at(side, 0)->end <= side->offset)
-        pop_mark(side);
-}
-
-/* Keeps for later what the packet in hand still holds; the caller's bytes go away. */
-static void settle(struct dissect_conn *conn, uint8_t index)
-{
-    struct conn_side *side = &conn->side[index];
-    struct buf *pending = &side->pending;
-    if (side->start == pending->len) {
-        side->start = 0;
-        buf_reset(pending);
-        if (pending->cap > PENDING_KEEP_BYTES)
-            buf_done(pending);
-    } else if (side->start > pending->len / 2) {
-        buf_drop_front(pending, side->start);
-        side->start = 0;
-    }
-    if (side->borrowed.len == 0)
-        return;
-    struct slice left = side->borrowed;
-    side->borrowed = SLICE_NONE;
-    if (buf_append_slice(pending, left) < 0) {
-        side->borrowed = left;
-        side->broken = true;
-        conn_discard(conn, index);
-    }
-}
-
-static bool joins_pending(struct dissect_conn *conn, uint8_t index, struct slice bytes)
-{
-    struct conn_side *side = &conn->side[index];
-    if (side->pending.len == side->start) {
-        side->borrowed = bytes;
-        return true;
-    }
-    return buf_append_slice(&side->pending, bytes) == 0;
-}
-
-/* ── calling the dissector ── */
-
-static bool wants_call(const struct conn_side *side, size_t visible)
-{
-    if (side->broken)
-        return false;
-    if (side->ended && side->limit == UINT64_MAX && !side->end_seen)
-        return true;
-    return visible > 0 && (visible >= side->retry_len || side->ended);
-}
-
-static void do_switch(struct dissect_conn *conn)
-{
-    conn->switch_wanted = false;
-    conn_close_dissector(conn, END_CLOSED);
-    conn->excluded = 0;
-    if (conn->switch_to >= 0 && conn->detections++ < CONN_MAX_DETECTIONS)
-        conn_open(conn, conn->switch_to);
-    else
-        conn_detect_anew(conn);
-}
-
-static void not_mine(struct dissect_conn *conn, uint8_t index)
-{
-    if (conn->transport == DISSECT_UDP && conn->proven) {
-        conn_discard(conn, index); /* a stray datagram says nothing of the others */
-        return;
-    }
-    conn->excluded |= UINT64_C(1) << conn->dissector;
-    conn_close_dissector(conn, END_CLOSED);
-    conn_detect_anew(conn);
-}
-
-/* One call. True when it made progress. */
-static bool call_once(struct dissect_conn *conn, uint8_t index)
-{
-    struct conn_side *side = &conn->side[index];
-    struct slice view = conn_view(side);
-    if (!wants_call(side, view.len))
-        return false;
-    if (view.len > DISSECT_PENDING_CAP)
-        view.len = DISSECT_PENDING_CAP;
-    bool ended = side->ended && side->limit == UINT64_MAX;
-    struct dissect_stream stream = {.dir = conn_dir(conn, index),
-                                    .data = view.data ? view.data : (const uint8_t *)"",
-                                    .len = view.len,
-                                    .offset = side->offset,
-                                    .ended = ended || conn->transport == DISSECT_UDP,
-                                    .cut = side->cut,
-                                    .is_datagram = conn->transport == DISSECT_UDP};
-    side->end_seen |= ended;
-    uint64_t before = side->offset;
-    enum dissect_result result = conn_dissector(conn)->data(conn, conn->state, &stream);
-    if (conn->swap_wanted) {
-        conn->swap_wanted = false;
-        swap_sides(conn);
-        return true;
-    }
-    bool progress = side->offset != before;
-    if (progress)
-        side->retry_len = 0;
-    if (result == DISSECT_NOT_MINE) {
-        not_mine(conn, index);
-        return false;
-    }
-    conn->proven |= progress;
-    if (conn->switch_wanted) {
-        do_switch(conn);
-        return conn->mode == CONN_DISSECTING;
-    }
-    bool stuck = result == DISSECT_MORE && view.len == DISSECT_PENDING_CAP && !progress;
-    if (result == DISSECT_BAD || stuck || (result == DISSECT_OK && !progress && view.len)) {
-        side->broken = true;
-        conn_discard(conn, index);
-        return progress;
-    }
-    if (result == DISSECT_MORE) {
-        size_t left = conn_view(side).len;
-        side->retry_len = left < RETRY_FREE_BYTES ? left + 1 : left + left / 8;
-    }
-    return progress && result == DISSECT_OK;
-}
-
-/* MORE was answered with what is there; the other side's progress may change the answer. */
-static bool call_side(struct dissect_conn *conn, uint8_t index, bool again)
-{
-    if (again)
-        conn->side[index].retry_len = 0;
-    uint64_t before = conn->side[index].offset;
-    while (conn->mode == CONN_DISSECTING && call_once(conn, index))
-        ;
-    return conn->side[index].offset != before;
-}
-
-void conn_pump(struct dissect_conn *conn, uint8_t index)
-{
-    bool progress = call_side(conn, index, false);
-    while (conn->mode == CONN_DISSECTING && progress) {
-        index ^= 1;
-        progress = conn_view(&conn->side[index]).len > 0 && call_side(conn, index, true);
-    }
-}
-
-/* The oldest mark of a side that arrived at or after `ordinal`, or NULL. */
-static const struct conn_mark *mark_from(const struct conn_side *side, uint32_t ordinal)
-{
-    uint32_t low = 0, high = side->mark_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (mark_at(side, middle)->ordinal < ordinal)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < side->mark_count ? mark_at(side, low) : NULL;
-}
-
-void conn_replay(struct dissect_conn *conn)
-{
-    struct conn_side *sides = conn->side;
-    sides[0].limit = sides[0].offset;
-    sides[1].limit = sides[1].offset;
-    uint32_t next = 0;
-    while (conn->mode == CONN_DISSECTING) {
-        const struct conn_mark *mark[2] = {mark_from(&sides[0], next), mark_from(&sides[1], next)};
-        if (!mark[0] && !mark[1])
-            break;
-        uint8_t i = !mark[0] || (mark[1] && mark[1]->ordinal < mark[0]->ordinal);
-        next = mark[i]->ordinal + 1;
-        sides[i].limit = mark[i]->end;
-        conn_pump(conn, i);
-    }
-    sides[0].limit = sides[1].limit = UINT64_MAX;
-    for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++)
-        conn_pump(conn, i);
-}
-
 /* ── what the flow stage brings ── */
 
 /* Goes on until everything that can be read has been read. */
@@ -546,10 +220,10 @@ void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *pac
     uint64_t end = side->offset + (side->pending.len - side->start) + bytes.len;
     /* The other side's bytes came first: a call that was put off must happen before these. */
     struct conn_side *other = &conn->side[index ^ 1];
-    if (conn->mode == CONN_DISSECTING && other->retry_len > RETRY_FREE_BYTES)
-        call_side(conn, index ^ 1, true);
-    add_mark(conn, packet, end);
-    if (!joins_pending(conn, index, bytes)) {
+    if (conn->mode == CONN_DISSECTING && other->retry_len > CONN_RETRY_FREE_BYTES)
+        conn_call_side(conn, index ^ 1, true);
+    conn_mark_add(conn, packet, end);
+    if (!conn_join(conn, index, bytes)) {
         side->broken = true;
         side->offset += bytes.len;
         conn_discard(conn, index);
@@ -561,8 +235,8 @@ void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *pac
     else
         run(conn, index, false);
     conn->last_side = index;
-    settle(conn, index);
-    settle(conn, index ^ 1);
+    conn_settle(conn, index);
+    conn_settle(conn, index ^ 1);
     conn->uncharged_bytes += bytes.len;
     if (conn->uncharged_bytes >= CHARGE_STEP_BYTES)
         charge(conn);
@@ -582,7 +256,7 @@ void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *
     size_t sample = bytes.len < 64 ? bytes.len : 64;
     side->base_seq =
         (uint32_t)hash_bytes(hash_fixed_key, bytes.data, sample) - (uint32_t)side->offset;
-    add_mark(conn, packet, side->offset + bytes.len);
+    conn_mark_add(conn, packet, side->offset + bytes.len);
     side->borrowed = bytes;
     if (conn->mode == CONN_UNKNOWN && conn->detections < CONN_MAX_DETECTIONS) {
         conn->excluded = 0;
@@ -601,8 +275,8 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
     struct conn_side *side = &conn->side[index];
     if (conn->mode == CONN_CLOSED || bytes == 0)
         return;
-    if (conn->mode == CONN_DISSECTING && side->retry_len > RETRY_FREE_BYTES)
-        call_side(conn, index, true);
+    if (conn->mode == CONN_DISSECTING && side->retry_len > CONN_RETRY_FREE_BYTES)
+        conn_call_side(conn, index, true);
     uint64_t lost = conn_view(side).len + bytes;
     conn_discard(conn, index);
     side->offset += bytes;
@@ -611,9 +285,9 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
         side->broken = false;
         conn_dissector(conn)->gap(conn, conn->state, conn_dir(conn, index), lost);
         if (conn->switch_wanted)
-            do_switch(conn);
+            conn_do_switch(conn);
         run(conn, index ^ 1, false);
-        settle(conn, index ^ 1);
+        conn_settle(conn, index ^ 1);
     } else if (conn->mode == CONN_DISSECTING) {
         side->broken = true;
     } else {
@@ -632,8 +306,8 @@ void dissect_conn_end_side(struct dissect_conn *conn, uint8_t index)
     side->ended = true;
     conn->probed[index] = 0;
     run(conn, index, conn->side[0].ended && conn->side[1].ended);
-    settle(conn, index);
-    settle(conn, index ^ 1);
+    conn_settle(conn, index);
+    conn_settle(conn, index ^ 1);
 }
 
 void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)

@@ -148,10 +148,24 @@ void dissect_conn_vantage(struct dissect_conn *conn, struct slice name);
 uint64_t conn_id_hash(const struct dissect_conn *conn, const char *protocol, uint8_t side,
                       uint32_t sequence);
 
-/* ── between conn.c, conn_detect.c and entry_builder.c ── */
+enum {
+    CONN_RETRY_FREE_BYTES = 8 * 1024 /* below it a dissector is asked again at every packet */
+};
+
+/* ── between conn*.c and entry_builder.c ── */
 /* Calls the dissector while it makes progress, this side first. */
 void conn_pump(struct dissect_conn *conn, uint8_t side);
+bool conn_call_side(struct dissect_conn *conn, uint8_t side, bool again);
+/* Does what dissect_switch asked for. */
+void conn_do_switch(struct dissect_conn *conn);
+/* conn_bytes.c */
 struct slice conn_view(const struct conn_side *side);
+struct conn_mark *conn_mark_at(const struct conn_side *side, uint32_t i);
+void conn_mark_add(struct dissect_conn *conn, const struct conn_packet *packet, uint64_t end);
+/* The packet's bytes behind what is unconsumed; false without room. */
+bool conn_join(struct dissect_conn *conn, uint8_t side, struct slice bytes);
+/* Keeps for later what the packet in hand still holds; the caller's bytes go away. */
+void conn_settle(struct dissect_conn *conn, uint8_t side);
 /* Bytes that arrived on both sides are shown again in order of arrival. */
 void conn_replay(struct dissect_conn *conn);
 void conn_open(struct dissect_conn *conn, int dissector);

@@ -1,0 +1,182 @@
+/* The unconsumed bytes of a connection's two directions, and which packets brought them. */
+#include <stdlib.h>
+
+#include "dissect/conn.h"
+
+enum {
+    PENDING_KEEP_BYTES = 16 * 1024 /* an emptied buffer larger than this is given back */
+};
+
+struct conn_mark *conn_mark_at(const struct conn_side *side, uint32_t i)
+{
+    return &side->marks[(side->mark_head + i) % side->mark_cap];
+}
+
+static bool grow_marks(struct conn_side *side)
+{
+    uint32_t cap = side->mark_cap * 4;
+    struct conn_mark *marks = malloc(cap * sizeof *marks);
+    if (!marks)
+        return false;
+    for (uint32_t i = 0; i < side->mark_count; i++)
+        marks[i] = *conn_mark_at(side, i);
+    if (side->marks != side->inline_marks)
+        free(side->marks);
+    side->marks = marks;
+    side->mark_head = 0;
+    side->mark_cap = cap;
+    return true;
+}
+
+void conn_mark_add(struct dissect_conn *conn, const struct conn_packet *packet, uint64_t end)
+{
+    struct conn_side *side = &conn->side[packet->side];
+    struct conn_mark mark = {.end = end,
+                             .ts_ns = packet->ref.ts_ns,
+                             .block_offset = packet->ref.offset,
+                             .file = packet->ref.file,
+                             .ordinal = conn->next_ordinal++};
+    if (side->mark_count == side->mark_cap && !grow_marks(side)) {
+        conn_mark_at(side, side->mark_count - 1)->end = end;
+        return;
+    }
+    side->mark_count++;
+    *conn_mark_at(side, side->mark_count - 1) = mark;
+}
+
+static void pop_mark(struct conn_side *side)
+{
+    side->mark_head = (side->mark_head + 1) % side->mark_cap;
+    side->mark_count--;
+}
+
+static void add_ref(struct arena *arena, struct dissect_span *span, const struct conn_mark *mark)
+{
+    if (span->ref_count) {
+        const struct packet_ref *last = &span->refs[span->ref_count - 1];
+        if (last->offset == mark->block_offset && last->file == mark->file)
+            return;
+    }
+    if (span->ref_count == ENTRY_MAX_PACKETS) {
+        span->refs_truncated = true;
+        return;
+    }
+    if (span->ref_count == span->ref_cap) {
+        uint32_t cap = span->ref_cap ? span->ref_cap * 2 : 4;
+        struct packet_ref *refs = arena ? arena_alloc(arena, cap * sizeof *refs) : NULL;
+        if (!refs) {
+            span->refs_truncated = true;
+            return;
+        }
+        if (span->ref_count)
+            memcpy(refs, span->refs, span->ref_count * sizeof *refs);
+        span->refs = refs;
+        span->ref_cap = cap;
+    }
+    span->refs[span->ref_count++] =
+        (struct packet_ref){.file = mark->file, .offset = mark->block_offset, .ts_ns = mark->ts_ns};
+}
+
+static void extend_span(struct arena *arena, struct dissect_span *span,
+                        const struct conn_mark *mark, uint64_t offset, uint32_t sequence)
+{
+    if (span->bytes == 0 && span->first_ns == 0) {
+        span->first_ns = mark->ts_ns;
+        span->first_offset = offset;
+        span->first_sequence = sequence;
+    }
+    span->last_ns = mark->ts_ns;
+    add_ref(arena, span, mark);
+}
+
+struct slice conn_view(const struct conn_side *side)
+{
+    struct slice view = side->borrowed;
+    if (side->pending.len > side->start)
+        view = slice_of(side->pending.data + side->start, side->pending.len - side->start);
+    if (side->limit - side->offset < view.len)
+        view.len = (size_t)(side->limit - side->offset);
+    return view;
+}
+
+static void consume(struct conn_side *side, size_t n)
+{
+    if (side->pending.len > side->start)
+        side->start += n;
+    else
+        side->borrowed = slice_of(side->borrowed.data + n, side->borrowed.len - n);
+    side->offset += n;
+}
+
+void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, struct arena *arena,
+                  struct dissect_span *span, size_t n)
+{
+    uint8_t index = stream->dir == DIR_CLIENT ? conn->client_side : conn->client_side ^ 1;
+    struct conn_side *side = &conn->side[index];
+    if (n > stream->len)
+        n = stream->len;
+    uint64_t offset = side->offset, end = offset + n;
+    while (offset < end && side->mark_count) {
+        const struct conn_mark *mark = conn_mark_at(side, 0);
+        if (span)
+            extend_span(arena, span, mark, offset, side->base_seq + (uint32_t)offset);
+        if (mark->end > end)
+            break;
+        offset = mark->end;
+        pop_mark(side);
+    }
+    if (span)
+        span->bytes += n;
+    consume(side, n);
+    stream->data += n;
+    stream->len -= n;
+    stream->offset += n;
+}
+
+void conn_discard(struct dissect_conn *conn, uint8_t index)
+{
+    struct conn_side *side = &conn->side[index];
+    size_t n = side->pending.len - side->start + side->borrowed.len;
+    side->offset += n;
+    side->borrowed = SLICE_NONE;
+    side->start = 0;
+    buf_reset(&side->pending);
+    side->retry_len = 0;
+    while (side->mark_count && conn_mark_at(side, 0)->end <= side->offset)
+        pop_mark(side);
+}
+
+/* Keeps for later what the packet in hand still holds; the caller's bytes go away. */
+void conn_settle(struct dissect_conn *conn, uint8_t index)
+{
+    struct conn_side *side = &conn->side[index];
+    struct buf *pending = &side->pending;
+    if (side->start == pending->len) {
+        side->start = 0;
+        buf_reset(pending);
+        if (pending->cap > PENDING_KEEP_BYTES)
+            buf_done(pending);
+    } else if (side->start > pending->len / 2) {
+        buf_drop_front(pending, side->start);
+        side->start = 0;
+    }
+    if (side->borrowed.len == 0)
+        return;
+    struct slice left = side->borrowed;
+    side->borrowed = SLICE_NONE;
+    if (buf_append_slice(pending, left) < 0) {
+        side->borrowed = left;
+        side->broken = true;
+        conn_discard(conn, index);
+    }
+}
+
+bool conn_join(struct dissect_conn *conn, uint8_t index, struct slice bytes)
+{
+    struct conn_side *side = &conn->side[index];
+    if (side->pending.len == side->start) {
+        side->borrowed = bytes;
+        return true;
+    }
+    return buf_append_slice(&side->pending, bytes) == 0;
+}
