@@ -26,6 +26,7 @@ struct dissect_args {
     struct option_list protocols;
     char *filter;
     char *out_dir;
+    char *keys;
     int64_t threads;
 };
 
@@ -45,6 +46,11 @@ static const struct option_def defs[] = {
      .offset = ARG(protocols),
      .value_name = "LIST",
      .doc = "only entries of these protocols: http,dns,conn …"},
+    {.name = "keys",
+     .type = OPTION_TEXT,
+     .offset = ARG(keys),
+     .value_name = "FILE",
+     .doc = "TLS secrets to decrypt with: a key log as SSLKEYLOGFILE makes it"},
     {.name = "output",
      .letter = 'o',
      .type = OPTION_TEXT,
@@ -67,8 +73,8 @@ static const struct option_def defs[] = {
 };
 
 static const struct option_spec spec = {
-    .usage = "trawl dissect FILE… [--jsonl] [--filter EXPR] [--protocols LIST] [-o DIR] "
-             "[--threads N] [--stats]",
+    .usage = "trawl dissect FILE… [--jsonl] [--filter EXPR] [--protocols LIST] [--keys FILE] "
+             "[-o DIR] [--threads N] [--stats]",
     .summary = "Reads capture files (pcapng, pcap, also gz, zst, lz4; - is standard input) and "
                "prints the calls in them.",
     .example = "trawl dissect capture.pcapng --jsonl --filter 'http && status_code >= 500'",
@@ -277,24 +283,52 @@ static unsigned thread_count(const struct dissect_args *args)
     return n < 1 ? 1 : n > MAX_DEFAULT_THREADS ? MAX_DEFAULT_THREADS : (unsigned)n;
 }
 
+/* The secrets of --keys, and room for those in the captures themselves. */
+static int read_keys(const char *path, struct key_store **ret_keys, struct error *reterr)
+{
+    int r = key_store_new(ret_keys);
+    if (r < 0)
+        return error_set(reterr, r, "there is not enough memory");
+    if (!path)
+        return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    r = fd < 0 ? -errno : key_store_add_file(*ret_keys, fd);
+    if (fd >= 0)
+        close(fd);
+    char shown[300];
+    text_escape(slice_str(path), shown, sizeof shown);
+    if (r < 0)
+        return error_set(reterr, r, "the key log %s cannot be read: %s", shown, strerror(-r));
+    struct key_store_counts counts = key_store_counts(*ret_keys);
+    if (counts.secrets == 0)
+        return error_set(reterr, -EINVAL, "there is no TLS secret in the key log %s", shown);
+    return 0;
+}
+
 static int dissect(const struct dissect_args *args, const struct inputs *inputs, struct output *out,
                    struct error *reterr)
 {
     int64_t started_ns = clock_mono_ns();
-    int spill_fd = dissect_open_spill(NULL, reterr);
-    if (spill_fd < 0)
+    struct key_store *keys = NULL;
+    int r = read_keys(args->keys, &keys, reterr);
+    int spill_fd = r < 0 ? r : dissect_open_spill(NULL, reterr);
+    if (spill_fd < 0) {
+        key_store_free(keys);
         return spill_fd;
+    }
     struct dissect_run_options options = {.inputs = inputs->list,
                                           .input_count = inputs->count,
                                           .threads = thread_count(args),
                                           .protocols = (const char *const *)args->protocols.items,
                                           .protocol_count = args->protocols.count,
+                                          .keys = keys,
                                           .capture_source = "file",
                                           .spill_fd = spill_fd};
     struct dissect_sink sink = {.entry = on_entry, .damage = on_damage, .ctx = out};
     struct dissect_statistics stats = {0};
-    int r = dissect_run(&options, &sink, &stats, reterr);
+    r = dissect_run(&options, &sink, &stats, reterr);
     close(spill_fd);
+    key_store_free(keys);
     if (r == 0 && out->writer)
         r = entries_writer_close(out->writer, reterr);
     if (r == 0)

@@ -108,12 +108,14 @@ void dissect_conn_free(struct dissect_conn *conn)
 {
     if (!conn)
         return;
+    conn_close_layers(conn, END_OF_DATA);
     conn_drop_entries(conn);
     conn->host->memory_bytes -= conn->charged_bytes;
     for (int i = 0; i < 2; i++) {
         buf_done(&conn->side[i].pending);
         if (conn->side[i].marks != conn->side[i].inline_marks)
             free(conn->side[i].marks);
+        free(conn->side[i].refs);
     }
     arena_done(&conn->arena);
     free(conn);
@@ -123,7 +125,8 @@ static void charge(struct dissect_conn *conn)
 {
     size_t held = sizeof *conn + conn->arena.used_bytes + conn_entries_bytes(conn);
     for (int i = 0; i < 2; i++)
-        held += conn->side[i].pending.cap + conn->side[i].mark_cap * sizeof(struct conn_mark);
+        held += conn->side[i].pending.cap + conn->side[i].mark_cap * sizeof(struct conn_mark) +
+                conn->side[i].ref_cap * sizeof(struct packet_ref);
     conn->host->memory_bytes += held - conn->charged_bytes;
     conn->charged_bytes = held;
     conn->uncharged_bytes = 0;
@@ -176,12 +179,41 @@ void dissect_swap_sides(struct dissect_conn *conn)
         conn->swap_wanted = true;
 }
 
-void dissect_switch(struct dissect_conn *conn, const char *dissector_name)
+void dissect_switch_with(struct dissect_conn *conn, const char *dissector_name, struct slice params)
 {
     conn->switch_to = dissector_name ? registry_find(slice_str(dissector_name)) : -1;
     if (conn->switch_to >= 0 && !(conn->host->mask >> conn->switch_to & 1))
         conn->switch_to = -1;
+    conn->switch_params = params.len ? arena_dup(&conn->arena, params) : SLICE_NONE;
     conn->switch_wanted = true;
+}
+
+void dissect_switch(struct dissect_conn *conn, const char *dissector_name)
+{
+    dissect_switch_with(conn, dissector_name, SLICE_NONE);
+}
+
+struct slice dissect_params(const struct dissect_conn *conn)
+{
+    return conn->params;
+}
+
+const struct dissect_packet *dissect_packet(const struct dissect_conn *conn)
+{
+    return &conn->packet;
+}
+
+const struct dissect_message *dissect_message(const struct dissect_conn *conn)
+{
+    return &conn->message;
+}
+
+bool dissect_secret(const struct dissect_conn *conn, const char *label, struct slice client_random,
+                    struct slice *ret_secret)
+{
+    const struct dissect_host *host = conn->host;
+    return host->keys && key_store_find(host->keys, host->keys_visible, slice_str(label),
+                                        client_random, ret_secret);
 }
 
 /* ── what the flow stage brings ── */
@@ -217,12 +249,11 @@ void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *pac
     if (conn->mode == CONN_CLOSED || bytes.len == 0)
         return;
     conn->now_ns = packet->ref.ts_ns;
-    uint64_t end = side->offset + (side->pending.len - side->start) + bytes.len;
     /* The other side's bytes came first: a call that was put off must happen before these. */
     struct conn_side *other = &conn->side[index ^ 1];
     if (conn->mode == CONN_DISSECTING && other->retry_len > CONN_RETRY_FREE_BYTES)
         conn_call_side(conn, index ^ 1, true);
-    conn_mark_add(conn, packet, end);
+    conn_mark_add(conn, packet, bytes.len);
     if (!conn_join(conn, index, bytes)) {
         side->broken = true;
         side->offset += bytes.len;
@@ -250,13 +281,14 @@ void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *
     if (conn->mode == CONN_CLOSED || bytes.len == 0)
         return;
     conn->now_ns = packet->ref.ts_ns;
+    conn->packet = packet->info;
     side->broken = false;
     side->retry_len = 0;
     /* No sequence numbers here: what the datagram says stands in for one in ids. */
     size_t sample = bytes.len < 64 ? bytes.len : 64;
     side->base_seq =
         (uint32_t)hash_bytes(hash_fixed_key, bytes.data, sample) - (uint32_t)side->offset;
-    conn_mark_add(conn, packet, side->offset + bytes.len);
+    conn_mark_add(conn, packet, bytes.len);
     side->borrowed = bytes;
     if (conn->mode == CONN_UNKNOWN && conn->detections < CONN_MAX_DETECTIONS) {
         conn->excluded = 0;
@@ -306,6 +338,7 @@ void dissect_conn_end_side(struct dissect_conn *conn, uint8_t index)
     side->ended = true;
     conn->probed[index] = 0;
     run(conn, index, conn->side[0].ended && conn->side[1].ended);
+    conn_end_layers(conn, index);
     conn_settle(conn, index);
     conn_settle(conn, index ^ 1);
 }
@@ -314,7 +347,7 @@ void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
 {
     if (conn->mode == CONN_CLOSED)
         return;
-    if (conn->transport == DISSECT_TCP) {
+    if (!conn_is_datagram(conn)) {
         uint8_t first = conn->client_side;
         bool cut = end == END_OF_DATA || end == END_TIMEOUT;
         conn->side[0].cut = cut && !conn->side[0].ended;
@@ -322,6 +355,7 @@ void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
         dissect_conn_end_side(conn, first);
         dissect_conn_end_side(conn, first ^ 1);
     }
+    conn_close_layers(conn, end);
     if (conn->mode == CONN_DISSECTING)
         conn_close_dissector(conn, end);
     conn->mode = CONN_CLOSED;

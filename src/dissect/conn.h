@@ -10,6 +10,7 @@
 
 #include "dissect/conn_fields.h"
 #include "dissect/dissector.h"
+#include "dissect/key_store.h"
 
 enum {
     CONN_ARENA_CAP = 4 * 1024 * 1024,
@@ -18,7 +19,10 @@ enum {
     CONN_PROBE_BYTES = 4 * 1024, /* shown to probes, per side */
     CONN_DETECT_CAP = 64 * 1024, /* kept per side while no dissector is sure */
     CONN_MAX_DETECTIONS = 64,    /* fresh starts of detection on one connection */
-    CONN_MAX_VANTAGES = 8
+    CONN_MAX_VANTAGES = 8,
+    CONN_MAX_LAYERS = 64,
+    CONN_MAX_DEPTH = 4,
+    CONN_ORIGIN_REFS_CAP = 64 * 1024 /* packet references of unconsumed bytes of a layer, a side */
 };
 
 /* What all connections of one shard share. Zero-initialise, set emit, mask and capture_source. */
@@ -32,6 +36,9 @@ struct dissect_host {
     uint64_t entries;            /* emitted so far */
     struct dissect_entry *free_entries;
     size_t free_count;
+    struct key_store *keys;         /* NULL: none */
+    uint32_t keys_visible;          /* only the first so many secrets exist yet */
+    struct packet_ref *origin_refs; /* for dissect_layer_take; ENTRY_MAX_PACKETS of them */
 };
 
 void dissect_host_done(struct dissect_host *host);
@@ -39,8 +46,20 @@ void dissect_host_done(struct dissect_host *host);
 struct conn_mark {
     uint64_t end; /* stream offset behind the packet's bytes */
     int64_t ts_ns;
-    uint64_t block_offset;
-    uint32_t file;
+    union {
+        uint64_t block_offset;
+        struct {                  /* layers */
+            uint32_t sequence;    /* of the first byte of what carried these */
+            uint32_t inner_bytes; /* how many they are */
+        };
+    };
+    union {
+        uint32_t file;
+        struct {                     /* layers */
+            uint32_t ref_count : 31; /* references in the side's ring */
+            uint32_t grew : 1;       /* they are more than what carried them */
+        };
+    };
     uint32_t ordinal; /* order of arrival over both sides */
 };
 
@@ -60,6 +79,9 @@ struct conn_side {
     struct conn_mark *marks; /* ring buffer */
     uint32_t mark_head, mark_count, mark_cap;
     struct conn_mark inline_marks[2];
+    /* layers: ring buffer of the marks' packet references, in the same order */
+    struct packet_ref *refs;
+    uint32_t ref_head, ref_count, ref_cap;
 };
 
 enum conn_mode {
@@ -81,6 +103,8 @@ struct dissect_conn {
     bool had_gap;
     bool proven;   /* the dissector in charge has consumed something */
     int switch_to; /* registry index, or -1: detect anew */
+    struct slice switch_params, params;
+    uint64_t detect_from[2]; /* where the protocol in hand begins, by side */
     enum conn_mode mode;
     int dissector; /* registry index */
     void *state;
@@ -96,6 +120,13 @@ struct dissect_conn {
     struct dissect_entry *entries; /* open ones, newest first */
     uint32_t open_entries;
     size_t charged_bytes, uncharged_bytes;
+    /* layers */
+    struct dissect_conn *outer; /* NULL: not a layer */
+    struct dissect_layer *layers;
+    uint8_t layer_count, depth;
+    bool tls;
+    struct dissect_packet packet;
+    struct dissect_message message;
     /* context of every entry */
     int64_t first_ns; /* of the connection's first packet: with id_hash the conn_id */
     uint64_t id_hash;
@@ -130,7 +161,14 @@ void dissect_conn_free(struct dissect_conn *conn);
 struct conn_packet {
     struct packet_ref ref;
     uint8_t side;
+    struct dissect_packet info;        /* datagrams */
+    const struct dissect_span *origin; /* layers: instead of ref.file and ref.offset */
 };
+
+static inline bool conn_is_datagram(const struct dissect_conn *conn)
+{
+    return conn->transport != DISSECT_TCP;
+}
 
 /* The next bytes of a side's stream; borrowed for the call. */
 void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
@@ -158,10 +196,14 @@ void conn_pump(struct dissect_conn *conn, uint8_t side);
 bool conn_call_side(struct dissect_conn *conn, uint8_t side, bool again);
 /* Does what dissect_switch asked for. */
 void conn_do_switch(struct dissect_conn *conn);
+/* conn_layer.c: ends and closes all layers. */
+void conn_close_layers(struct dissect_conn *conn, enum dissect_end end);
+/* This side has ended and was read to its end: so have those of the layers. */
+void conn_end_layers(struct dissect_conn *conn, uint8_t side);
 /* conn_bytes.c */
 struct slice conn_view(const struct conn_side *side);
 struct conn_mark *conn_mark_at(const struct conn_side *side, uint32_t i);
-void conn_mark_add(struct dissect_conn *conn, const struct conn_packet *packet, uint64_t end);
+void conn_mark_add(struct dissect_conn *conn, const struct conn_packet *packet, size_t bytes);
 /* The packet's bytes behind what is unconsumed; false without room. */
 bool conn_join(struct dissect_conn *conn, uint8_t side, struct slice bytes);
 /* Keeps for later what the packet in hand still holds; the caller's bytes go away. */

@@ -27,6 +27,11 @@ void conn_do_switch(struct dissect_conn *conn)
     conn->switch_wanted = false;
     conn_close_dissector(conn, END_CLOSED);
     conn->excluded = 0;
+    /* The new protocol begins here, whatever came before it. */
+    conn->late_join = conn->had_gap = false;
+    for (int i = 0; i < 2; i++)
+        conn->detect_from[i] = conn->side[i].offset;
+    conn->params = conn->switch_params;
     if (conn->switch_to >= 0 && conn->detections++ < CONN_MAX_DETECTIONS)
         conn_open(conn, conn->switch_to);
     else
@@ -35,7 +40,7 @@ void conn_do_switch(struct dissect_conn *conn)
 
 static void not_mine(struct dissect_conn *conn, uint8_t index)
 {
-    if (conn->transport == DISSECT_UDP && conn->proven) {
+    if (conn_is_datagram(conn) && conn->proven) {
         conn_discard(conn, index); /* a stray datagram says nothing of the others */
         return;
     }
@@ -58,9 +63,9 @@ static bool call_once(struct dissect_conn *conn, uint8_t index)
                                     .data = view.data ? view.data : (const uint8_t *)"",
                                     .len = view.len,
                                     .offset = side->offset,
-                                    .ended = ended || conn->transport == DISSECT_UDP,
+                                    .ended = ended || conn_is_datagram(conn),
                                     .cut = side->cut,
-                                    .is_datagram = conn->transport == DISSECT_UDP};
+                                    .is_datagram = conn_is_datagram(conn)};
     side->end_seen |= ended;
     uint64_t before = side->offset;
     enum dissect_result result = conn_dissector(conn)->data(conn, conn->state, &stream);

@@ -58,9 +58,10 @@ static int choose(const struct dissect_conn *conn, bool final)
                              .client_port = conn->tuple.client_port,
                              .server_port = conn->tuple.server_port,
                              .transport = conn->transport,
-                             .is_late_join = conn->late_join || conn->had_gap || client->offset ||
-                                             server->offset};
-    bool is_datagram = conn->transport == DISSECT_UDP;
+                             .is_late_join = conn->late_join || conn->had_gap ||
+                                             conn->side[0].offset != conn->detect_from[0] ||
+                                             conn->side[1].offset != conn->detect_from[1]};
+    bool is_datagram = conn_is_datagram(conn);
     int best = -1;
     bool undecided = false;
     for (int pass = 0; pass < 2 && best < 0; pass++) {
@@ -149,8 +150,10 @@ void conn_open(struct dissect_conn *conn, int dissector)
 
 void conn_close_dissector(struct dissect_conn *conn, enum dissect_end end)
 {
+    conn_close_layers(conn, end);
     if (conn_dissector(conn)->close)
         conn_dissector(conn)->close(conn, conn->state, end);
     conn_drop_entries(conn);
     conn->state = NULL;
+    conn->params = SLICE_NONE;
 }

@@ -40,7 +40,11 @@ enum probe_result {
 
 enum dissect_transport {
     DISSECT_TCP = 1,
-    DISSECT_UDP = 2
+    DISSECT_UDP = 2,
+    DISSECT_ICMP = 4,         /* datagrams: ICMP and ICMPv6 messages from their type on */
+    DISSECT_SCTP = 8,         /* datagrams: whole user messages (RFC 9260) of one association */
+    DISSECT_SCTP_PACKETS = 16 /* datagrams: the chunks of SCTP packets; for proto/sctp.c, which
+                                 feeds DISSECT_SCTP layers */
 };
 
 /* Unconsumed, contiguous bytes of one direction. A datagram is a whole stream of its own: what is
@@ -77,6 +81,20 @@ struct dissect_tuple {
     uint16_t client_port, server_port;
 };
 
+/* What the headers around a datagram say; all zero on TCP. */
+struct dissect_packet {
+    uint32_t length;   /* UDP: its length field; SCTP, ICMP: bytes of the packet behind IP */
+    uint32_t checksum; /* UDP, SCTP: as on the wire */
+    uint32_t tag;      /* SCTP: verification tag */
+    bool is_cut;       /* the recorder kept only its beginning */
+};
+
+/* How a user message came (DISSECT_SCTP). */
+struct dissect_message {
+    uint32_t ppid; /* payload protocol identifier, host order */
+    uint16_t stream;
+};
+
 struct probe_input {
     struct slice client,
         server; /* first bytes of each side as far as they are there (at most 4 KiB) */
@@ -102,7 +120,7 @@ struct dissector {
     const char *name;    /* "dns": the value of `protocol` unless an entry says otherwise, and its
                             presence flag */
     const char *spec;    /* "RFC 1035, RFC 6891" */
-    unsigned transports; /* DISSECT_TCP | DISSECT_UDP */
+    unsigned transports; /* DISSECT_TCP | DISSECT_UDP … */
     const uint16_t *port_hints; /* ends with 0; only breaks ties */
     const struct field_def
         *fields; /* own rows; the index in this array is the `field` of entry_set_* */
@@ -143,16 +161,75 @@ struct arena *dissect_arena(struct dissect_conn *conn);
  * again with the right directions. */
 void dissect_swap_sides(struct dissect_conn *conn);
 /* From the next byte on, another dissector reads both directions (Upgrade, CONNECT, STARTTLS).
- * NULL: detect anew by content. */
+ * NULL (or a dissector that is switched off): detect anew by content. What was
+ * consumed stays consumed, and the new dissector is no late join. */
 void dissect_switch(struct dissect_conn *conn, const char *dissector_name);
+/* The same, and the next dissector reads `params` with dissect_params (its open may already): the
+ * negotiated permessage-deflate of a WebSocket, the request that was upgraded to h2c. Copied. */
+void dissect_switch_with(struct dissect_conn *conn, const char *dissector_name,
+                         struct slice params);
+/* What the switch or the layer that opened this dissector said; empty when it was found by content.
+ * Valid until the dissector is closed. */
+struct slice dissect_params(const struct dissect_conn *conn);
 /* The time of the packet that is being worked on. */
 int64_t dissect_now_ns(const struct dissect_conn *conn);
+/* Datagrams: of the one in hand. */
+const struct dissect_packet *dissect_packet(const struct dissect_conn *conn);
+/* DISSECT_SCTP: of the message in hand. */
+const struct dissect_message *dissect_message(const struct dissect_conn *conn);
+/* A TLS secret from the key logs and decryption secrets known so far: `label` as in the NSS key log
+ * ("CLIENT_RANDOM", "SERVER_TRAFFIC_SECRET_0"). True with *ret_secret borrowed until the callback
+ * returns. The answer may turn from no to yes as further secrets are read. */
+bool dissect_secret(const struct dissect_conn *conn, const char *label, struct slice client_random,
+                    struct slice *ret_secret);
 
 /* ── streams ── */
 /* Consumes n bytes (n ≤ stream->len) as part of a message; stream->data/len/offset move on. span
  * may be NULL. */
 void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, struct arena *arena,
                   struct dissect_span *span, size_t n);
+
+/* ── layers ──
+ * A dissector that unwraps (TLS decryption, MySQL compression, SOCKS, PROXY protocol) feeds what is
+ * inside to a layer: a connection of its own with the same addresses, ids and times, whose
+ * dissector is found by content or named. Each byte is charged to the packets that carried it. Its
+ * entries come out as any others, in the order in which they are complete; with `tls` they say so.
+ *
+ * Split invariance: what is fed may depend only on bytes, not on how they were cut (the pieces of
+ * it may). The engine owns layers: when the dissector is closed or replaced its layers were ended
+ * and closed before its close() is called. An end of a direction of the outer connection ends that
+ * direction of its layers once everything in it is consumed. At most 64 layers a connection, 4
+ * deep. */
+struct dissect_layer;
+
+struct dissect_layer_spec {
+    const char *dissector;            /* NULL: by content */
+    struct slice params;              /* for dissect_params; copied */
+    enum dissect_transport transport; /* 0: that of the outer connection */
+    bool tls;                         /* what is inside was decrypted */
+    bool late_join;                   /* its beginning is missing */
+};
+
+/* NULL at a limit or without memory. MAY be called from open() and data() on. */
+struct dissect_layer *dissect_layer_open(struct dissect_conn *conn,
+                                         const struct dissect_layer_spec *spec);
+/* Consumes n bytes of the outer stream (a record with its header and trailer) that carried `inner`
+ * (which may lie inside the stream's own bytes, or be empty). Borrowed for the call. */
+void dissect_layer_take(struct dissect_layer *layer, struct dissect_stream *stream, size_t n,
+                        struct slice inner);
+/* The same for bytes that were consumed before, into `origin`. Datagram layers: one message. */
+void dissect_layer_data(struct dissect_layer *layer, enum dissect_dir dir,
+                        const struct dissect_span *origin, struct slice inner);
+/* dissect_layer_data for DISSECT_SCTP layers. */
+void dissect_layer_message(struct dissect_layer *layer, enum dissect_dir dir,
+                           const struct dissect_span *origin, const struct dissect_message *message,
+                           struct slice inner);
+/* At least `bytes` (> 0) of the inner stream are missing. */
+void dissect_layer_gap(struct dissect_layer *layer, enum dissect_dir dir, uint64_t bytes);
+/* No more bytes will come in this direction. */
+void dissect_layer_end(struct dissect_layer *layer, enum dissect_dir dir);
+/* Ends both directions; the layer is gone. NULL is fine. */
+void dissect_layer_close(struct dissect_layer *layer, enum dissect_end end);
 
 /* ── entries ──
  * An entry is begun when its request (or a lone response) begins and owns an arena (capped at 4

@@ -63,6 +63,8 @@ void dissect_host_done(struct dissect_host *host)
         free(entry);
     }
     host->free_count = 0;
+    free(host->origin_refs);
+    host->origin_refs = NULL;
 }
 
 struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn)
@@ -280,8 +282,13 @@ static void set_context(struct dissect_conn *conn, struct dissect_entry *entry)
         dissect_set_text(entry, FIELD_CAPTURE_SOURCE_ID, conn->host->capture_source);
     dissect_set_str(entry, FIELD_CONN_ID_ID, conn->conn_id);
     dissect_set_str(entry, FIELD_FLOW_ID_ID, conn->flow_id);
-    if (conn->vantage_count > 1)
-        dissect_set_list(entry, FIELD_SEEN_AT_ID, conn->vantages, conn->vantage_count);
+    if (conn->tls)
+        dissect_set_bool(entry, FIELD_TLS_ID, true);
+    const struct dissect_conn *root = conn;
+    while (root->outer)
+        root = root->outer;
+    if (root->vantage_count > 1)
+        dissect_set_list(entry, FIELD_SEEN_AT_ID, root->vantages, root->vantage_count);
     if (!has_value(entry, FIELD_STATUS_ID))
         dissect_set_str(entry, FIELD_STATUS_ID, "ok");
     if (!has_value(entry, FIELD_INCOMPLETE_ID))
@@ -313,6 +320,21 @@ static void set_spans(struct dissect_entry *entry)
                         elapsed_us(request->last_ns, response->first_ns));
 }
 
+static enum entry_transport transport_of(const struct dissect_conn *conn)
+{
+    switch (conn->transport) {
+    case DISSECT_TCP:
+        return ENTRY_TRANSPORT_TCP;
+    case DISSECT_UDP:
+        return ENTRY_TRANSPORT_UDP;
+    case DISSECT_ICMP:
+    case DISSECT_SCTP:
+    case DISSECT_SCTP_PACKETS:
+        break;
+    }
+    return ENTRY_TRANSPORT_NONE;
+}
+
 void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
 {
     set_context(conn, entry);
@@ -324,7 +346,7 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
     struct entry out = {
         .timestamp_ns = has_bytes ? first->first_ns : conn->first_ns,
         .protocol = entry->protocol,
-        .transport = conn->transport == DISSECT_TCP ? ENTRY_TRANSPORT_TCP : ENTRY_TRANSPORT_UDP,
+        .transport = transport_of(conn),
         .request = {entry->request.refs, entry->request.ref_count, entry->request.refs_truncated},
         .response = {entry->response.refs, entry->response.ref_count,
                      entry->response.refs_truncated},

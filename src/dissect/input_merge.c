@@ -53,7 +53,7 @@ static int open_reader(const struct merge_input *in, struct capture_reader **ret
                        struct error *error)
 {
     struct capture_reader_options options = {.end_offset = in->input->end_offset,
-                                             .packets_only = true};
+                                             .packets_only = false};
     return capture_reader_open(in->input->fd, &options, ret_reader, error);
 }
 
@@ -67,6 +67,12 @@ static int advance(struct input_merge *merge, struct merge_input *in)
             return 1;
         if (event == -ENOMEM)
             return event;
+        if (event == CAPTURE_SECRETS && merge->options.secrets) {
+            int r = merge->options.secrets(merge->options.secrets_ctx,
+                                           capture_reader_secrets(in->reader));
+            if (r < 0)
+                return r;
+        }
         if (event == CAPTURE_DAMAGE || event < 0)
             report(merge, in, &error);
         if (event == CAPTURE_END || event < 0) {
@@ -143,8 +149,9 @@ static int64_t peek_first(const struct merge_input *in)
         return INT64_MIN;
     struct packet packet;
     int event;
-    while ((event = capture_reader_next(reader, &packet, &error)) == CAPTURE_DAMAGE)
-        ;
+    do {
+        event = capture_reader_next(reader, &packet, &error);
+    } while (event == CAPTURE_DAMAGE || event >= CAPTURE_INTERFACE);
     capture_reader_free(reader);
     return event == CAPTURE_PACKET ? packet.ts_ns : INT64_MIN;
 }

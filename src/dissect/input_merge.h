@@ -19,6 +19,10 @@ struct input_merge_options {
     size_t input_count;
     void (*damage)(void *ctx, const struct dissect_input *input, const struct error *error);
     void *ctx;
+    /* Key log text of a decryption secrets block that stands before the packets that come next.
+     * Anything but 0 ends the reading and is returned. MAY be NULL. */
+    int (*secrets)(void *ctx, struct slice text);
+    void *secrets_ctx;
 };
 
 int input_merge_new(const struct input_merge_options *options, struct input_merge **ret_merge,

@@ -150,6 +150,18 @@ static int report_progress(struct run *run)
     return run->sink->progress(run->sink->ctx, &run->stats) ? -ECANCELED : 0;
 }
 
+/* Decryption secrets in an input: they exist for all packets that come after them. */
+static int on_secrets(void *ctx, struct slice text)
+{
+    struct run *run = ctx;
+    if (!run->options->keys)
+        return 0;
+    int r = key_store_add_log(run->options->keys, text);
+    if (r == 0 && run->workers)
+        r = run_workers_secrets(run->workers, key_store_counts(run->options->keys).secrets);
+    return r;
+}
+
 static int read_all(struct run *run)
 {
     struct merged_packet in;
@@ -217,6 +229,7 @@ static int prepare_shards(struct run *run, unsigned lanes)
         struct shard_context context = {.emit = on_entry,
                                         .ctx = &run->outs[i],
                                         .capture_source = slice_str(run->options->capture_source),
+                                        .keys = run->options->keys,
                                         .memory_cap_bytes = memory / RUN_SHARDS,
                                         .node_of = node_of,
                                         .vantage_of = vantage_of,
@@ -238,7 +251,9 @@ static int prepare(struct run *run)
     struct input_merge_options merge = {.inputs = o->inputs,
                                         .input_count = o->input_count,
                                         .damage = run->sink->damage,
-                                        .ctx = run->sink->ctx};
+                                        .ctx = run->sink->ctx,
+                                        .secrets = on_secrets,
+                                        .secrets_ctx = run};
     r = input_merge_new(&merge, &run->merge, run->reterr);
     if (r < 0)
         return r;

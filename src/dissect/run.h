@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "dissect/entry.h"
+#include "dissect/key_store.h"
 
 enum {
     DISSECT_MAX_THREADS = 16,
@@ -57,6 +58,9 @@ struct dissect_run_options {
      * NULL: all. Detection does not depend on it. */
     const char *const *protocols;
     size_t protocol_count;
+    /* Secrets for decryption; NULL: none. Those of decryption secrets blocks are added to it (then
+     * nothing else may use it during the run), and only to it. */
+    struct key_store *keys;
     const char *capture_source; /* "file", "af_packet"; NULL: left out. Static. */
     int spill_fd;               /* an unlinked file for sorting; -1 = memory only */
     size_t sort_memory_bytes;   /* 0 = 48 MiB */

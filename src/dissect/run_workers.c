@@ -12,13 +12,15 @@ enum {
 
 enum record_kind {
     RECORD_PACKET,
-    RECORD_TICK
+    RECORD_TICK,
+    RECORD_SECRETS
 };
 
 struct record {
     uint32_t size; /* with what follows, aligned */
     uint16_t kind, shard;
-    int64_t now_ns;
+    int64_t now_ns;            /* RECORD_TICK */
+    uint32_t visible;          /* RECORD_SECRETS */
     struct flow_packet packet; /* frame and payload are set when it is read */
     struct frame frame;
     _Alignas(ALIGN) uint8_t payload[];
@@ -60,6 +62,11 @@ static int serve(struct worker *worker, struct batch *batch)
         if (record->kind == RECORD_TICK) {
             for (unsigned i = worker->index; i < RUN_SHARDS; i += worker->all->threads)
                 flow_table_tick(&shards[i].flows, record->now_ns);
+            continue;
+        }
+        if (record->kind == RECORD_SECRETS) {
+            for (unsigned i = worker->index; i < RUN_SHARDS; i += worker->all->threads)
+                shards[i].host.keys_visible = record->visible;
             continue;
         }
         record->frame.payload.data = record->payload;
@@ -177,6 +184,21 @@ int run_workers_packet(struct run_workers *all, unsigned shard, const struct flo
     record->frame.tcp_options = SLICE_NONE;
     if (payload_bytes)
         memcpy(record->payload, packet->frame->payload.data, payload_bytes);
+    return 0;
+}
+
+int run_workers_secrets(struct run_workers *all, uint32_t visible)
+{
+    if (all->threads == 1) {
+        for (unsigned i = 0; i < RUN_SHARDS; i++)
+            all->shards[i].host.keys_visible = visible;
+        return 0;
+    }
+    for (unsigned i = 0; i < all->threads; i++) {
+        struct record *record = put(&all->workers[i], 0);
+        record->kind = RECORD_SECRETS;
+        record->visible = visible;
+    }
     return 0;
 }
 

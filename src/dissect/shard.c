@@ -108,10 +108,13 @@ static void on_vantage(void *ctx, struct flow *flow, uint32_t vantage)
 int shard_init(struct shard *shard, const struct shard_context *context)
 {
     *shard = (struct shard){.context = *context};
-    shard->host = (struct dissect_host){.emit = context->emit,
-                                        .ctx = context->ctx,
-                                        .mask = UINT64_MAX,
-                                        .capture_source = context->capture_source};
+    shard->host = (struct dissect_host){
+        .emit = context->emit,
+        .ctx = context->ctx,
+        .mask = UINT64_MAX,
+        .keys = context->keys,
+        .keys_visible = context->keys ? key_store_counts(context->keys).secrets : 0,
+        .capture_source = context->capture_source};
     struct flow_handler handler = {.bytes = on_bytes,
                                    .datagram = on_datagram,
                                    .gap = on_gap,
