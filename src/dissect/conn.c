@@ -58,11 +58,20 @@ void conn_name_sides(struct dissect_conn *conn)
 
 static void name_conn(struct dissect_conn *conn, uint8_t first_side, uint32_t sequence)
 {
-    bool tcp = conn->transport == DISSECT_TCP;
+    static const struct {
+        enum dissect_transport transport;
+        const char *flow, *conn;
+    } names[] = {{DISSECT_TCP, "tcp_flow", "tcp_conn"},
+                 {DISSECT_UDP, "udp_flow", "udp_conn"},
+                 {DISSECT_ICMP, "icmp_flow", "icmp_conn"},
+                 {DISSECT_SCTP_PACKETS, "sctp_flow", "sctp_conn"}};
+    size_t i = 0;
+    while (i + 1 < sizeof names / sizeof names[0] && names[i].transport != conn->transport)
+        i++;
     struct entry entry = {.timestamp_ns = conn->first_ns};
-    entry.id_hash = conn_id_hash(conn, tcp ? "tcp_flow" : "udp_flow", first_side, sequence);
+    entry.id_hash = conn_id_hash(conn, names[i].flow, first_side, sequence);
     entry_id_text(&entry, conn->flow_id);
-    entry.id_hash = conn_id_hash(conn, tcp ? "tcp_conn" : "udp_conn", first_side, sequence);
+    entry.id_hash = conn_id_hash(conn, names[i].conn, first_side, sequence);
     entry_id_text(&entry, conn->conn_id);
     conn->id_hash = entry.id_hash;
     conn->first_seq = sequence;

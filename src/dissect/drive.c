@@ -40,7 +40,7 @@ static void give_bytes(struct dissect_conn *conn, const struct conn_packet *pack
         return;
     if (bytes.len)
         memcpy(copy, bytes.data, bytes.len);
-    if (conn->transport == DISSECT_UDP)
+    if (conn_is_datagram(conn))
         dissect_conn_datagram(conn, packet, slice_of(copy, bytes.len));
     else
         dissect_conn_bytes(conn, packet, slice_of(copy, bytes.len));
@@ -62,12 +62,13 @@ static void run_steps(struct dissect_conn *conn, const struct drive_options *opt
         } else if (step->kind == DRIVE_END) {
             dissect_conn_end_side(conn, side);
         } else {
-            bool whole = conn->transport == DISSECT_UDP;
+            bool whole = conn_is_datagram(conn);
             for (size_t at = 0; at < step->bytes.len;) {
                 size_t left = step->bytes.len - at;
                 size_t n = whole ? left : piece_len(options->cut_seed, &random, left);
                 struct conn_packet packet = {.ref = {.offset = ++block, .ts_ns = ts_ns},
-                                             .side = side};
+                                             .side = side,
+                                             .info = {.length = (uint32_t)n}};
                 give_bytes(conn, &packet, slice_of(step->bytes.data + at, n));
                 at += n;
             }

@@ -8,7 +8,8 @@
 #include "dissect/dissector.h"
 
 enum drive_kind {
-    DRIVE_BYTES, /* zero: {DIR_CLIENT, DATA(…)} needs no kind; a datagram when transport is UDP */
+    DRIVE_BYTES, /* zero: {DIR_CLIENT, DATA(…)} needs no kind; a datagram when transport is not TCP
+                  */
     DRIVE_GAP,   /* gap_bytes are missing */
     DRIVE_END    /* FIN */
 };

@@ -111,7 +111,8 @@ static int take_packet(struct run *run, const struct merged_packet *in)
     }
     if (use->kind == FRAME_BAD)
         run->stats.undecodable++;
-    if (use->kind != FRAME_TCP && use->kind != FRAME_UDP)
+    if (use->kind != FRAME_TCP && use->kind != FRAME_UDP && use->kind != FRAME_ICMP &&
+        use->kind != FRAME_SCTP)
         return 0;
     return deliver(run, in, use);
 }

@@ -2,13 +2,27 @@
 
 #include <errno.h>
 
+static enum dissect_transport transport_of(const struct flow *flow)
+{
+    switch (flow->key.ip_protocol) {
+    case FLOW_TCP:
+        return DISSECT_TCP;
+    case FLOW_SCTP:
+        return DISSECT_SCTP_PACKETS;
+    case FLOW_ICMP:
+        return DISSECT_ICMP;
+    default:
+        return DISSECT_UDP;
+    }
+}
+
 /* NULL without memory: the bytes are then lost, the flow goes on being counted. */
 static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
 {
     if (flow->user)
         return flow->user;
     struct conn_spec spec = {
-        .transport = flow->key.ip_protocol == 6 ? DISSECT_TCP : DISSECT_UDP,
+        .transport = transport_of(flow),
         .ip_version = flow->key.ip_version,
         .port = {flow->key.port[0], flow->key.port[1]},
         .client_side = flow->client_side,
@@ -42,13 +56,17 @@ static void on_bytes(void *ctx, struct flow *flow, uint8_t side, const struct fl
         dissect_conn_bytes(conn, &packet, bytes);
 }
 
-static void on_datagram(void *ctx, struct flow *flow, uint8_t side, const struct flow_ref *ref,
-                        struct slice bytes)
+static void on_datagram(void *ctx, struct flow *flow, uint8_t side, const struct flow_packet *in)
 {
     struct dissect_conn *conn = conn_of(ctx, flow);
-    struct conn_packet packet = packet_of(ref, side);
+    const struct frame *f = in->frame;
+    struct conn_packet packet = packet_of(&in->ref, side);
+    packet.info = (struct dissect_packet){.length = f->l4_length,
+                                          .checksum = f->l4_checksum,
+                                          .tag = f->sctp_tag,
+                                          .is_cut = f->payload.len < f->payload_bytes};
     if (conn)
-        dissect_conn_datagram(conn, &packet, bytes);
+        dissect_conn_datagram(conn, &packet, f->payload);
 }
 
 static void on_gap(void *ctx, struct flow *flow, uint8_t side, uint64_t bytes)
@@ -75,7 +93,7 @@ static enum dissect_end end_of(const struct flow *flow, const struct dissect_con
         return flow->reset_side == conn->client_side ? END_RESET_BY_CLIENT : END_RESET_BY_SERVER;
     case FLOW_END_TIMEOUT:
     case FLOW_END_REUSED:
-        return flow->key.ip_protocol == 17 ? END_CLOSED : END_TIMEOUT;
+        return flow->key.ip_protocol == FLOW_TCP ? END_TIMEOUT : END_CLOSED;
     case FLOW_END_OF_DATA:
         break;
     }
@@ -91,8 +109,9 @@ static void on_close(void *ctx, struct flow *flow, enum flow_end end)
 
 static void on_forget(void *ctx, struct flow *flow)
 {
-    struct dissect_conn *conn = conn_of(ctx, flow);
-    if (conn)
+    bool reported = flow->key.ip_protocol == FLOW_TCP || flow->key.ip_protocol == FLOW_UDP;
+    struct dissect_conn *conn = reported ? conn_of(ctx, flow) : flow->user;
+    if (conn && reported)
         shard_report_conn(conn, flow);
     dissect_conn_free(conn);
     flow->user = NULL;

@@ -1,4 +1,5 @@
-/* Flows: every TCP connection and UDP conversation of one shard, their bytes in order.
+/* Flows: every TCP connection of one shard, its bytes in order, and every conversation by UDP, SCTP
+ * or ICMP, its datagrams as they came.
  *
  * In: decoded packets in capture order, and ticks of capture time. Out: calls of a handler: bytes
  * of each direction in stream order, holes in it, ends. Reassembly follows RFC 9293: sequence
@@ -41,10 +42,17 @@ struct flow_key {
     uint8_t ip[2][16];
     uint16_t port[2];
     uint8_t ip_version;
-    uint8_t ip_protocol; /* 6 or 17 */
+    uint8_t ip_protocol; /* 6, 17, 132; 1 for ICMP of either version, which has no ports */
 };
 
-/* The key of a TCP or UDP frame; *ret_side is the end that sent it. */
+enum {
+    FLOW_ICMP = 1,
+    FLOW_TCP = 6,
+    FLOW_UDP = 17,
+    FLOW_SCTP = 132
+};
+
+/* The key of a frame of one of these kinds; *ret_side is the end that sent it. */
 void flow_key_of(const struct frame *frame, struct flow_key *ret_key, uint8_t *ret_side);
 /* The same number for both directions, in every run: for spreading flows over shards. */
 uint32_t flow_shard_hash(const struct frame *frame);
@@ -74,6 +82,7 @@ enum flow_end {
 };
 
 struct flow_segment;
+struct flow_packet;
 
 struct flow_side {
     bool known; /* base_seq and next are valid */
@@ -137,8 +146,8 @@ struct flow {
 struct flow_handler {
     void (*bytes)(void *ctx, struct flow *flow, uint8_t side, const struct flow_ref *ref,
                   struct slice bytes);
-    void (*datagram)(void *ctx, struct flow *flow, uint8_t side, const struct flow_ref *ref,
-                     struct slice bytes);
+    /* Not empty. SCTP: the chunks; ICMP: from the type on. */
+    void (*datagram)(void *ctx, struct flow *flow, uint8_t side, const struct flow_packet *packet);
     void (*gap)(void *ctx, struct flow *flow, uint8_t side, uint64_t bytes);
     void (*end_side)(void *ctx, struct flow *flow, uint8_t side);
     /* No more bytes will come. */
@@ -173,7 +182,8 @@ struct flow_table {
     size_t memory_bytes;      /* flows and waiting segments */
     size_t waiting_bytes;     /* of memory_bytes: waiting segments */
     size_t waiting_cap_bytes; /* beyond it the flow in hand gives up its holes */
-    uint64_t total_flows, copies, out_of_window;
+    uint64_t total_flows;     /* TCP and UDP */
+    uint64_t copies, out_of_window;
 };
 
 struct flow_packet {
@@ -189,7 +199,7 @@ int flow_table_init(struct flow_table *table, const struct flow_handler *handler
 /* Frees without calling the handler. */
 void flow_table_done(struct flow_table *table);
 
-/* A TCP or UDP packet. -ENOMEM only. */
+/* A TCP, UDP, SCTP or ICMP packet. -ENOMEM only. */
 int flow_table_packet(struct flow_table *table, const struct flow_packet *packet);
 /* Capture time has come to now_ns (never goes back). */
 void flow_table_tick(struct flow_table *table, int64_t now_ns);

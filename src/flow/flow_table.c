@@ -35,6 +35,15 @@ const char *flow_state_name(enum flow_state state)
 
 /* ── keys ── */
 
+static uint8_t protocol_of(enum frame_kind kind)
+{
+    if (kind == FRAME_TCP)
+        return FLOW_TCP;
+    if (kind == FRAME_UDP)
+        return FLOW_UDP;
+    return kind == FRAME_SCTP ? FLOW_SCTP : FLOW_ICMP;
+}
+
 void flow_key_of(const struct frame *f, struct flow_key *ret_key, uint8_t *ret_side)
 {
     int c = memcmp(f->src_ip, f->dst_ip, 16);
@@ -46,7 +55,7 @@ void flow_key_of(const struct frame *f, struct flow_key *ret_key, uint8_t *ret_s
     ret_key->port[side] = f->src_port;
     ret_key->port[side ^ 1] = f->dst_port;
     ret_key->ip_version = f->ip_version;
-    ret_key->ip_protocol = f->kind == FRAME_TCP ? 6 : 17;
+    ret_key->ip_protocol = protocol_of(f->kind);
     *ret_side = side;
 }
 
@@ -229,9 +238,9 @@ static struct flow *add(struct flow_table *table, const struct flow_key *key, ui
     flow->first_ns = flow->last_ns = packet->ref.ts_ns;
     flow->first_ref = packet->ref;
     flow->side[0].vantage = flow->side[1].vantage = UINT32_MAX;
-    join_list(table, flow, key->ip_protocol == 17 ? FLOW_LIST_UDP : FLOW_LIST_ATTEMPTED);
+    join_list(table, flow, key->ip_protocol == FLOW_TCP ? FLOW_LIST_ATTEMPTED : FLOW_LIST_UDP);
     table->count++;
-    table->total_flows++;
+    table->total_flows += key->ip_protocol == FLOW_TCP || key->ip_protocol == FLOW_UDP;
     return flow;
 }
 
@@ -239,7 +248,7 @@ void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end)
 {
     if (flow->is_closed)
         return;
-    if (flow->key.ip_protocol == 6) {
+    if (flow->key.ip_protocol == FLOW_TCP) {
         flow_stream_flush(table, flow);
         flow_stream_unwatch(table, flow);
     }
@@ -252,7 +261,7 @@ void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end)
 static void forget(struct flow_table *table, struct flow *flow, enum flow_end end)
 {
     if (!flow->is_closed && end == FLOW_END_TIMEOUT && flow->state == FLOW_ESTABLISHED)
-        flow->state = flow->key.ip_protocol == 17 ? FLOW_CLOSED : FLOW_TIMED_OUT;
+        flow->state = flow->key.ip_protocol == FLOW_TCP ? FLOW_TIMED_OUT : FLOW_CLOSED;
     flow_close(table, flow, end);
     table->handler.forget(table->handler.ctx, flow);
     leave_list(table, flow);
@@ -266,8 +275,8 @@ static void forget(struct flow_table *table, struct flow *flow, enum flow_end en
     table->count--;
 }
 
-static void udp_packet(struct flow_table *table, struct flow *flow,
-                       const struct flow_packet *packet, uint8_t side)
+static void datagram(struct flow_table *table, struct flow *flow, const struct flow_packet *packet,
+                     uint8_t side)
 {
     struct flow_side *s = &flow->side[side];
     s->packets++;
@@ -277,8 +286,7 @@ static void udp_packet(struct flow_table *table, struct flow *flow,
     if (side != flow->client_side && flow->first_response_ns == 0)
         flow->first_response_ns = packet->ref.ts_ns;
     if (packet->frame->payload.len)
-        table->handler.datagram(table->handler.ctx, flow, side, &packet->ref,
-                                packet->frame->payload);
+        table->handler.datagram(table->handler.ctx, flow, side, packet);
 }
 
 int flow_table_packet(struct flow_table *table, const struct flow_packet *packet)
@@ -288,7 +296,7 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
     flow_key_of(packet->frame, &key, &side);
     uint64_t hash = hash_key_bytes(table, &key);
     struct flow *flow = find(table, &key, hash);
-    bool tcp = key.ip_protocol == 6;
+    bool tcp = key.ip_protocol == FLOW_TCP;
     if (flow && flow_is_copy(table, flow, packet, side))
         return 0;
     if (flow && tcp && flow_tcp_is_new(flow, packet->frame, side)) {
@@ -312,7 +320,7 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
                                  .primary = s->vantage == packet->vantage};
         flow_tcp_packet(table, flow, &in);
     } else {
-        udp_packet(table, flow, packet, side);
+        datagram(table, flow, packet, side);
     }
     return 0;
 }

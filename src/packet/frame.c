@@ -208,6 +208,8 @@ static enum frame_step walk_udp(struct frame_walk *w)
         return STEP_BAD;
     w->frame->src_port = walk_be16(p);
     w->frame->dst_port = walk_be16(p + 2);
+    w->frame->l4_length = walk_be16(p + 4);
+    w->frame->l4_checksum = walk_be16(p + 6);
     if (length < w->wire)
         walk_trim(w, length);
     walk_over(w, UDP_BYTES);
@@ -221,8 +223,21 @@ static enum frame_step walk_sctp(struct frame_walk *w)
         return STEP_BAD;
     w->frame->src_port = walk_be16(w->at);
     w->frame->dst_port = walk_be16(w->at + 2);
+    w->frame->l4_length = w->wire < UINT32_MAX ? (uint32_t)w->wire : UINT32_MAX;
+    w->frame->sctp_tag = walk_be32(w->at + 4);
+    w->frame->l4_checksum = walk_be32(w->at + 8);
     walk_over(w, SCTP_BYTES);
     return finish(w, FRAME_SCTP);
+}
+
+static enum frame_step walk_icmp(struct frame_walk *w)
+{
+    if (w->have < ICMP_BYTES)
+        return STEP_BAD;
+    finish(w, FRAME_ICMP);
+    w->frame->l4_length = w->frame->payload_bytes;
+    w->frame->l4_checksum = walk_be16(w->at + 2);
+    return STEP_DONE;
 }
 
 static enum frame_step enter(struct frame_walk *w, enum frame_step inside)
@@ -246,7 +261,7 @@ static enum frame_step walk_l4(struct frame_walk *w)
     case PROTOCOL_ICMPV6:
         if ((w->protocol == PROTOCOL_ICMP) != (w->frame->ip_version == 4))
             return finish(w, FRAME_IP);
-        return w->have < ICMP_BYTES ? STEP_BAD : finish(w, FRAME_ICMP);
+        return walk_icmp(w);
     case PROTOCOL_IPV4:
         return enter(w, STEP_IPV4);
     case PROTOCOL_IPV6:

@@ -54,6 +54,11 @@ struct frame {
     uint32_t tcp_seq, tcp_ack;
     uint16_t tcp_window;
     struct slice tcp_options;
+    /* Other L4 headers. UDP: length and checksum as they stand there. SCTP: bytes behind the IP
+     * header, CRC32c as it stands there, verification tag. ICMP: bytes behind the IP header,
+     * checksum.
+     */
+    uint32_t l4_length, l4_checksum, sctp_tag;
     /* What follows the L4 header; ICMP: from its type on; SCTP: the chunks; IP: what follows the IP
      * headers; FRAGMENT: the fragment's bytes; OTHER, BAD: empty. Cut by snaplen it is shorter than
      * payload_bytes. */

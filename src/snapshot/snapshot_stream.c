@@ -79,6 +79,12 @@ static void on_bytes(void *ctx, struct flow *flow, uint8_t side, const struct fl
     }
 }
 
+static void on_datagram(void *ctx, struct flow *flow, uint8_t side,
+                        const struct flow_packet *packet)
+{
+    on_bytes(ctx, flow, side, &packet->ref, packet->frame->payload);
+}
+
 static void on_gap(void *ctx, struct flow *flow, uint8_t side, uint64_t bytes)
 {
     struct stream *s = ctx;
@@ -139,7 +145,7 @@ static int read_packets(struct stream *s, struct flow_table *table, struct captu
 static int put_in_order(struct stream *s, struct error *reterr)
 {
     const struct flow_handler handler = {.bytes = on_bytes,
-                                         .datagram = on_bytes,
+                                         .datagram = on_datagram,
                                          .gap = on_gap,
                                          .end_side = on_end_side,
                                          .close = on_close,

@@ -53,6 +53,12 @@ static void on_bytes(void *ctx, struct flow *flow, uint8_t side, const struct fl
     CHECK(flow->key.ip_protocol != 6 || seen->next[side] == (uint64_t)flow->side[side].next);
 }
 
+static void on_datagram(void *ctx, struct flow *flow, uint8_t side,
+                        const struct flow_packet *packet)
+{
+    on_bytes(ctx, flow, side, &packet->ref, packet->frame->payload);
+}
+
 static void on_gap(void *ctx, struct flow *flow, uint8_t side, uint64_t bytes)
 {
     (void)ctx;
@@ -174,7 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf scratch;
     buf_init(&scratch, 256u << 20);
     struct flow_handler handler = {.bytes = on_bytes,
-                                   .datagram = on_bytes,
+                                   .datagram = on_datagram,
                                    .gap = on_gap,
                                    .end_side = on_end_side,
                                    .close = on_close,

@@ -66,6 +66,12 @@ static void on_bytes(void *ctx, struct flow *flow, uint8_t side, const struct fl
     put(t, text);
 }
 
+static void on_datagram(void *ctx, struct flow *flow, uint8_t side,
+                        const struct flow_packet *packet)
+{
+    on_bytes(ctx, flow, side, &packet->ref, packet->frame->payload);
+}
+
 static void note(struct transcript *t, const char *text)
 {
     if (t->len)
@@ -107,7 +113,7 @@ static struct transcript *run_with_cap(const struct segment *segments, size_t co
     struct transcript *t = calloc(1, sizeof *t);
     assert_non_null(t);
     struct flow_handler handler = {.bytes = on_bytes,
-                                   .datagram = on_bytes,
+                                   .datagram = on_datagram,
                                    .gap = on_gap,
                                    .end_side = on_end,
                                    .close = on_close,
