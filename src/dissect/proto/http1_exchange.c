@@ -159,16 +159,50 @@ struct http_message *http1_message_of(struct exchange *x, enum dissect_dir dir)
     return dir == DIR_CLIENT ? &x->request : &x->response;
 }
 
+/* What ws.c wants to know, a line each: host, path, subprotocol, extensions. */
+static struct slice websocket_params(const struct exchange *x)
+{
+    struct arena *arena = dissect_entry_arena(x->entry);
+    struct slice target = x->request.target;
+    const uint8_t *query = target.len ? memchr(target.data, '?', target.len) : NULL;
+    struct slice lines[4] = {
+        http_header(&x->request, "host"),
+        query ? slice_of(target.data, (size_t)(query - target.data)) : target,
+        http_header(&x->response, "sec-websocket-protocol"),
+        http_header(&x->response, "sec-websocket-extensions"),
+    };
+    size_t len = 0;
+    for (int i = 0; i < 4; i++)
+        len += lines[i].len + 1;
+    uint8_t *out = arena_alloc(arena, len);
+    uint8_t *p = out;
+    for (int i = 0; out && i < 4; i++) {
+        if (lines[i].len)
+            memcpy(p, lines[i].data, lines[i].len);
+        p += lines[i].len;
+        *p++ = '\n';
+    }
+    return slice_of(out, out ? len : 0);
+}
+
+static bool upgrades_to(const struct exchange *x, const char *name)
+{
+    struct slice upgrade = http_header(&x->response, "upgrade");
+    size_t len = strlen(name);
+    return x->response.status_code == 101 && upgrade.len >= len &&
+           strncasecmp((const char *)upgrade.data, name, len) == 0;
+}
+
 static void switch_protocols(struct dissect_conn *conn, struct http1_state *state,
                              struct exchange *x)
 {
-    struct slice upgrade = http_header(&x->response, "upgrade");
-    bool is_tls = x->response.status_code == 101 && slice_sub(upgrade, 0, 3).len == 3 &&
-                  strncasecmp((const char *)upgrade.data, "TLS", 3) == 0;
+    if (upgrades_to(x, "websocket"))
+        dissect_switch_with(conn, "ws", websocket_params(x));
+    else
+        dissect_switch(conn, upgrades_to(x, "TLS") ? "tlsx" : NULL);
     http1_emit(conn, state, x, false, END_CLOSED);
     while (state->oldest)
         http1_emit(conn, state, state->oldest, true, END_CLOSED);
-    dissect_switch(conn, is_tls ? "tlsx" : NULL);
 }
 
 /* After the answer to a CONNECT or an Upgrade. */
