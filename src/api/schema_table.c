@@ -16,7 +16,7 @@ const struct schema schemas[] = {
     {"NodeRing", "oldest: time~; newest: time~; bytes: int; budget_bytes: int; segments: int; "
                  "retention_s: number; hour_budget_bytes: int"},
     {"NodeInfo",
-     "name: text; state: recording|not_recording|silent; state_detail: text; version: text; "
+     "name: text; state: recording|waiting_for_interface|not_recording|silent; state_detail: text; version: text; "
      "heartbeat_at: time~; address: text; interfaces: NodeInterface[]; ring: NodeRing; "
      "packets: int; packets_per_s: number; bytes_per_s: number; excluded_packets: int; "
      "drops: Drops; drops_5min: Drops; gaps: Gap[]; clock_offset_ns: int; hold_until: time~"},

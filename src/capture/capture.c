@@ -248,6 +248,33 @@ const char *capture_missing(const struct capture *capture)
     return capture->missing;
 }
 
+bool capture_is_waiting(const struct capture *capture)
+{
+    for (size_t i = 0; i < capture->socket_count; i++)
+        if (capture->any || capture->sockets[i].bound)
+            return false;
+    return true;
+}
+
+void capture_list_interfaces(const struct capture *capture, char *out, size_t size)
+{
+    static const char more[] = ", …";
+    size_t n = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < capture->links.slot_count; i++) {
+        const struct capture_link *link = &capture->links.slots[i];
+        char name[4 * CAPTURE_NAME_SIZE];
+        if (link->gone)
+            continue;
+        text_escape(slice_str(link->name), name, sizeof name);
+        if (n + strlen(name) + sizeof ", " + sizeof more > size) {
+            snprintf(out + n, size - n, "%s", more);
+            return;
+        }
+        n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", name);
+    }
+}
+
 /* ── opening ── */
 
 static int check_names(const struct capture_options *options, struct error *reterr)

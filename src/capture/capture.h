@@ -94,5 +94,15 @@ int capture_parse_exclude(const char *text, struct capture_exclude *ret_exclude)
 
 /* Names of wanted interfaces that are not there, comma-separated; "" = all there. */
 const char *capture_missing(const struct capture *capture);
+/* None of the wanted interfaces is there: nothing can be captured now. */
+bool capture_is_waiting(const struct capture *capture);
+/* Names of the interfaces that are there, comma-separated, cut at `size` with "…". */
+void capture_list_interfaces(const struct capture *capture, char *out, size_t size);
+
+enum {
+    CAPTURE_SENTENCE_SIZE = 400
+};
+/* How this program gets CAP_NET_RAW, in one sentence that can be pasted. */
+void capture_capability_sentence(char ret_sentence[CAPTURE_SENTENCE_SIZE]);
 
 #endif

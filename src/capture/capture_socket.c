@@ -21,9 +21,20 @@ static int refuse(int code, struct error *reterr)
 {
     if (code != -EPERM && code != -EACCES)
         return error_set(reterr, code, "packets cannot be captured: %s", strerror(-code));
-    return error_set(reterr, -EPERM,
-                     "capturing takes the capability CAP_NET_RAW: start trawl as root, or give it "
-                     "to the binary with `sudo setcap cap_net_raw+ep $(command -v trawl)`");
+    char sentence[CAPTURE_SENTENCE_SIZE];
+    capture_capability_sentence(sentence);
+    return error_set(reterr, -EPERM, "%s", sentence);
+}
+
+void capture_capability_sentence(char ret_sentence[CAPTURE_SENTENCE_SIZE])
+{
+    char path[256];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    bool whole = n > 0 && (size_t)n < sizeof path;
+    snprintf(ret_sentence, CAPTURE_SENTENCE_SIZE,
+             "Recording needs the capability CAP_NET_RAW: start trawl as root, or run `sudo setcap "
+             "cap_net_raw+ep %.*s` once.",
+             whole ? (int)n : 5, whole ? path : "trawl");
 }
 
 static int set_int(int fd, int option, int value)

@@ -9,17 +9,14 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/data_dir.h"
-#include "config/options.h"
+#include "cli/record_flags.h"
 #include "worker/capturer.h"
 
 extern const struct command cmd_capturer;
 
 struct flags {
-    char *data_dir, *filter;
-    struct option_list interfaces, excludes;
-    int64_t snaplen;
-    bool promiscuous;
-    uint64_t ring_bytes, segment_bytes, buffer_bytes;
+    char *data_dir;
+    struct record_flags record;
 };
 
 #define FLAG(member) .offset = offsetof(struct flags, member)
@@ -29,49 +26,7 @@ static const struct option_def defs[] = {
      FLAG(data_dir),
      .value_name = "DIR",
      .doc = "data folder (default /var/lib/trawl, or ~/.local/state/trawl); records into DIR/ring"},
-    {.name = "iface",
-     .type = OPTION_LIST,
-     FLAG(interfaces),
-     .value_name = "NAME",
-     .doc = "interface to record, repeatable; default: any"},
-    {.name = "bpf",
-     .type = OPTION_TEXT,
-     FLAG(filter),
-     .value_name = "EXPR",
-     .doc = "record only what this libpcap expression matches"},
-    {.name = "snaplen",
-     .type = OPTION_INT,
-     FLAG(snaplen),
-     .default_value = "262144",
-     .min = 64,
-     .max = 262144,
-     .value_name = "BYTES",
-     .doc = "bytes kept of each packet"},
-    {.name = "promiscuous",
-     .type = OPTION_BOOL,
-     FLAG(promiscuous),
-     .doc = "also packets that are not for this host (named interfaces only)"},
-    {.name = "ring-size",
-     .type = OPTION_SIZE,
-     FLAG(ring_bytes),
-     .value_name = "SIZE",
-     .doc = "budget of the ring; default: 5 % of the disk, 1 to 64 GiB"},
-    {.name = "segment-size",
-     .type = OPTION_SIZE,
-     FLAG(segment_bytes),
-     .value_name = "SIZE",
-     .doc = "size of a segment; default: a 16th of the ring, at most 64 MiB"},
-    {.name = "buffer",
-     .type = OPTION_SIZE,
-     FLAG(buffer_bytes),
-     .default_value = "64MiB",
-     .value_name = "SIZE",
-     .doc = "the kernel's ring in memory"},
-    {.name = "exclude",
-     .type = OPTION_LIST,
-     FLAG(excludes),
-     .value_name = "ADDR:PORT",
-     .doc = "leave out (and count) TCP connections with this end, repeatable"},
+    RECORD_OPTIONS(struct flags),
     {0},
 };
 
@@ -120,9 +75,9 @@ static int read_excludes(const struct flags *flags, struct capture_exclude *excl
                          size_t *ret_count, struct error *reterr)
 {
     size_t count = 0;
-    for (size_t i = 0; i < flags->excludes.count && count < CAPTURE_MAX_EXCLUDES; i++) {
+    for (size_t i = 0; i < flags->record.excluded.count && count < CAPTURE_MAX_EXCLUDES; i++) {
         char shown[80];
-        const char *text = flags->excludes.items[i];
+        const char *text = flags->record.excluded.items[i];
         if (capture_parse_exclude(text, &excludes[count]) == 0)
             count++;
         else if (resolve_exclude(text, excludes, &count) < 0)
@@ -132,8 +87,6 @@ static int read_excludes(const struct flags *flags, struct capture_exclude *excl
                              text_escape(slice_str(text), shown, sizeof shown));
     }
     *ret_count = count;
-    if (flags->buffer_bytes < 64 * 1024 || flags->buffer_bytes > UINT64_C(2) << 30)
-        return error_set(reterr, -EINVAL, "--buffer takes 64KiB to 2GiB");
     return 0;
 }
 
@@ -142,20 +95,22 @@ static int record(const struct flags *flags)
     struct capture_exclude excludes[CAPTURE_MAX_EXCLUDES];
     struct error error = {0};
     size_t exclude_count = 0;
-    if (read_excludes(flags, excludes, &exclude_count, &error) < 0)
+    struct record_values values;
+    if (record_flags_check(&flags->record, &values, &error) < 0 ||
+        read_excludes(flags, excludes, &exclude_count, &error) < 0)
         return cli_fail_error("capturer", 2, &error);
     struct capturer_options options = {
         .data_dir = flags->data_dir,
-        .capture = {.interfaces = (const char *const *)flags->interfaces.items,
-                    .interface_count = flags->interfaces.count,
-                    .filter = flags->filter,
-                    .snaplen_bytes = (uint32_t)flags->snaplen,
-                    .promiscuous = flags->promiscuous,
-                    .buffer_bytes = flags->buffer_bytes,
+        .capture = {.interfaces = (const char *const *)flags->record.interfaces.items,
+                    .interface_count = flags->record.interfaces.count,
+                    .filter = flags->record.bpf,
+                    .snaplen_bytes = values.snaplen_bytes,
+                    .promiscuous = flags->record.promiscuous,
+                    .buffer_bytes = values.buffer_bytes,
                     .excludes = excludes,
                     .exclude_count = exclude_count},
-        .ring_bytes = flags->ring_bytes,
-        .segment_bytes = flags->segment_bytes};
+        .ring_bytes = values.ring_bytes,
+        .segment_bytes = values.segment_bytes};
     return capturer_run(&options, &error) < 0 ? cli_fail_error("capturer", 1, &error) : 0;
 }
 

@@ -12,7 +12,7 @@
 #include "cli/command.h"
 #include "config/options.h"
 #include "hub/data_dir.h"
-#include "ring/ring_reader.h"
+#include "ring/ring_json.h"
 
 extern const struct command cmd_ring;
 
@@ -49,48 +49,6 @@ static const struct option_spec spec = {
     .positional = true,
 };
 
-static void put_time(struct json_writer *w, const char *key, int64_t ns)
-{
-    json_key(w, key);
-    if (ns)
-        json_time(w, ns);
-    else
-        json_none(w);
-}
-
-static void put_drops(struct json_writer *w, const char *key, const struct ring_drops *drops)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    json_member_uint(w, "kernel", drops->kernel);
-    json_member_uint(w, "ring", drops->ring);
-    json_member_uint(w, "disk", drops->disk);
-    json_end_object(w);
-}
-
-static void put_coverage(struct json_writer *w, const struct ring_list *list)
-{
-    json_key(w, "covered");
-    json_begin_array(w);
-    for (size_t i = 0; i < list->covered_count; i++) {
-        json_begin_object(w);
-        json_member_time(w, "from", list->covered[i].from_ns);
-        json_member_time(w, "to", list->covered[i].to_ns);
-        json_end_object(w);
-    }
-    json_end_array(w);
-    json_key(w, "gaps");
-    json_begin_array(w);
-    for (size_t i = 0; i < list->gap_count; i++) {
-        json_begin_object(w);
-        json_member_time(w, "from", list->gaps[i].from_ns);
-        json_member_time(w, "to", list->gaps[i].to_ns);
-        json_member_str(w, "reason", ring_gap_reason_name(list->gaps[i].reason));
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
 static int print_json(struct buf *out, struct json_writer *w)
 {
     json_end_object(w);
@@ -113,28 +71,6 @@ static bool is_short(const struct ring_status *status)
     return ns > 0 && ns < SHORT_RETENTION_NS;
 }
 
-static void status_interfaces(struct json_writer *w, const struct ring_status *status)
-{
-    json_key(w, "interfaces");
-    json_begin_array(w);
-    for (uint32_t i = 0; i < status->interface_count; i++) {
-        const struct ring_interface_status *interface = &status->interfaces[i];
-        char name[4 * RING_INTERFACE_NAME_SIZE];
-        json_begin_object(w);
-        json_member_str(w, "name", text_escape(slice_str(interface->name), name, sizeof name));
-        json_member_uint(w, "link_type", interface->link_type);
-        json_member_uint(w, "packets", interface->packets);
-        json_key(w, "dropped");
-        if (interface->drops_known)
-            json_uint(w, interface->dropped);
-        else
-            json_none(w);
-        json_member_bool(w, "up", interface->up);
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
 static int status_json(const struct ring_status *status, const struct ring_list *list)
 {
     struct buf out;
@@ -142,15 +78,11 @@ static int status_json(const struct ring_status *status, const struct ring_list 
     buf_init(&out, JSON_BYTES_MAX);
     json_init(&w, &out);
     json_begin_object(&w);
-    bool recording = status->alive && !status->paused && !status->disk_full;
-    json_member_str(&w, "state", recording ? "recording" : "not_recording");
+    json_member_str(&w, "state", ring_status_state(status));
     json_member_str(&w, "state_detail", status->detail);
     json_member_int(&w, "capturer_pid", status->capturer_pid);
-    put_time(&w, "started_at", status->started_ns);
-    put_time(&w, "heartbeat_at", status->heartbeat_ns);
-    put_time(&w, "captured_until", status->captured_until_ns);
-    put_time(&w, "oldest", status->oldest_ns);
-    put_time(&w, "newest", status->newest_ns);
+    ring_json_time(&w, RING_JSON_TEXT, "oldest", status->oldest_ns);
+    ring_json_time(&w, RING_JSON_TEXT, "newest", status->newest_ns);
     json_key(&w, "retention_s");
     json_double(&w, (double)status->retention_ns / 1e9);
     json_key(&w, "expected_retention_s");
@@ -164,19 +96,8 @@ static int status_json(const struct ring_status *status, const struct ring_list 
     json_member_uint(&w, "segment_bytes", status->segment_bytes);
     json_member_uint(&w, "hour_budget_bytes", status->hour_budget_bytes);
     json_member_uint(&w, "segments", status->segment_count);
-    json_member_uint(&w, "packets", status->packets);
-    json_member_uint(&w, "captured_bytes", status->captured_bytes);
-    json_member_uint(&w, "excluded_packets", status->excluded_packets);
-    json_key(&w, "packets_per_s");
-    json_double(&w, status->packets_per_s);
-    json_key(&w, "bytes_per_s");
-    json_double(&w, status->bytes_per_s);
-    put_drops(&w, "drops", &status->drops);
-    put_drops(&w, "drops_5min", &status->drops_5min);
-    json_member_str(&w, "filter", status->capture_filter);
-    json_member_uint(&w, "snaplen", status->snaplen_bytes);
-    status_interfaces(&w, status);
-    put_coverage(&w, list);
+    ring_json_capture(&w, RING_JSON_TEXT, status);
+    ring_json_coverage(&w, RING_JSON_TEXT, list);
     int code = print_json(&out, &w);
     buf_done(&out);
     return code;
@@ -222,9 +143,11 @@ static void print_gaps(const struct ring_list *list)
 static void status_text(const struct ring_status *status, const struct ring_list *list)
 {
     char used[SIZE_TEXT], budget[SIZE_TEXT], rate[SIZE_TEXT], text[CLOCK_TEXT_SIZE];
-    bool recording = status->alive && !status->paused && !status->disk_full;
-    printf("%s%s%s\n", recording ? "recording" : "not recording", status->detail[0] ? ": " : "",
-           status->detail);
+    char state[32];
+    snprintf(state, sizeof state, "%s", ring_status_state(status));
+    for (char *c = state; *c; c++)
+        *c = *c == '_' ? ' ' : *c;
+    printf("%s%s%s\n", state, status->detail[0] ? ": " : "", status->detail);
     printf("ring        %s of %s in %u segments\n", text_format_size(status->used_bytes, used),
            text_format_size(status->budget_bytes, budget), status->segment_count);
     if (status->oldest_ns)
@@ -268,29 +191,6 @@ static int run_status(struct ring_reader *reader, bool json)
 
 /* ── list ── */
 
-static void list_segment(struct json_writer *w, const struct ring_segment_info *segment)
-{
-    char sha256[2 * RING_SHA256_SIZE + 1];
-    json_begin_object(w);
-    json_member_str(w, "name", segment->name);
-    json_member_uint(w, "sequence", segment->sequence);
-    json_member_uint(w, "link_type", segment->link_type);
-    json_member_bool(w, "sealed", segment->sealed);
-    json_member_uint(w, "size_bytes", segment->size_bytes);
-    json_member_uint(w, "packets", segment->packets);
-    json_member_uint(w, "captured_bytes", segment->captured_bytes);
-    put_time(w, "first", segment->first_ns);
-    put_time(w, "last", segment->last_ns);
-    put_time(w, "covered_from", segment->covered_from_ns);
-    put_time(w, "covered_to", segment->covered_to_ns);
-    put_drops(w, "drops", &segment->drops);
-    if (segment->has_sha256) {
-        text_hex(segment->sha256, sizeof segment->sha256, sha256);
-        json_member_str(w, "sha256", sha256);
-    }
-    json_end_object(w);
-}
-
 static int list_json(const struct ring_list *list)
 {
     struct buf out;
@@ -298,23 +198,9 @@ static int list_json(const struct ring_list *list)
     buf_init(&out, JSON_BYTES_MAX);
     json_init(&w, &out);
     json_begin_object(&w);
-    json_key(&w, "segments");
-    json_begin_array(&w);
-    for (size_t i = 0; i < list->segment_count; i++)
-        list_segment(&w, &list->segments[i]);
-    json_end_array(&w);
-    put_coverage(&w, list);
-    put_drops(&w, "drops", &list->drops);
-    json_key(&w, "drop_events");
-    json_begin_array(&w);
-    for (size_t i = 0; i < list->drop_event_count; i++) {
-        json_begin_object(&w);
-        json_member_time(&w, "from", list->drop_events[i].from_ns);
-        json_member_time(&w, "to", list->drop_events[i].to_ns);
-        put_drops(&w, "drops", &list->drop_events[i].drops);
-        json_end_object(&w);
-    }
-    json_end_array(&w);
+    ring_json_segments(&w, RING_JSON_TEXT, list);
+    ring_json_coverage(&w, RING_JSON_TEXT, list);
+    ring_json_drop_events(&w, RING_JSON_TEXT, list);
     int code = print_json(&out, &w);
     buf_done(&out);
     return code;

@@ -28,6 +28,29 @@ static size_t count_recording(const json_t *nodes)
     return n;
 }
 
+/* Why a node does not record, a line each. */
+static void print_others(const json_t *nodes)
+{
+    size_t i;
+    const json_t *node;
+    json_array_foreach(nodes, i, node)
+    {
+        char state[32];
+        snprintf(state, sizeof state, "%s", client_text(node, "state"));
+        if (strcmp(state, "recording") == 0)
+            continue;
+        for (char *c = state; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
+        printf("           ");
+        client_print_text(client_text(node, "name"), 0);
+        printf(": ");
+        client_print_text(state, 0);
+        printf(": ");
+        client_print_text(client_text(node, "state_detail"), 0);
+        printf("\n");
+    }
+}
+
 static void print(const json_t *settings, const json_t *nodes, const json_t *snapshots)
 {
     const json_t *quota = json_object_get(snapshots, "quota"),
@@ -38,6 +61,7 @@ static void print(const json_t *settings, const json_t *nodes, const json_t *sna
     printf(", data in ");
     client_print_text(client_text(settings, "data_dir"), 0);
     printf("\nnodes      %zu of %zu record\n", count_recording(list), json_array_size(list));
+    print_others(list);
     printf("snapshots  %lld, %s of %s used\n", (long long)client_int(snapshots, "total"),
            text_format_size((uint64_t)client_int(quota, "used_bytes"), used),
            text_format_size((uint64_t)client_int(quota, "limit_bytes"), limit));

@@ -8,16 +8,18 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "capture/capture.h"
 #include "cli/command.h"
 #include "cli/record_flags.h"
-#include "config/options.h"
 #include "hub/data_dir.h"
 #include "hub/supervisor.h"
+#include "worker/worker_protocol.h"
 
 struct up_flags {
-    char *data, *listen, *node, *bpf, *ring_size, *segment_size, *buffer, *snaplen, *quota;
-    struct option_list interfaces, host_names, excluded;
-    bool promiscuous, no_capture;
+    char *data, *listen, *node, *quota;
+    struct record_flags record;
+    struct option_list host_names;
+    bool no_capture;
 };
 
 #define FLAG(member) .offset = offsetof(struct up_flags, member)
@@ -27,51 +29,13 @@ static const struct option_def defs[] = {
      FLAG(data),
      .value_name = "DIR",
      .doc = "data folder; default: /var/lib/trawl as root, else ~/.local/state/trawl"},
-    {.name = "iface",
-     .type = OPTION_LIST,
-     FLAG(interfaces),
-     .value_name = "NAME",
-     .doc = "interface to record, repeatable; default: any"},
     {.name = "listen",
      .type = OPTION_TEXT,
      FLAG(listen),
      .default_value = "127.0.0.1:8899",
      .value_name = "ADDR:PORT",
      .doc = "where the dashboard and the API are served"},
-    {.name = "ring-size",
-     .type = OPTION_TEXT,
-     FLAG(ring_size),
-     .value_name = "SIZE",
-     .doc = "budget of the ring; default: auto (5 % of the disk, 1 to 64 GiB)"},
-    {.name = "segment-size",
-     .type = OPTION_TEXT,
-     FLAG(segment_size),
-     .value_name = "SIZE",
-     .doc = "size of a segment"},
-    {.name = "buffer",
-     .type = OPTION_TEXT,
-     FLAG(buffer),
-     .value_name = "SIZE",
-     .doc = "the kernel's ring in memory"},
-    {.name = "bpf",
-     .type = OPTION_TEXT,
-     FLAG(bpf),
-     .value_name = "EXPR",
-     .doc = "record only what this libpcap expression matches"},
-    {.name = "snaplen",
-     .type = OPTION_TEXT,
-     FLAG(snaplen),
-     .value_name = "BYTES",
-     .doc = "bytes kept of each packet; default: all"},
-    {.name = "promiscuous",
-     .type = OPTION_BOOL,
-     FLAG(promiscuous),
-     .doc = "also packets that are not for this host"},
-    {.name = "exclude",
-     .type = OPTION_LIST,
-     FLAG(excluded),
-     .value_name = "ADDR:PORT",
-     .doc = "sockets whose traffic is not recorded, repeatable"},
+    RECORD_OPTIONS(struct up_flags),
     {.name = "node",
      .type = OPTION_TEXT,
      FLAG(node),
@@ -166,43 +130,32 @@ static bool fill_worker(const struct up_flags *f, const char *data, const char *
     add(&a, "--token-file", token_file);
     add(&a, "--listen", "127.0.0.1:0");
     add(&a, "--node", f->node);
-    add(&a, "--bpf", f->bpf);
-    add(&a, "--snaplen", f->snaplen);
-    add(&a, "--ring-size", f->ring_size);
-    add(&a, "--segment-size", f->segment_size);
-    add(&a, "--buffer", f->buffer);
-    add_all(&a, "--iface", &f->interfaces);
-    add_all(&a, "--exclude", &f->excluded);
-    add_flag(&a, "--promiscuous", f->promiscuous);
+    /* wherever browsers reach the hub: that traffic is ours too */
+    add(&a, "--exclude", f->listen);
     add_flag(&a, "--no-capture", f->no_capture);
-    return !a.full;
+    return !a.full && record_flags_arguments(&f->record, true, child->argv + a.n,
+                                             SUPERVISOR_MAX_ARGS - a.n) >= 0;
 }
 
 static void warn_without_capability(const struct up_flags *flags)
 {
+    char sentence[CAPTURE_SENTENCE_SIZE];
+    capture_capability_sentence(sentence);
     if (!flags->no_capture && !ring_owner_has_net_raw())
-        fputs("trawl up: Nothing is recorded: that needs the capability CAP_NET_RAW. Start it as "
-              "root, or run `sudo setcap cap_net_raw+ep` on the binary once. The dashboard runs "
-              "all the same.\n",
-              stderr);
+        fprintf(stderr, "trawl up: Nothing is recorded. %s The dashboard runs all the same.\n",
+                sentence);
 }
 
 static int check_flags(const struct up_flags *f, struct error *reterr)
 {
     char shown[60];
     uint64_t bytes;
-    struct record_flags record = {.node = f->node,
-                                  .bpf = f->bpf,
-                                  .snaplen = f->snaplen,
-                                  .ring_size = f->ring_size,
-                                  .segment_size = f->segment_size,
-                                  .buffer = f->buffer,
-                                  .interfaces = &f->interfaces,
-                                  .excluded = &f->excluded};
     if (f->quota && text_parse_size(f->quota, &bytes) < 0)
         return error_set(reterr, -EINVAL, "--quota takes a size like 50GiB, not \"%s\".",
                          text_escape(slice_str(f->quota), shown, sizeof shown));
-    return record_flags_check(&record, reterr);
+    if (f->node && !worker_name_valid(f->node))
+        return error_set(reterr, -EINVAL, "%s", WORKER_NAME_RULE);
+    return record_flags_check(&f->record, NULL, reterr);
 }
 
 static int run_up(const struct up_flags *flags)

@@ -13,10 +13,9 @@
 #include "worker/worker_supervisor.h"
 
 struct worker_flags {
-    char *hub, *node, *data, *listen, *token_file, *bpf;
-    struct option_list interfaces, excluded;
-    char *ring_size, *segment_size, *buffer, *snaplen;
-    bool promiscuous, no_capture;
+    char *hub, *node, *data, *listen, *token_file;
+    struct record_flags record;
+    bool no_capture;
 };
 
 #define FLAG(member) .offset = offsetof(struct worker_flags, member)
@@ -48,45 +47,7 @@ static const struct option_def defs[] = {
      FLAG(token_file),
      .value_name = "FILE",
      .doc = "the hub's worker-token; or TRAWL_WORKER_TOKEN"},
-    {.name = "iface",
-     .type = OPTION_LIST,
-     FLAG(interfaces),
-     .value_name = "NAME",
-     .doc = "interface to record, repeatable; default: any"},
-    {.name = "bpf",
-     .type = OPTION_TEXT,
-     FLAG(bpf),
-     .value_name = "EXPR",
-     .doc = "record only what this libpcap expression matches"},
-    {.name = "snaplen",
-     .type = OPTION_TEXT,
-     FLAG(snaplen),
-     .value_name = "BYTES",
-     .doc = "bytes kept of each packet; default: all"},
-    {.name = "promiscuous",
-     .type = OPTION_BOOL,
-     FLAG(promiscuous),
-     .doc = "also packets that are not for this host"},
-    {.name = "ring-size",
-     .type = OPTION_TEXT,
-     FLAG(ring_size),
-     .value_name = "SIZE",
-     .doc = "budget of the ring; default: auto (5 % of the disk, 1 to 64 GiB)"},
-    {.name = "segment-size",
-     .type = OPTION_TEXT,
-     FLAG(segment_size),
-     .value_name = "SIZE",
-     .doc = "size of a segment"},
-    {.name = "buffer",
-     .type = OPTION_TEXT,
-     FLAG(buffer),
-     .value_name = "SIZE",
-     .doc = "the kernel's ring in memory"},
-    {.name = "exclude",
-     .type = OPTION_LIST,
-     FLAG(excluded),
-     .value_name = "ADDR:PORT",
-     .doc = "sockets whose traffic is not recorded, repeatable"},
+    RECORD_OPTIONS(struct worker_flags),
     {.name = "no-capture",
      .type = OPTION_BOOL,
      FLAG(no_capture),
@@ -99,29 +60,6 @@ static const struct option_spec spec = {
     .example = "trawl worker --hub http://10.0.0.5:8899 --token-file /etc/trawl/worker-token",
     .defs = defs,
 };
-
-/* What is handed on to the capturer as it was given; it checks the values. */
-static void capturer_arguments(const struct worker_flags *flags, const char **out, size_t room)
-{
-    const char *const pairs[][2] = {{"--bpf", flags->bpf},
-                                    {"--snaplen", flags->snaplen},
-                                    {"--ring-size", flags->ring_size},
-                                    {"--segment-size", flags->segment_size},
-                                    {"--buffer", flags->buffer}};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (pairs[i][1]) {
-            out[n++] = pairs[i][0];
-            out[n++] = pairs[i][1];
-        }
-    for (size_t i = 0; i < flags->interfaces.count && n + 4 < room; i++) {
-        out[n++] = "--iface";
-        out[n++] = flags->interfaces.items[i];
-    }
-    if (flags->promiscuous)
-        out[n++] = "--promiscuous";
-    out[n] = NULL;
-}
 
 /* The host's name as a node name: what is not allowed in one becomes a dash. */
 static void default_name(char out[WORKER_NAME_MAX + 1])
@@ -162,19 +100,15 @@ static int supervise(struct worker_flags *flags)
     const char *arguments[96];
     struct error error;
     default_name(name);
-    struct record_flags record = {.node = flags->node,
-                                  .bpf = flags->bpf,
-                                  .snaplen = flags->snaplen,
-                                  .ring_size = flags->ring_size,
-                                  .segment_size = flags->segment_size,
-                                  .buffer = flags->buffer,
-                                  .interfaces = &flags->interfaces,
-                                  .excluded = &flags->excluded};
-    if (record_flags_check(&record, &error) < 0)
+    struct record_flags *record = &flags->record;
+    if (flags->node && !worker_name_valid(flags->node))
+        return cli_fail("worker", 2, "%s", WORKER_NAME_RULE);
+    if (record_flags_check(record, NULL, &error) < 0)
         return cli_fail_error("worker", 2, &error);
-    if (flags->hub && exclude_hub(flags->hub, &flags->excluded) < 0)
+    if (flags->hub && exclude_hub(flags->hub, &record->excluded) < 0)
         return cli_fail("worker", 1, "out of memory.");
-    capturer_arguments(flags, arguments, sizeof arguments / sizeof *arguments);
+    if (record_flags_arguments(record, false, arguments, sizeof arguments / sizeof *arguments) < 0)
+        return cli_fail("worker", 2, "Too many interfaces were given.");
     struct worker_supervisor_options options = {.name = flags->node ? flags->node : name,
                                                 .data_dir = flags->data,
                                                 .listen = flags->listen,
@@ -182,7 +116,7 @@ static int supervise(struct worker_flags *flags)
                                                 .token_file = flags->token_file,
                                                 .no_capture = flags->no_capture,
                                                 .capturer_arguments = arguments,
-                                                .excluded = &flags->excluded};
+                                                .excluded = &record->excluded};
     if (worker_supervise(&options, &error) < 0)
         return cli_fail_error("worker", 1, &error);
     return 0;

@@ -23,16 +23,24 @@ enum {
 #define MAX_BUFFER_BYTES  (UINT64_C(2) << 30)
 #define MAX_SEGMENT_BYTES (UINT64_C(1) << 30)
 
-static int check_size(const char *name, const char *text, uint64_t min, uint64_t max,
+struct size_flag {
+    const char *name;
+    uint64_t min, max;
+};
+
+static int check_size(const struct size_flag *flag, const char *text, uint64_t *ret_bytes,
                       struct error *reterr)
 {
+    const char *name = flag->name;
+    uint64_t bytes, min = flag->min, max = flag->max;
     char shown[60], low[24], high[24];
-    uint64_t bytes;
+    *ret_bytes = 0;
     if (!text)
         return 0;
     if (text_parse_size(text, &bytes) < 0)
         return error_set(reterr, -EINVAL, "--%s takes a size like 512MiB, not \"%s\".", name,
                          text_escape(slice_str(text), shown, sizeof shown));
+    *ret_bytes = bytes;
     if (bytes >= min && bytes <= max)
         return 0;
     if (max == UINT64_MAX)
@@ -63,46 +71,98 @@ static int check_lists(const struct record_flags *f, struct error *reterr)
 {
     char shown[60];
     int64_t port;
-    for (size_t i = 0; f->interfaces && i < f->interfaces->count; i++) {
-        const char *name = f->interfaces->items[i];
+    for (size_t i = 0; i < f->interfaces.count; i++) {
+        const char *name = f->interfaces.items[i];
         size_t len = strlen(name);
         if (!len || len >= IF_NAMESIZE || strpbrk(name, "/ \t\n"))
             return error_set(reterr, -EINVAL, "--iface: \"%s\" is no name of an interface.",
                              text_escape(slice_str(name), shown, sizeof shown));
     }
-    for (size_t i = 0; f->excluded && i < f->excluded->count; i++) {
-        const char *colon = strrchr(f->excluded->items[i], ':');
-        if (!colon || colon == f->excluded->items[i] ||
+    for (size_t i = 0; i < f->excluded.count; i++) {
+        const char *colon = strrchr(f->excluded.items[i], ':');
+        if (!colon || colon == f->excluded.items[i] ||
             text_parse_int(colon + 1, 1, 65535, &port) < 0)
             return error_set(
                 reterr, -EINVAL,
                 "--exclude takes an address and a port, like 127.0.0.1:8899, not \"%s\".",
-                text_escape(slice_str(f->excluded->items[i]), shown, sizeof shown));
+                text_escape(slice_str(f->excluded.items[i]), shown, sizeof shown));
     }
     return 0;
 }
 
-int record_flags_check(const struct record_flags *f, struct error *reterr)
+int record_flags_check(const struct record_flags *f, struct record_values *ret_values,
+                       struct error *reterr)
 {
-    int64_t snaplen;
-    if (f->node && !worker_name_valid(f->node))
-        return error_set(reterr, -EINVAL,
-                         "--node takes 1 to 253 letters, digits, dots, dashes and underscores, "
-                         "beginning with a letter or digit.");
+    static const struct size_flag ring = {"ring-size", MIN_RING_BYTES, UINT64_MAX},
+                                  segment = {"segment-size", RING_MIN_SEGMENT_BYTES,
+                                             MAX_SEGMENT_BYTES},
+                                  buffer = {"buffer", MIN_BUFFER_BYTES, MAX_BUFFER_BYTES};
+    struct record_values v = {0};
+    int64_t snaplen = 0;
     if (f->snaplen && text_parse_int(f->snaplen, MIN_SNAPLEN, MAX_SNAPLEN, &snaplen) < 0)
         return error_set(reterr, -EINVAL, "--snaplen takes a whole number from %d to %d.",
                          MIN_SNAPLEN, MAX_SNAPLEN);
-    int r = check_size("ring-size", f->ring_size, MIN_RING_BYTES, UINT64_MAX, reterr);
+    v.snaplen_bytes = (uint32_t)snaplen;
+    int r = check_size(&ring, f->ring_size, &v.ring_bytes, reterr);
     if (r == 0)
-        r = check_size("segment-size", f->segment_size, RING_MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES,
-                       reterr);
+        r = check_size(&segment, f->segment_size, &v.segment_bytes, reterr);
     if (r == 0)
-        r = check_size("buffer", f->buffer, MIN_BUFFER_BYTES, MAX_BUFFER_BYTES, reterr);
-    uint64_t ring, segment;
-    if (r == 0 && f->ring_size && f->segment_size && text_parse_size(f->ring_size, &ring) == 0 &&
-        text_parse_size(f->segment_size, &segment) == 0 && segment > ring / RING_MIN_SEGMENTS)
+        r = check_size(&buffer, f->buffer, &v.buffer_bytes, reterr);
+    if (r == 0 && v.ring_bytes && v.segment_bytes > v.ring_bytes / RING_MIN_SEGMENTS)
         r = error_set(reterr, -EINVAL, "--segment-size takes at most an eighth of --ring-size.");
     if (r == 0 && f->bpf)
         r = check_bpf(f->bpf, reterr);
-    return r < 0 ? r : check_lists(f, reterr);
+    if (r == 0)
+        r = check_lists(f, reterr);
+    if (r == 0 && ret_values)
+        *ret_values = v;
+    return r;
+}
+
+/* ── handing on ── */
+
+struct arguments {
+    const char **out;
+    size_t count, room;
+    bool full;
+};
+
+static void add(struct arguments *a, const char *name, const char *value)
+{
+    if (a->count + 3 > a->room) {
+        a->full = true;
+        return;
+    }
+    a->out[a->count++] = name;
+    if (value)
+        a->out[a->count++] = value;
+}
+
+static void add_list(struct arguments *a, const char *name, const struct option_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        add(a, name, list->items[i]);
+}
+
+int record_flags_arguments(const struct record_flags *f, bool with_excluded,
+                           const char **ret_arguments, size_t room)
+{
+    const char *const pairs[][2] = {{"--bpf", f->bpf},
+                                    {"--snaplen", f->snaplen},
+                                    {"--ring-size", f->ring_size},
+                                    {"--segment-size", f->segment_size},
+                                    {"--buffer", f->buffer}};
+    struct arguments a = {.out = ret_arguments, .room = room};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i][1])
+            add(&a, pairs[i][0], pairs[i][1]);
+    add_list(&a, "--iface", &f->interfaces);
+    if (with_excluded)
+        add_list(&a, "--exclude", &f->excluded);
+    if (f->promiscuous)
+        add(&a, "--promiscuous", NULL);
+    if (a.full)
+        return -E2BIG;
+    a.out[a.count] = NULL;
+    return (int)a.count;
 }

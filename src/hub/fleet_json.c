@@ -86,7 +86,10 @@ static void write_node(struct json_writer *w, const struct fleet_node *node)
     char address[120];
     snprintf(address, sizeof address, strchr(node->address, ':') ? "[%s]:%u" : "%s:%u",
              node->address, node->port);
-    const char *state = silent ? "silent" : s->recording ? "recording" : "not_recording";
+    const char *state = silent         ? "silent"
+                        : s->recording ? "recording"
+                        : s->waiting   ? "waiting_for_interface"
+                                       : "not_recording";
     const char *detail = silent || !node->status ? node->problem : s->state_detail;
     json_begin_object(w);
     json_member_str(w, "name", node->name);

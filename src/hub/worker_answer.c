@@ -128,6 +128,7 @@ int worker_answer_status(const json_t *object, struct worker_status *ret_status)
         !take_ring(json_object_get(object, "ring"), s))
         return -EPROTO;
     s->recording = strcmp(state, "recording") == 0;
+    s->waiting = strcmp(state, "waiting_for_interface") == 0;
     take_text(object, "state_detail", s->state_detail, sizeof s->state_detail);
     take_text(object, "version", s->version, sizeof s->version);
     take_text(object, "filter", s->filter, sizeof s->filter);

@@ -37,6 +37,7 @@ struct worker_gap {
 
 struct worker_status {
     bool recording;
+    bool waiting; /* for an interface that is not there */
     char state_detail[WORKER_TEXT_SIZE], version[32], filter[WORKER_TEXT_SIZE];
     int64_t now_ns, started_ns, heartbeat_ns, captured_until_ns;
     uint64_t packets, captured_bytes, excluded_packets, snaplen;

@@ -128,6 +128,7 @@ struct ring_status {
     bool alive;       /* a capturer holds the ring and its heartbeat is younger than 5 s */
     bool paused;      /* by request */
     bool disk_full;   /* records nothing because the disk takes nothing */
+    bool waiting;     /* records nothing because no wanted interface is there */
     char detail[400]; /* a sentence when it is not recording, else "" */
     int32_t capturer_pid;
     int64_t started_ns, heartbeat_ns;
@@ -150,6 +151,9 @@ struct ring_status {
     char capture_filter[256]; /* as given, cut; "" = none */
     uint32_t snaplen_bytes;
 };
+
+/* "recording", "not_recording" or "waiting_for_interface": the words of every API. */
+const char *ring_status_state(const struct ring_status *status);
 
 /* -ENOENT when no capturer ever ran here. */
 int ring_reader_status(struct ring_reader *reader, struct ring_status *ret_status,

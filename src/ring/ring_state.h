@@ -42,8 +42,9 @@ struct ring_state_interface {
 enum {
     RING_STATE_PAUSED = 1,
     RING_STATE_DISK_FULL = 2,
-    RING_STATE_CLOSED = 4,   /* the capturer ended as it should */
-    RING_STATE_RECYCLING = 8 /* something was recycled since the ring exists */
+    RING_STATE_CLOSED = 4,    /* the capturer ended as it should */
+    RING_STATE_RECYCLING = 8, /* something was recycled since the ring exists */
+    RING_STATE_WAITING = 16   /* none of the wanted interfaces is there */
 };
 
 struct ring_state_body {

@@ -89,6 +89,7 @@ static void fill_status(const struct ring_look *look, int64_t now_ns, struct rin
         .alive = look->alive,
         .paused = look->alive && state->flags & RING_STATE_PAUSED,
         .disk_full = look->alive && state->flags & RING_STATE_DISK_FULL,
+        .waiting = look->alive && state->flags & RING_STATE_WAITING,
         .capturer_pid = state->pid,
         .started_ns = state->started_ns,
         .heartbeat_ns = state->heartbeat_ns,
@@ -119,6 +120,13 @@ static void fill_status(const struct ring_look *look, int64_t now_ns, struct rin
     fill_rates(state, now_ns, status);
     fill_retention(look, now_ns, status);
     fill_interfaces(state, status);
+}
+
+const char *ring_status_state(const struct ring_status *status)
+{
+    if (!status->alive || status->paused || status->disk_full)
+        return "not_recording";
+    return status->waiting ? "waiting_for_interface" : "recording";
 }
 
 /* Why the last capturer could not begin, in its own words. */

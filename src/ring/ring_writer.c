@@ -261,7 +261,7 @@ static void put_group(struct ring_writer *writer, const struct packet *packets, 
 /* The first segment is opened once the interfaces are known, to describe them. */
 static void begin(struct ring_writer *writer)
 {
-    if (writer->begun)
+    if (writer->begun || writer->stopped)
         return;
     writer->begun = true;
     ring_series_open(writer, &writer->series[0], writer->begin_ns, RING_GAP_NOT_RECORDING);
@@ -370,8 +370,9 @@ static void publish(struct ring_writer *writer, int64_t captured_until_ns)
     state->drops_disk = writer->totals.drops.disk;
     if (captured_until_ns > state->captured_until_ns && disk->job_count == 0)
         state->captured_until_ns = captured_until_ns;
-    state->flags &= ~(uint32_t)(RING_STATE_PAUSED | RING_STATE_CLOSED);
-    state->flags |= writer->stopped ? RING_STATE_PAUSED : 0;
+    state->flags &= ~(uint32_t)(RING_STATE_PAUSED | RING_STATE_CLOSED | RING_STATE_WAITING);
+    state->flags |= writer->paused ? RING_STATE_PAUSED : 0;
+    state->flags |= writer->waiting ? RING_STATE_WAITING : 0;
     memcpy(state->detail, writer->detail, sizeof state->detail);
     fill_interfaces(writer, state);
     fill_second(writer, state);
@@ -486,26 +487,58 @@ void ring_writer_rotate(struct ring_writer *writer, int64_t covered_to_ns)
     publish(writer, writer->stopped || !writer->series[0].segment ? 0 : covered_to_ns);
 }
 
+/* Coverage ends at at_ns, if it has not ended yet. */
+static void halt(struct ring_writer *writer, int64_t at_ns)
+{
+    if (!writer->stopped && writer->begun) {
+        cover(writer, at_ns);
+        ring_series_declare_pending(writer);
+        for (size_t i = 0; i < RING_MAX_OPEN; i++)
+            ring_series_seal(writer, &writer->series[i], at_ns);
+        ring_disk_wait_idle(&writer->disk);
+    }
+    writer->stopped = true;
+    publish(writer, writer->begun ? at_ns : 0);
+}
+
+/* Coverage goes on at at_ns when nothing stands against it any more. */
+static void go_on(struct ring_writer *writer, int64_t at_ns)
+{
+    writer->stopped = writer->paused || writer->waiting;
+    if (!writer->stopped) {
+        writer->begun = true;
+        ring_series_open(writer, &writer->series[0], at_ns, writer->stop_reason);
+        flush_all(writer, 0);
+        ring_disk_wait_idle(&writer->disk);
+        writer->stop_reason = RING_GAP_NOT_RECORDING;
+    }
+    publish(writer, writer->stopped ? 0 : at_ns);
+}
+
 void ring_writer_stop(struct ring_writer *writer, int64_t at_ns)
 {
-    if (writer->stopped)
+    if (writer->paused)
         return;
-    cover(writer, at_ns);
-    ring_series_declare_pending(writer);
-    for (size_t i = 0; i < RING_MAX_OPEN; i++)
-        ring_series_seal(writer, &writer->series[i], at_ns);
-    writer->stopped = true;
-    ring_disk_wait_idle(&writer->disk);
-    publish(writer, at_ns);
+    writer->paused = true;
+    writer->stop_reason = RING_GAP_CAPTURE_STOPPED;
+    halt(writer, at_ns);
 }
 
 void ring_writer_resume(struct ring_writer *writer, int64_t at_ns)
 {
-    if (!writer->stopped)
+    if (!writer->paused)
         return;
-    writer->stopped = false;
-    ring_series_open(writer, &writer->series[0], at_ns, RING_GAP_CAPTURE_STOPPED);
-    flush_all(writer, 0);
-    ring_disk_wait_idle(&writer->disk);
-    publish(writer, at_ns);
+    writer->paused = false;
+    go_on(writer, at_ns);
+}
+
+void ring_writer_set_waiting(struct ring_writer *writer, bool waiting, int64_t at_ns)
+{
+    if (writer->waiting == waiting)
+        return;
+    writer->waiting = waiting;
+    if (waiting)
+        halt(writer, at_ns);
+    else
+        go_on(writer, at_ns);
 }

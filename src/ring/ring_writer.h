@@ -65,6 +65,10 @@ void ring_writer_rotate(struct ring_writer *writer, int64_t covered_to_ns);
 /* Coverage ends at at_ns, and begins again: the time between is a gap (capture_stopped). */
 void ring_writer_stop(struct ring_writer *writer, int64_t at_ns);
 void ring_writer_resume(struct ring_writer *writer, int64_t at_ns);
+/* While there is nothing to capture from (no wanted interface) no time is covered: the stretch from
+ * one call to the next is a gap (not_recording), also before the first packets. Independent of stop
+ * and resume. */
+void ring_writer_set_waiting(struct ring_writer *writer, bool waiting, int64_t at_ns);
 
 struct ring_writer_totals {
     uint64_t packets, captured_bytes, excluded_packets;

@@ -31,9 +31,11 @@ struct ring_writer {
     struct ring_writer_totals totals,
         seconds_seen;                 /* seconds_seen: already in the per-second rows */
     struct ring_event_record pending; /* drops that wait for a segment to be declared in */
-    bool stopped, begun;
-    int64_t begin_ns;        /* coverage begins here */
-    int64_t now_ns, mono_ns; /* of the last tick */
+    bool begun, paused, waiting;
+    bool stopped;                     /* paused or waiting: no time is covered */
+    enum ring_gap_reason stop_reason; /* of the gap that is growing */
+    int64_t begin_ns;                 /* coverage begins here */
+    int64_t now_ns, mono_ns;          /* of the last tick */
     int64_t flushed_mono_ns, published_mono_ns, cleaned_mono_ns;
     char detail[200], recovery[200];
     struct ring_flow_key keys[RING_WRITER_BATCH];

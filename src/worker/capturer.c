@@ -49,8 +49,9 @@ struct capturer {
     struct ring_requests *requests;
     struct waiting waiting[MAX_WAITING];
     size_t waiting_count;
-    bool ending;
+    bool ending, no_interface;
     int64_t drained_until_ns;
+    int64_t links_ns; /* when the kernel was last asked for its interfaces */
     int64_t loss_checked_ns, loss_checked_mono_ns, loss_logged_mono_ns;
     uint64_t loss_logged;
     struct packet packets[RING_WRITER_BATCH];
@@ -140,11 +141,24 @@ static void update_interfaces(struct capturer *c)
                                                   change.drops_known};
         ring_writer_set_interface(c->writer, change.slot, &interface);
     }
-    char detail[200] = "";
+    char detail[200] = "", there[90];
     const char *missing = capture_missing(c->capture);
-    if (missing[0])
-        snprintf(detail, sizeof detail, "waiting for the interface %.150s to appear", missing);
+    if (missing[0]) {
+        capture_list_interfaces(c->capture, there, sizeof there);
+        snprintf(detail, sizeof detail, "waits for the interface %.60s to appear; there are %s",
+                 missing, there[0] ? there : "none");
+    }
     ring_writer_set_detail(c->writer, detail);
+    /* whatever was captured of the last interface is put first */
+    bool waiting = capture_is_waiting(c->capture);
+    if (waiting == c->no_interface || (waiting && c->drained_until_ns < c->links_ns))
+        return;
+    c->no_interface = waiting;
+    ring_writer_set_waiting(c->writer, waiting, c->links_ns);
+    if (waiting)
+        log_warn(AREA, "nothing is recorded yet", "reason=\"%s\"", detail);
+    else
+        log_info(AREA, "the interface is there: recording", NULL);
 }
 
 static void check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns)
@@ -234,8 +248,10 @@ static void read_events(struct capturer *c, const struct pollfd *fds, size_t cou
     bool news = false;
     for (size_t i = FIXED_FDS; i < count; i++)
         news |= (i == FIXED_FDS && fds[i].revents) || (fds[i].revents & (POLLERR | POLLHUP));
-    if (news)
+    if (news) {
+        c->links_ns = clock_now_ns();
         capture_update_links(c->capture);
+    }
     struct signalfd_siginfo signal;
     if (fds[0].revents && read(c->signal_fd, &signal, sizeof signal) == sizeof signal)
         c->ending = true;
@@ -350,7 +366,7 @@ static int begin(struct capturer *c, struct error *reterr)
                                        .filter = capture.filter};
     c->loss_checked_ns = clock_now_ns();
     r = ring_writer_open(&ring, c->loss_checked_ns, clock_mono_ns(), &c->writer, reterr);
-    c->drained_until_ns = c->loss_checked_ns;
+    c->drained_until_ns = c->links_ns = c->loss_checked_ns;
     return r < 0 ? r : ring_requests_serve(c->ring_fd, &c->requests, reterr);
 }
 
@@ -377,7 +393,8 @@ int capturer_run(const struct capturer_options *options, struct error *reterr)
             (void)io_unlink("ring-problem", c->ring_fd, RING_PROBLEM_FILE, 0);
     }
     if (r == 0) {
-        log_info(AREA, "recording", "recovered=\"%s\"", ring_writer_recovery(c->writer));
+        log_info(AREA, capture_is_waiting(c->capture) ? "started" : "recording", "recovered=\"%s\"",
+                 ring_writer_recovery(c->writer));
         while (!c->ending)
             turn(c);
         finish(c);

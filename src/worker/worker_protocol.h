@@ -38,7 +38,8 @@
  *
  * GET /worker/v1/status
  *   {"name":"node-1","instance":"…","version":"0.1.0","now_ns":…,
- *    "state":"recording"|"not_recording","state_detail":"sentence or empty","paused":false,
+ *    "state":"recording"|"not_recording"|"waiting_for_interface",
+ *    "state_detail":"sentence or empty","paused":false,
  *    "started_ns":…,"heartbeat_ns":…,"captured_until_ns":…,
  *    "packets":…,"captured_bytes":…,"excluded_packets":…,"packets_per_s":…,"bytes_per_s":…,
  *    "drops":{"kernel":…,"ring":…,"disk":…},"drops_5min":{…},
@@ -101,6 +102,10 @@ enum {
 #define WORKER_ROUTE_PREFIX  "/worker/v1"
 #define WORKER_REGISTER_PATH "/api/v1/workers"
 #define WORKER_TOKEN_FILE    "worker-token"
+
+#define WORKER_NAME_RULE                                                                     \
+    "--node takes 1 to 253 letters, digits, dots, dashes and underscores, beginning with a " \
+    "letter or digit."
 
 /* 1–253 of [A-Za-z0-9._-], beginning with a letter or digit. */
 static inline bool worker_name_valid(const char *name)

@@ -25,6 +25,10 @@ int main(int argc, char **argv)
         print_help(stderr);
         return 2;
     }
+    if (strcmp(argv[1], "--") == 0 && argc > 2) { /* ends the options: there are none here */
+        argc--;
+        argv++;
+    }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(stdout);

@@ -23,7 +23,7 @@ export function captureHealth(data: NodesResponse | null, receivedAt: number, no
   if (nodes.length === 0) return { tone: "error", shape: "▲", text: "no node is connected" };
   const shown = zone === "relative" ? "local" : zone;
   const silent = nodes.filter((n) => n.state === "silent" || silenceOf(n, data, receivedAt, now) > 5);
-  const stopped = nodes.filter((n) => n.state === "not_recording" && !silent.includes(n));
+  const stopped = nodes.filter((n) => (n.state === "not_recording" || n.state === "waiting_for_interface") && !silent.includes(n));
   const good = nodes.length - silent.length - stopped.length;
   const lost = nodes.reduce((sum, n) => sum + lostOf(n.drops_5min), 0);
   const oldest = nodes.map((n) => n.ring.oldest).filter((at): at is string => at !== null).sort()[0];
@@ -34,7 +34,7 @@ export function captureHealth(data: NodesResponse | null, receivedAt: number, no
     const how = worst && Number.isFinite(worst.s) ? `silent ${formatSpan(worst.s)}` : "never heard";
     return { tone: good === 0 ? "error" : "warn", shape: "▲", text: `${head} · ${worst?.name ?? ""} ${how}` };
   }
-  if (stopped.length > 0) return { tone: good === 0 ? "error" : "warn", shape: "▲", text: `${head} · ${stopped[0]?.name ?? ""} is not recording` };
+  if (stopped.length > 0) return { tone: good === 0 ? "error" : "warn", shape: "▲", text: `${head} · ${stopped[0]?.name ?? ""} ${stopped[0]?.state === "waiting_for_interface" ? "waits for an interface" : "is not recording"}` };
   if (lost > 0) return { tone: "warn", shape: "▲", text: `${formatCount(lost)} lost in 5 min · ${head} · ${back}` };
   return { tone: "ok", shape: "●", text: `${head} · ${back} · 0 lost` };
 }

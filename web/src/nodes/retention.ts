@@ -22,7 +22,7 @@ export function retentionOf(node: NodeInfo, zone: Zone): Retention {
   return { words, short, advice: full ? `A ring of ${formatBytes(ring.hour_budget_bytes)} would hold one hour.` : `It is still filling: ${formatBytes(ring.budget_bytes)} may hold more.` };
 }
 
-export const stateWords: Record<NodeInfo["state"], string> = { recording: "recording", not_recording: "not recording", silent: "silent" };
+export const stateWords: Record<NodeInfo["state"], string> = { recording: "recording", waiting_for_interface: "waiting for interface", not_recording: "not recording", silent: "silent" };
 
 /** The node's clock against the hub's: +12.4 ms. */
 export function clockWords(offsetNs: number): string {
