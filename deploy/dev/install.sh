@@ -6,7 +6,7 @@ build_packages="gcc g++ cmake ninja-build pkg-config libc6-dev libpcap-dev libmi
   libarchive-dev libyaml-dev libcmocka-dev nodejs npm"
 test_packages="clang-14 libclang-rt-14-dev clang-format-14 tshark tcpdump nginx-light wrk redis-server redis-tools
   dnsmasq-base bind9-dnsutils iproute2 iputils-ping ethtool curl jq python3 chromium openssl procps util-linux
-  xz-utils zstd lz4 libcap2-bin valgrind"
+  xz-utils zstd lz4 libcap2-bin valgrind rabbitmq-server python3-pika"
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 die() { printf '%s\n' "$*" >&2; exit 1; }

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-PROTOCOLS = "http,dns,redis,tlsx"
+PROTOCOLS = "http,dns,redis,tlsx,amqp"
 
 
 def packets(data):

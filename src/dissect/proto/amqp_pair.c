@@ -1,0 +1,516 @@
+/* Which AMQP method answers which: synchronous methods by channel and kind, in their order;
+ * publisher confirms by their number on the channel; contents behind their method. */
+#include "dissect/proto/amqp_call.h"
+
+static void append(struct amqp_queue *queue, struct amqp_call *call)
+{
+    call->next = NULL;
+    if (queue->newest)
+        queue->newest->next = call;
+    else
+        queue->oldest = call;
+    queue->newest = call;
+}
+
+/* Takes `call`, which stands behind `before` (NULL: first). */
+static void unlink_call(struct amqp_queue *queue, struct amqp_call *before, struct amqp_call *call)
+{
+    if (before)
+        before->next = call->next;
+    else
+        queue->oldest = call->next;
+    if (queue->newest == call)
+        queue->newest = before;
+}
+
+struct amqp_call *amqp_begin(struct dissect_conn *conn, struct amqp_state *state, uint16_t channel,
+                             bool reversed)
+{
+    struct dissect_entry *entry = dissect_entry_begin(conn);
+    struct amqp_call *call = entry ? arena_zalloc(dissect_entry_arena(entry), sizeof *call) : NULL;
+    if (entry && !call)
+        dissect_entry_drop(conn, entry);
+    if (!call)
+        return NULL;
+    call->entry = entry;
+    call->channel = channel;
+    call->reversed = reversed;
+    if (reversed)
+        dissect_entry_reverse(entry);
+    state->any_entry = true;
+    return call;
+}
+
+struct amqp_channel *amqp_channel_at(struct dissect_conn *conn, struct amqp_state *state,
+                                     uint16_t number)
+{
+    struct amqp_channel **bucket = &state->buckets[number % AMQP_BUCKETS];
+    for (struct amqp_channel *channel = *bucket; channel; channel = channel->next)
+        if (channel->number == number)
+            return channel;
+    if (state->channels == AMQP_MAX_CHANNELS)
+        return NULL;
+    struct amqp_channel *channel = arena_zalloc(dissect_arena(conn), sizeof *channel);
+    if (!channel)
+        return NULL;
+    channel->number = number;
+    channel->next = *bucket;
+    *bucket = channel;
+    state->channels++;
+    return channel;
+}
+
+/* ── leaving ── */
+
+static void emit_waiting(struct dissect_conn *conn, struct amqp_state *state,
+                         struct amqp_queue *queue, const char *status, const char *reason)
+{
+    while (queue->oldest) {
+        struct amqp_call *call = queue->oldest;
+        unlink_call(queue, NULL, call);
+        state->waiting--;
+        amqp_emit(conn, call, status, reason);
+    }
+}
+
+static void emit_publishes(struct dissect_conn *conn, struct amqp_state *state,
+                           struct amqp_channel *channel, const char *status, const char *reason)
+{
+    while (channel->publishes.oldest) {
+        struct amqp_call *call = channel->publishes.oldest;
+        unlink_call(&channel->publishes, NULL, call);
+        state->unconfirmed--;
+        bool unsure = call->unsure;
+        amqp_emit(conn, call, unsure ? "incomplete" : status, unsure ? "capture_gap" : reason);
+    }
+}
+
+static void end_content(struct dissect_conn *conn, struct amqp_channel *channel,
+                        enum dissect_dir dir, const char *status, const char *reason)
+{
+    struct amqp_call *call = channel->content[dir];
+    channel->content[dir] = NULL;
+    if (call)
+        amqp_emit(conn, call, status, reason);
+}
+
+/* The channel is no more: nothing on it will be answered. */
+static void end_channel(struct dissect_conn *conn, struct amqp_state *state,
+                        struct amqp_channel *channel)
+{
+    for (int dir = 0; dir < 2; dir++) {
+        end_content(conn, channel, (enum dissect_dir)dir, "error", "closed");
+        emit_waiting(conn, state, &channel->waiting[dir], "no_response", "closed");
+    }
+    emit_publishes(conn, state, channel, "no_response", "closed");
+    channel->confirms = false;
+    channel->next_tag = 0;
+}
+
+/* Why the other half is not there; NULL: nothing was lost. */
+static const char *lone_reason(const struct dissect_conn *conn, const struct amqp_state *state)
+{
+    if (state->any_gap)
+        return "capture_gap";
+    return dissect_is_late_join(conn) ? "window_start" : NULL;
+}
+
+/* ── confirms ── */
+
+/* The oldest publish of the fullest channel would be right; any will do: this bounds memory. */
+static void make_room(struct dissect_conn *conn, struct amqp_state *state,
+                      struct amqp_channel *channel)
+{
+    struct amqp_call *call = channel->publishes.oldest;
+    if (state->unconfirmed < AMQP_MAX_UNCONFIRMED || !call)
+        return;
+    unlink_call(&channel->publishes, NULL, call);
+    state->unconfirmed--;
+    amqp_emit(conn, call, "open", NULL);
+}
+
+static void message_done(struct dissect_conn *conn, struct amqp_state *state,
+                         struct amqp_channel *channel, struct amqp_call *call)
+{
+    bool gap = call->request.body_missing || call->response.body_missing;
+    if (call->publish_tag) {
+        make_room(conn, state, channel);
+        if (state->unconfirmed < AMQP_MAX_UNCONFIRMED) {
+            append(&channel->publishes, call);
+            state->unconfirmed++;
+            return;
+        }
+    }
+    amqp_emit(conn, call, NULL, gap ? "capture_gap" : NULL);
+}
+
+/* The same frame answers more than one publish. */
+static void copy_span(struct dissect_span *from, struct dissect_span *to, struct arena *arena)
+{
+    struct packet_ref *refs = arena_alloc(arena, (from->ref_count + 1) * sizeof *refs);
+    *to = *from;
+    to->refs = refs;
+    to->ref_cap = to->ref_count = refs ? from->ref_count : 0;
+    if (to->ref_count)
+        memcpy(refs, from->refs, to->ref_count * sizeof *refs);
+}
+
+static void confirm(struct dissect_conn *conn, struct amqp_state *state,
+                    struct amqp_channel *channel, struct dissect_stream *stream,
+                    const struct amqp_frame_in *frame, const struct amqp_method *method)
+{
+    struct cursor c = cursor_of(frame->payload.data, frame->payload.len);
+    cursor_skip(&c, 4);
+    uint64_t tag = cursor_be64(&c);
+    bool multiple = cursor_u8(&c) & 1;
+    struct dissect_span *first = NULL;
+    struct amqp_call *before = NULL, *confirmed = NULL;
+    for (struct amqp_call *call = channel->publishes.oldest, *next; call; call = next) {
+        next = call->next;
+        if (tag != 0 && call->publish_tag > tag)
+            break;
+        bool is_it = call->publish_tag == tag || (multiple && !call->unsure);
+        if (!is_it && !multiple) {
+            before = call;
+            continue;
+        }
+        unlink_call(&channel->publishes, before, call);
+        state->unconfirmed--;
+        if (!is_it) { /* its own confirm may be among what was lost */
+            amqp_emit(conn, call, "incomplete", "capture_gap");
+            continue;
+        }
+        call->response.method = method;
+        struct arena *arena = dissect_entry_arena(call->entry);
+        amqp_read_arguments(method, slice_sub(frame->payload, 4, SIZE_MAX), arena,
+                            &call->response.arguments);
+        if (first)
+            copy_span(first, dissect_entry_response(call->entry), arena);
+        else
+            first = dissect_entry_response(call->entry);
+        call->next = NULL;
+        if (confirmed) { /* the first one keeps the span that the others copy */
+            amqp_emit(conn, call, NULL, call->request.body_missing ? "capture_gap" : NULL);
+        } else {
+            confirmed = call;
+            dissect_take(conn, stream, arena, first, frame->bytes);
+        }
+    }
+    if (confirmed)
+        amqp_emit(conn, confirmed, NULL, confirmed->request.body_missing ? "capture_gap" : NULL);
+    else
+        dissect_take(conn, stream, NULL, NULL, frame->bytes);
+}
+
+/* ── methods ── */
+
+/* The oldest call of the other side that `method` answers. */
+static struct amqp_call *find_asked(struct amqp_queue *queue, uint32_t id,
+                                    struct amqp_call **ret_before)
+{
+    struct amqp_call *before = NULL;
+    for (struct amqp_call *call = queue->oldest; call; before = call, call = call->next) {
+        const struct amqp_method *asked = call->request.method;
+        if (asked->reply == id || asked->other_reply == id) {
+            *ret_before = before;
+            return call;
+        }
+    }
+    return NULL;
+}
+
+/* channel.close and connection.close name the method that failed: this is its answer too. */
+static void fail_asked(struct dissect_conn *conn, struct amqp_state *state,
+                       struct amqp_channel *channel, enum dissect_dir dir,
+                       const struct amqp_call *close)
+{
+    const struct amqp_arguments *why = &close->request.arguments;
+    uint32_t id = AMQP_ID(amqp_argument_number(why, "class-id") & 0xffff,
+                          amqp_argument_number(why, "method-id") & 0xffff);
+    struct amqp_queue *queue = &channel->waiting[dir ^ 1];
+    struct amqp_call *before = NULL;
+    for (struct amqp_call *call = queue->oldest; id && call; before = call, call = call->next) {
+        if (call->request.method->id != id)
+            continue;
+        struct arena *arena = dissect_entry_arena(call->entry);
+        unlink_call(queue, before, call);
+        state->waiting--;
+        call->response.method = close->request.method;
+        for (uint32_t i = 0; i < why->count; i++) {
+            struct entry_pair *pair = &call->response.arguments.pairs[i];
+            pair->key = why->pairs[i].key;
+            pair->value = arena_dup(arena, why->pairs[i].value);
+        }
+        call->response.arguments.count = why->count;
+        copy_span(dissect_entry_request(close->entry), dissect_entry_response(call->entry), arena);
+        amqp_emit(conn, call, "error", NULL);
+        return;
+    }
+}
+
+static void fail_everywhere(struct dissect_conn *conn, struct amqp_state *state,
+                            enum dissect_dir dir, const struct amqp_call *close)
+{
+    for (size_t i = 0; i < AMQP_BUCKETS; i++)
+        for (struct amqp_channel *channel = state->buckets[i]; channel; channel = channel->next)
+            if (channel->number)
+                fail_asked(conn, state, channel, dir, close);
+}
+
+/* A request or a message of its own begins with this frame. */
+static void on_request(struct dissect_conn *conn, struct amqp_state *state,
+                       struct dissect_stream *stream, const struct amqp_frame_in *frame,
+                       const struct amqp_method *method)
+{
+    struct amqp_channel *channel = amqp_channel_at(conn, state, frame->channel);
+    enum dissect_dir dir = frame->dir;
+    struct amqp_call *call =
+        channel ? amqp_begin(conn, state, frame->channel, dir == DIR_SERVER) : NULL;
+    if (!call) {
+        dissect_take(conn, stream, NULL, NULL, frame->bytes);
+        return;
+    }
+    struct arena *arena = dissect_entry_arena(call->entry);
+    call->request.method = method;
+    amqp_read_arguments(method, slice_sub(frame->payload, 4, SIZE_MAX), arena,
+                        &call->request.arguments);
+    dissect_take(conn, stream, arena, dissect_entry_request(call->entry), frame->bytes);
+    if (method->id == AMQP_CHANNEL_CLOSE)
+        fail_asked(conn, state, channel, dir, call);
+    if (method->id == AMQP_CONNECTION_CLOSE)
+        fail_everywhere(conn, state, dir, call);
+    if (method->id == AMQP_CHANNEL_OPEN)
+        end_channel(conn, state, channel);
+    if (method->id == AMQP_CONFIRM_SELECT && !channel->confirms && !state->tags_unsure) {
+        channel->confirms = true;
+        channel->next_tag = 1;
+    }
+    if (method->traits & AMQP_CONTENT) {
+        end_content(conn, channel, dir, "error", NULL);
+        if (method->id == AMQP_BASIC_PUBLISH && channel->confirms)
+            call->publish_tag = channel->next_tag++;
+        channel->content[dir] = call;
+        channel->content_is_response[dir] = false;
+        return;
+    }
+    if (!method->reply || amqp_argument_is_true(&call->request.arguments, "no-wait")) {
+        amqp_emit(conn, call, NULL, NULL);
+        return;
+    }
+    struct amqp_queue *queue = &channel->waiting[dir];
+    if (queue->oldest && queue->newest->unsure) /* whoever waits had its answer before it asks on */
+        emit_waiting(conn, state, queue, "incomplete", "capture_gap");
+    if (state->waiting >= AMQP_MAX_WAITING) {
+        amqp_emit(conn, call, "open", NULL);
+        return;
+    }
+    append(queue, call);
+    state->waiting++;
+}
+
+static void on_reply(struct dissect_conn *conn, struct amqp_state *state,
+                     struct dissect_stream *stream, const struct amqp_frame_in *frame,
+                     const struct amqp_method *method)
+{
+    struct amqp_channel *channel = amqp_channel_at(conn, state, frame->channel);
+    enum dissect_dir dir = frame->dir, asker = dir ^ 1;
+    struct amqp_call *before = NULL;
+    struct amqp_call *call =
+        channel ? find_asked(&channel->waiting[asker], method->id, &before) : NULL;
+    bool is_alone = !call;
+    if (call) {
+        unlink_call(&channel->waiting[asker], before, call);
+        state->waiting--;
+    } else {
+        call = channel ? amqp_begin(conn, state, frame->channel, asker == DIR_SERVER) : NULL;
+    }
+    if (!call) {
+        dissect_take(conn, stream, NULL, NULL, frame->bytes);
+        return;
+    }
+    struct arena *arena = dissect_entry_arena(call->entry);
+    call->response.method = method;
+    amqp_read_arguments(method, slice_sub(frame->payload, 4, SIZE_MAX), arena,
+                        &call->response.arguments);
+    dissect_take(conn, stream, arena, dissect_entry_response(call->entry), frame->bytes);
+    if (method->traits & AMQP_CONTENT) {
+        end_content(conn, channel, dir, "error", NULL);
+        channel->content[dir] = call;
+        channel->content_is_response[dir] = true;
+        return;
+    }
+    const char *lost = is_alone ? lone_reason(conn, state) : NULL;
+    amqp_emit(conn, call, lost ? "incomplete" : NULL, lost);
+    if (method->id == AMQP_CHANNEL_CLOSE_OK)
+        end_channel(conn, state, channel);
+}
+
+void amqp_on_method(struct dissect_conn *conn, struct amqp_state *state,
+                    struct dissect_stream *stream, const struct amqp_frame_in *frame,
+                    const struct amqp_method *method)
+{
+    bool confirms =
+        frame->dir == DIR_SERVER && (method->id == AMQP_BASIC_ACK || method->id == AMQP_BASIC_NACK);
+    state->any_method = true;
+    if (confirms) {
+        struct amqp_channel *channel = amqp_channel_at(conn, state, frame->channel);
+        if (channel && channel->publishes.oldest) {
+            confirm(conn, state, channel, stream, frame, method);
+            return;
+        }
+        if (channel && channel->confirms) { /* its publish left before */
+            dissect_take(conn, stream, NULL, NULL, frame->bytes);
+            return;
+        }
+    }
+    if (method->traits & AMQP_REPLY)
+        on_reply(conn, state, stream, frame, method);
+    else
+        on_request(conn, state, stream, frame, method);
+}
+
+/* ── contents ── */
+
+/* Content whose method was not recorded: only publishes come from clients. */
+static struct amqp_call *begin_headless(struct dissect_conn *conn, struct amqp_state *state,
+                                        struct amqp_channel *channel, enum dissect_dir dir)
+{
+    struct amqp_call *call = amqp_begin(conn, state, channel->number, dir == DIR_SERVER);
+    if (!call)
+        return NULL;
+    call->unsure = true;
+    if (dir == DIR_CLIENT)
+        call->request.method = amqp_method_find(AMQP_BASIC_PUBLISH);
+    channel->content[dir] = call;
+    channel->content_is_response[dir] = false;
+    return call;
+}
+
+static struct amqp_part *content_part(struct amqp_channel *channel, enum dissect_dir dir)
+{
+    struct amqp_call *call = channel->content[dir];
+    return channel->content_is_response[dir] ? &call->response : &call->request;
+}
+
+static struct dissect_span *content_span(struct amqp_channel *channel, enum dissect_dir dir)
+{
+    struct dissect_entry *entry = channel->content[dir]->entry;
+    return channel->content_is_response[dir] ? dissect_entry_response(entry)
+                                             : dissect_entry_request(entry);
+}
+
+void amqp_on_header(struct dissect_conn *conn, struct amqp_state *state,
+                    struct dissect_stream *stream, const struct amqp_frame_in *frame)
+{
+    struct amqp_channel *channel = amqp_channel_at(conn, state, frame->channel);
+    enum dissect_dir dir = frame->dir;
+    if (channel && channel->content[dir] && content_part(channel, dir)->has_header)
+        end_content(conn, channel, dir, "error", NULL);
+    if (!channel || (!channel->content[dir] && !begin_headless(conn, state, channel, dir))) {
+        dissect_take(conn, stream, NULL, NULL, frame->bytes);
+        return;
+    }
+    struct amqp_part *part = content_part(channel, dir);
+    struct arena *arena = dissect_entry_arena(channel->content[dir]->entry);
+    struct cursor c = cursor_of(frame->payload.data, frame->payload.len);
+    cursor_skip(&c, 4); /* class, weight */
+    part->body_size = cursor_be64(&c);
+    part->has_header = true;
+    amqp_read_properties(slice_of(c.pos, cursor_left(&c)), arena, &part->arguments);
+    dissect_take(conn, stream, arena, content_span(channel, dir), frame->bytes);
+    amqp_body_ends(conn, state, channel, dir);
+}
+
+void amqp_on_body(struct dissect_conn *conn, struct amqp_state *state,
+                  struct dissect_stream *stream, struct amqp_channel *channel, size_t n,
+                  bool is_payload)
+{
+    enum dissect_dir dir = stream->dir;
+    (void)state;
+    if (!channel || !channel->content[dir]) {
+        dissect_take(conn, stream, NULL, NULL, n);
+        return;
+    }
+    struct amqp_part *part = content_part(channel, dir);
+    struct arena *arena = dissect_entry_arena(channel->content[dir]->entry);
+    if (is_payload) {
+        gather_add(&part->body, arena, slice_of(stream->data, n), DISSECT_BODY_CAP);
+        part->body_seen += n;
+    }
+    dissect_take(conn, stream, arena, content_span(channel, dir), n);
+}
+
+void amqp_body_ends(struct dissect_conn *conn, struct amqp_state *state,
+                    struct amqp_channel *channel, enum dissect_dir dir)
+{
+    struct amqp_call *call = channel ? channel->content[dir] : NULL;
+    if (!call)
+        return;
+    const struct amqp_part *part = content_part(channel, dir);
+    if (!part->has_header || part->body_seen < part->body_size)
+        return;
+    channel->content[dir] = NULL;
+    if (call->unsure) {
+        const char *lost = lone_reason(conn, state);
+        amqp_emit(conn, call, lost ? "incomplete" : "error", lost);
+    } else {
+        message_done(conn, state, channel, call);
+    }
+}
+
+/* ── losses and the end ── */
+
+void amqp_body_gap(struct amqp_channel *channel, enum dissect_dir dir, uint64_t missing)
+{
+    if (!channel || !channel->content[dir])
+        return;
+    struct amqp_part *part = content_part(channel, dir);
+    part->body_seen += missing;
+    part->body_missing += missing;
+    content_span(channel, dir)->gap_bytes += missing;
+}
+
+void amqp_on_gap(struct dissect_conn *conn, struct amqp_state *state, enum dissect_dir dir)
+{
+    for (size_t i = 0; i < AMQP_BUCKETS; i++)
+        for (struct amqp_channel *channel = state->buckets[i]; channel; channel = channel->next) {
+            end_content(conn, channel, dir, "incomplete", "capture_gap");
+            struct amqp_queue *asked = &channel->waiting[dir],
+                              *awaited = &channel->waiting[dir ^ 1];
+            if (asked->oldest && asked->oldest->unsure)
+                emit_waiting(conn, state, asked, "incomplete", "capture_gap");
+            if (awaited->oldest && (awaited->oldest->next || awaited->oldest->unsure))
+                emit_waiting(conn, state, awaited, "incomplete", "capture_gap");
+            if (awaited->oldest)
+                awaited->oldest->unsure = true;
+            if (dir == DIR_CLIENT)
+                channel->confirms = false;
+            for (struct amqp_call *call = channel->publishes.oldest; call && dir == DIR_SERVER;
+                 call = call->next)
+                call->unsure = true;
+        }
+    state->any_gap = true;
+    if (dir == DIR_CLIENT)
+        state->tags_unsure = true;
+}
+
+void amqp_on_close(struct dissect_conn *conn, struct amqp_state *state, enum dissect_end end)
+{
+    static const char *const reasons[] = {[END_CLOSED] = "closed",
+                                          [END_RESET_BY_CLIENT] = "client_cancel",
+                                          [END_RESET_BY_SERVER] = "server_reset",
+                                          [END_TIMEOUT] = "timeout",
+                                          [END_OF_DATA] = NULL};
+    const char *reason = reasons[end];
+    bool is_over = end != END_OF_DATA;
+    for (size_t i = 0; i < AMQP_BUCKETS; i++)
+        for (struct amqp_channel *channel = state->buckets[i]; channel; channel = channel->next) {
+            for (int dir = 0; dir < 2; dir++) {
+                end_content(conn, channel, (enum dissect_dir)dir, is_over ? "error" : "open",
+                            is_over ? reason : "window_end");
+                emit_waiting(conn, state, &channel->waiting[dir], is_over ? "no_response" : "open",
+                             reason);
+            }
+            emit_publishes(conn, state, channel, is_over ? "no_response" : "open", reason);
+        }
+}
