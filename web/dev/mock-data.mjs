@@ -1,4 +1,7 @@
 // Made-up nodes, snapshots and calls for the mock server: every state the dashboard has words for.
+import { readFileSync } from "node:fs";
+import { others } from "./mock-protocols.mjs";
+
 const iso = (ms, nanos = 0) => new Date(ms).toISOString().replace("Z", String(nanos).padStart(6, "0") + "Z");
 export { iso };
 
@@ -94,9 +97,11 @@ export function makeEntries(from, to, count = 12_345) {
     if (k === 3) Object.assign(e, { protocol: "http", method: "GET", path: "/ledger/where/account", host: "postgres", status: bad ? "no_response" : "ok", status_code: bad ? undefined : 200, status_reason: bad ? "timeout" : undefined, gap_bytes: bad ? 1448 : 0, ...(bad ? { response: undefined, elapsed_time: undefined, incomplete: true } : {}) });
     if (k === 4) Object.assign(e, { protocol: "redis", redis_command: "GET", redis_key: "cart:57a98d98e4b", redis_type: "bulk", elapsed_time: 310, response: { size: 2150 } });
     if (k === 5) Object.assign(e, { protocol: "tlsx", tlsx_sni: "bank.example.com", tlsx_version: "1.3", tlsx_alpn: "h2", elapsed_time: 38_200 });
+    const other = i % 23 === 11 ? Object.values(others)[Math.floor(i / 23) % Object.keys(others).length] : null;
+    if (other) Object.assign(e, { method: undefined, path: undefined, host: undefined, query_string: undefined, status_code: undefined, http_version: undefined, tls: undefined, ...other.entry(i) }, { protocol: other.protocol });
     if (e.status_code === 404) e.status = "error";
     if (e.path) e.url = `http://${e.host}${e.path}?x=1&y=2`;
-    e.summary = `${e.method ?? e.redis_command ?? "query"} ${e.path ?? e.redis_key ?? e.tlsx_sni ?? e.dns_questions} → ${e.status_code ?? e.status}`;
+    e.summary ||= `${e.method ?? e.redis_command ?? "query"} ${e.path ?? e.redis_key ?? e.tlsx_sni ?? e.dns_questions} → ${e.status_code ?? e.status}`;
     if (i % 40 === 0) e.seen_at = ["worker-1:eth0", "worker-2:cni0"];
     if (i % 55 === 0) e.response = { ...e.response, truncated: true };
     entries.push(JSON.parse(JSON.stringify(e)));
@@ -106,8 +111,9 @@ export function makeEntries(from, to, count = 12_345) {
 
 export function wholeEntry(entry) {
   const whole = structuredClone(entry);
+  if (others[entry.protocol]) return { ...whole, ...others[entry.protocol].whole?.(entry.index) };
   if (entry.protocol !== "http") return whole;
-  whole.request = { ...whole.request, headers: { host: entry.host, "user-agent": `curl/7.88 ${xss}`, accept: "*/*", authorization: "redacted", "x-request-id": "42" }, cookies: { sid: "redacted" }, packets: [{ node: "worker-1", seq: 7, offset: 4096 }] };
+  whole.request = { ...whole.request, headers: { host: entry.host, "user-agent": `curl/7.88 ${xss}`, accept: "*/*", authorization: "redacted", "x-request-id": "42", "x-long": "ten kilobytes of ".repeat(640), "x-rtl": "\u202eשלום <script>window.__xss=1</script>" }, cookies: { sid: "redacted" }, packets: [{ node: "worker-1", seq: 7, offset: 4096 }] };
   if (entry.method === "POST") Object.assign(whole.request, { body: JSON.stringify({ cart: entry.index, items: [{ sku: "A1", n: 2 }], html: xss }), body_size: 148 });
   if (whole.response)
     whole.response = {
@@ -118,11 +124,9 @@ export function wholeEntry(entry) {
   return { ...whole, tcp_initial_rtt_us: 210, tcp_handshake_us: 330, time_to_response_us: Math.floor((entry.elapsed_time ?? 0) * 0.8), tcp_retransmissions: entry.index % 5 ? 0 : 2, tcp_zero_windows: 0, tcp_resets: 0, tcp_goodput_bytes: 635 };
 }
 
-export const fields = [
-  ["http", "bool", "http", "an HTTP call", "http && status_code >= 500"], ["dns", "bool", "dns", "a DNS query", "dns && dns_rcode == 3"], ["redis", "bool", "redis", "a Redis command", "redis"],
-  ["status_code", "int", "", "status code of the protocol", "status_code >= 500"], ["status", "string", "", "ok, error, no_response, open or incomplete", 'status == "error"'], ["method", "string", "http", "HTTP method", 'method == "POST"'],
-  ["path", "string", "http", "path without the query", 'path.startsWith("/carts")'], ["elapsed_time", "int", "", "µs from the request's first byte to the response's last", "elapsed_time > 500000"], ["src.ip", "string", "", "address of the requester", 'src.ip == "10.0.12.7"'],
-  ["dst.name", "string", "", "best name of the responder", 'dst.name == "carts"'], ["src.name", "string", "", "best name of the requester", 'src.name == "front-end"'], ["dst.port", "int", "", "port of the responder", "dst.port == 80"], ["protocol", "string", "", "most specific protocol", 'protocol == "http"'],
-  ["request.headers", "map(string, string)", "http", "lower-case names", 'request.headers["accept"].contains("json")'], ["redis_command", "string", "redis", "command", 'redis_command == "GET"'], ["dns_questions", "list(string)", "dns", "names asked for", '"a.example" in dns_questions'], ["summary", "string", "", "one line: what was asked and what came back", 'summary.contains("carts")'], ["conn_id", "string", "", "stable id of the connection", 'conn_id == "0A"'], ["id", "string", "", "stable id", 'id == "06F2"'],
-].map(([name, type, protocol, doc, example]) => ({ name, type, protocol, doc, example }));
+// The committed table of the real fields, and those of protocols that have no dissector yet.
+const committed = readFileSync(new URL("../../docs/fields.md", import.meta.url), "utf8").split("\n").map((line) => /^\| `(.+?)` \| (.*?) \| (.*?) \| (.*) \| `(.*)` \|$/.exec(line)).filter(Boolean).map(([, name, type, protocol, doc, example]) => ({ name, type, protocol, doc, example }));
+const kinds = { s: "string", i: "int", b: "bool", l: "list(string)" };
+const extra = Object.values(others).flatMap(({ protocol, fields: list }) => list.map(([name, kind, doc]) => ({ name, type: kinds[kind], protocol, doc, example: name })));
+export const fields = [...committed, ...extra.filter((f, i) => !committed.some((c) => c.name === f.name) && extra.findIndex((e) => e.name === f.name) === i)];
 export const functions = [["contains", "true when the text has the part", 'path.contains("cart")'], ["startsWith", "true when the text begins with it", 'path.startsWith("/cart")'], ["matches", "regular expression, linear time", 'path.matches("^/cart")'], ["size", "length", "size(path) > 40"], ["has", "the field is there", "has(method)"], ["glob", "pattern with * and ?", 'glob(path, "/carts/*")']].map(([name, doc, example]) => ({ name, doc, example }));

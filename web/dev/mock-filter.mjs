@@ -20,6 +20,10 @@ function clause(text) {
     const right = m[4] !== undefined ? m[4] : Number(m[3]);
     return (e) => { const v = valueOf(e, m[1]) ?? (typeof right === "number" ? 0 : ""); return { "==": v === right, "!=": v !== right, ">=": v >= right, "<=": v <= right, ">": v > right, "<": v < right }[m[2]]; };
   }
+  m = /^("(?:[^"\\]|\\.)*") in ([a-z_][a-z0-9_.]*)$/s.exec(t);
+  if (m && known.has(m[2])) { const member = JSON.parse(m[1]); return (e) => (valueOf(e, m[2]) ?? []).includes(member); }
+  m = /^([a-z_][a-z0-9_.]*)\["(.*)"\] == ("(?:[^"\\]|\\.)*")$/s.exec(t);
+  if (m && known.has(m[1])) { const right = JSON.parse(m[3]); return (e) => (valueOf(e, m[1]) ?? {})[m[2]] === right; }
   if (known.has(t)) return (e) => e.protocol === t || e[t] === true;
   const name = /[a-zA-Z_][\w.]*/.exec(t)?.[0] ?? t;
   const error = new Error(/^[a-zA-Z_][\w.]*$/.test(name) && !known.has(name) ? `there is no field called ${name}` : "expected an operator");

@@ -33,13 +33,20 @@ function matching(q) {
   return entries.filter((e) => (!a || e.timestamp >= a) && (!b || e.timestamp < b) && test(e));
 }
 
+let lastFound = { key: "", found: [] };
 function listEntries(q) {
+  const question = ["filter", "from", "to", "order"].map((name) => q.get(name) ?? "").join(" ");
+  if (lastFound.key !== question) lastFound = { key: question, found: sorted(q) };
+  const { found } = lastFound;
+  const at = Number(q.get("cursor") ?? 0), limit = Number(q.get("limit") ?? 100);
+  return { entries: found.slice(at, at + limit), next_cursor: at + limit < found.length ? String(at + limit) : null, total: found.length, total_is_lower_bound: false, matched_of: entries.length, source: q.get("source"), warnings: [], took_ms: 3 };
+}
+function sorted(q) {
   const found = matching(q);
   const order = q.get("order") || "-time";
   const key = { time: (e) => e.timestamp, elapsed_time: (e) => e.elapsed_time ?? -1, size: (e) => e.response?.size ?? -1 }[order.slice(1)];
   found.sort((x, y) => (key(x) < key(y) ? -1 : key(x) > key(y) ? 1 : 0) * (order[0] === "-" ? -1 : 1));
-  const at = Number(q.get("cursor") ?? 0), limit = Number(q.get("limit") ?? 100);
-  return { entries: found.slice(at, at + limit), next_cursor: at + limit < found.length ? String(at + limit) : null, total: found.length, total_is_lower_bound: false, matched_of: entries.length, source: q.get("source"), warnings: [], took_ms: 3 };
+  return found;
 }
 
 function timeline(q) {
@@ -98,7 +105,7 @@ function route(method, path, q, body) {
     run(s, body.auto_dissect);
     return ok(s, 201);
   }
-  if (root === "snapshots" && id === "import") { const s = { ...makeSnapshots(Date.now())[7], id: `06F4${Date.now()}`, name: q.get("name") }; snapshots = [s, ...snapshots]; change(s); return ok(s, 201); }
+  if (root === "snapshots" && id === "import") { const s = { ...makeSnapshots(Date.now()).find((x) => x.origin === "import"), id: `06F4${Date.now()}`, name: q.get("name") }; snapshots = [s, ...snapshots]; change(s); return ok(s, 201); }
   if (root === "snapshots") {
     const s = snapshots.find((x) => x.id === id);
     if (!s) return problem(404, "No such snapshot", "This link names a snapshot that was deleted, or that you may not see.");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../src/api/types";
-import { addClause, clauseOfCell, clausesOf, indexOfByte, joinClauses, negate, orClause, quote, searchEverywhere, topTerms } from "../src/stream/clauses";
+import { addClause, clausesOf, indexOfByte, joinClauses, negate, orClause, quote, searchEverywhere, topTerms } from "../src/stream/clauses";
+import { clauseOfCell } from "../src/stream/valueClauses";
 
 describe("clauses", () => {
   it("are the terms of the top-level &&", () => {

@@ -69,7 +69,7 @@ export async function request<T>(method: string, path: string, options: RequestO
 }
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> => request<T>("GET", path, { ...(query && { query }), ...(signal && { signal }) });
-export const post = <T>(path: string, body?: unknown, query?: Query): Promise<T> => request<T>("POST", path, { ...(query && { query }), ...(body !== undefined && { body }) });
+export const post = <T>(path: string, body?: unknown, query?: Query, signal?: AbortSignal): Promise<T> => request<T>("POST", path, { ...(query && { query }), ...(body !== undefined && { body }), ...(signal && { signal }) });
 
 /** Token → session cookie. Answers a sentence when it is refused. */
 export async function signIn(token: string): Promise<string | null> {

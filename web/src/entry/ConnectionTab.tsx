@@ -12,7 +12,7 @@ import { CallList } from "./CallList";
 import { FollowStream } from "./FollowStream";
 import { KeyValue } from "./KeyValues";
 import { FieldList } from "./HalfTab";
-import { protocolFields } from "./tabs";
+import { transportFields } from "./tabs";
 import { entryPath, type Loaded } from "./useEntry";
 
 export function ConnectionTab({ entry, source, calls, follow }: { entry: Entry; source: string; calls: Loaded<EntriesResponse>; follow: boolean }): JSX.Element {
@@ -28,7 +28,7 @@ export function ConnectionTab({ entry, source, calls, follow }: { entry: Entry; 
         {Array.isArray(seen) && <KeyValue name="Seen at"><Captured text={seen.map(String).join(", ")} /></KeyValue>}
         {!Array.isArray(seen) && entry.node && <KeyValue name="Seen at"><Captured text={entry.node.name} /></KeyValue>}
       </dl>
-      <FieldList fields={protocolFields(entry).transport.filter(([name]) => !name.startsWith("tcp_"))} title="Totals of the connection" />
+      <FieldList fields={transportFields(entry).filter(([name]) => !name.startsWith("tcp_"))} title="Totals of the connection" />
       <p class="entry-buttons">
         <Button pressed={following} tip="Both directions as they were (f)" onClick={() => setFollowing(!following)}>Follow</Button>
         <Button onClick={() => void checkedDownload(apiUrl(`${entryPath(source, entry.id)}/pcap`))}>PCAP of this connection</Button>

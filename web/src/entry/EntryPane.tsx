@@ -7,6 +7,7 @@ import { useAction } from "../frame/keys";
 import { endName, isCall, methodOf, protocolTag, statusOf, summaryOf } from "../format/entry";
 import { formatLatency } from "../format/quantity";
 import { formatBoth, formatTime } from "../format/time";
+import { loadFields } from "../state/fields";
 import { preferences, setPreference } from "../state/preferences";
 import { go, routeStore } from "../state/route";
 import { useStore } from "../state/store";
@@ -91,6 +92,10 @@ function Content({ tab, entry, source, calls, follow }: { tab: TabId; entry: Ent
     case "summary": return <SummaryTab entry={entry} />;
     case "request":
     case "response": return <HalfTab entry={entry} half={tab} source={source} />;
+    case "messages": {
+      const mine = calls.data && { ...calls.data, entries: calls.data.entries.filter((e) => e.protocol === entry.protocol) };
+      return <section class="entry-section"><h3>Messages of this connection</h3><CallList calls={{ ...calls, data: mine }} entry={entry} label="Messages of this connection" /></section>;
+    }
     case "timing": return <TimingTab entry={entry} />;
     case "trace": return <section class="entry-section"><h3>Calls with trace id <span class="mono">{traceId}</span></h3><CallList calls={trace} entry={entry} label="Calls of this trace" /></section>;
     case "connection": return <ConnectionTab entry={entry} source={source} calls={calls} follow={follow} />;
@@ -109,6 +114,7 @@ export function EntryPane(): JSX.Element {
   const [kept, setKept] = useState<Entry | null>(null);
   const [full, setFull] = useState(false);
   const [follow, setFollow] = useState(false);
+  useEffect(() => void loadFields().catch(() => undefined), []); // without the table the fields stand there unexplained
   useEffect(() => {
     if (loaded) setKept(loaded);
   }, [loaded]);

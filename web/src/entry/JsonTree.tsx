@@ -6,9 +6,14 @@ import { Captured } from "../ui/Captured";
 
 const openLevels = 2;
 const pageSize = 100;
+const longText = 2000;
 
 function Scalar({ value }: { value: string | number | boolean | null }): JSX.Element {
-  if (typeof value === "string") return <span class="json-text">"<Captured text={value} />"</span>;
+  const [all, setAll] = useState(false);
+  if (typeof value === "string") {
+    const cut = !all && value.length > longText;
+    return <span class="json-text">"<Captured text={cut ? value.slice(0, longText) : value} />{cut ? <>… <Button kind="link" onClick={() => setAll(true)}>{`show all ${value.length}`}</Button></> : '"'}</span>;
+  }
   return <span class={value === null ? "json-null" : "json-number"}>{String(value)}</span>;
 }
 

@@ -6,7 +6,13 @@ import { formatBytes, formatExactCount, formatLatency } from "../format/quantity
 import { formatBoth } from "../format/time";
 import { Captured } from "../ui/Captured";
 import { KeyValue } from "./KeyValues";
+import { fieldsStore } from "../state/fields";
+import { useStore } from "../state/store";
+import { clauseOfCell } from "../stream/valueClauses";
+import { FieldSection } from "./FieldRows";
 import { TimeBar } from "./TimeBar";
+import { Value } from "./Value";
+import { fieldGroups } from "./fields";
 
 const reasons: Record<string, string> = {
   client_cancel: "the client gave up before the answer", server_reset: "the server reset the connection", closed: "the connection was closed without an answer", refused: "the connection was refused", timeout: "no answer came in time",
@@ -26,11 +32,12 @@ export function unknowns(entry: Entry): string[] {
   return list;
 }
 
-function End({ word, end, service }: { word: string; end: Endpoint; service: boolean }): JSX.Element {
+function End({ entry, word, end, service }: { entry: Entry; word: string; end: Endpoint; service: boolean }): JSX.Element {
   const name = endName(end, service);
+  const clause = clauseOfCell(entry, service ? "destination" : "source");
   return (
     <KeyValue name={word}>
-      <Captured text={name.address ? name.name : `${name.namespace ? `${name.namespace}/` : ""}${name.name}`} />
+      <Value entry={entry} name={clause?.name ?? word} text={clause?.value ?? name.name} clause={clause}><Captured text={name.address ? name.name : `${name.namespace ? `${name.namespace}/` : ""}${name.name}`} /></Value>
       {!name.address && <span class="hint"> {addressOf(end)}</span>}
       {end.process && <span class="hint"> · <Captured text={end.process.name} /> ({end.process.pid})</span>}
     </KeyValue>
@@ -41,12 +48,15 @@ export function SummaryTab({ entry }: { entry: Entry }): JSX.Element {
   const status = statusOf(entry);
   const [response, request] = [responseSize(entry), requestSize(entry)];
   const open = unknowns(entry);
+  const table = useStore(fieldsStore);
+  const came = clauseOfCell(entry, "status", table);
   const seen = entry["seen_at"];
   return (
+    <>
     <dl class="entry-section">
       <KeyValue name="Asked"><Captured text={`${methodOf(entry)} ${entry.url ?? summaryOf(entry)}`.trim()} />{request !== null && <span class="hint"> · {formatBytes(request)}</span>}</KeyValue>
       <KeyValue name="Came back">
-        <span class={`tone-${status.tone}`}><Captured text={status.word} /></span>
+        <Value entry={entry} name={came?.name ?? "status"} text={came?.value ?? status.word} clause={came}><span class={`tone-${status.tone}`}><Captured text={status.word} /></span></Value>
         {response !== null && <span class="hint"> · {formatBytes(response)}</span>}
         {typeof entry["content_type"] === "string" && <span class="hint"> · <Captured text={entry["content_type"]} /></span>}
       </KeyValue>
@@ -55,12 +65,14 @@ export function SummaryTab({ entry }: { entry: Entry }): JSX.Element {
         {entry.elapsed_time !== undefined && <TimeBar entry={entry} />}
       </KeyValue>
       <KeyValue name="At" tip={formatBoth(entry.timestamp)}>{formatBoth(entry.timestamp).split("\n").map((line, i) => <div key={line} class={i ? "hint" : ""}>{line}</div>)}</KeyValue>
-      <End word="From" end={entry.src} service={false} />
-      <End word="To" end={entry.dst} service />
+      <End entry={entry} word="From" end={entry.src} service={false} />
+      <End entry={entry} word="To" end={entry.dst} service />
       {entry.node && <KeyValue name="Recorded by"><Captured text={entry.node.name} />{Array.isArray(seen) && seen.length > 0 && <span class="hint"> · seen at <Captured text={seen.map(String).join(", ")} /></span>}</KeyValue>}
       <KeyValue name="Not known">
         {open.length === 0 ? "nothing: the call was recorded whole" : <ul class="unknowns">{open.map((text) => <li key={text} class="tone-warn">{text}</li>)}</ul>}
       </KeyValue>
     </dl>
+    {fieldGroups(entry, table?.response.fields ?? []).map((group) => <FieldSection key={group.id} entry={entry} group={group} />)}
+    </>
   );
 }

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import type { Entry } from "../api/types";
 import { formatExactCount, formatLatency } from "../format/quantity";
 import { KeyValue } from "./KeyValues";
-import { protocolFields } from "./tabs";
+import { transportFields } from "./tabs";
 import { phases } from "./TimeBar";
 
 const words: Record<string, string> = {
@@ -14,7 +14,7 @@ export function TimingTab({ entry }: { entry: Entry }): JSX.Element {
   const connect = typeof entry["tcp_handshake_us"] === "number" ? entry["tcp_handshake_us"] : 0;
   const bars = [...(connect > 0 ? [{ word: "connect (before the call)", micros: connect, kind: "connect" }] : []), ...(entry.elapsed_time === undefined ? [] : phases(entry))];
   const all = Math.max(1, bars.reduce((sum, bar) => sum + bar.micros, 0));
-  const { transport } = protocolFields(entry);
+  const transport = transportFields(entry);
   let at = 0;
   return (
     <>

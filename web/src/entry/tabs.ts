@@ -1,5 +1,6 @@
 // The tabs of an entry in their order, and why one has nothing to show.
 import type { Entry } from "../api/types";
+import { sideOf } from "./fields";
 
 export const tabIds = ["summary", "request", "response", "messages", "timing", "trace", "connection", "packets", "kubernetes", "process", "raw"] as const;
 export type TabId = (typeof tabIds)[number];
@@ -8,38 +9,33 @@ export const tabWords: Record<TabId, string> = {
   summary: "Summary", request: "Request", response: "Response", messages: "Messages", timing: "Timing", trace: "Trace", connection: "Connection", packets: "Packets", kubernetes: "Kubernetes", process: "Process", raw: "Raw",
 };
 
-const common = new Set([
-  "id", "index", "protocol", "timestamp", "elapsed_time", "latency", "time_to_response_us", "src", "dst", "node", "conn_id", "flow_id", "stream", "summary", "status", "status_reason", "incomplete", "truncated", "gap_bytes", "seen_at", "has_pcap",
-  "method", "path", "path_template", "url", "host", "status_code", "http_version", "query_string", "content_type", "trace_id", "request_id", "request", "response", "tls", "tcp", "udp", "capture_source", "http",
-]);
+/** Fields that tell about a half of the call or its transport; the table is not needed to know whether there are any. */
+function hasFields(entry: Entry, side: "request" | "response" | "transport"): boolean {
+  return Object.entries(entry).some(([name, value]) => /^[a-z0-9]+_/.test(name) && !common.test(name) && typeof value !== "object" && sideOf(name) === side) || (side !== "transport" && Object.entries(entry).some(([name, value]) => Array.isArray(value) && !common.test(name) && sideOf(name) === side));
+}
 
-/** The protocol's own fields, cut into what was asked and what came back. */
-export function protocolFields(entry: Entry): { asked: [string, unknown][]; answered: [string, unknown][]; transport: [string, unknown][] } {
-  const asked: [string, unknown][] = [];
-  const answered: [string, unknown][] = [];
-  const transport: [string, unknown][] = [];
-  for (const [name, value] of Object.entries(entry)) {
-    if (common.has(name) || value === true || (typeof value === "object" && value !== null && !Array.isArray(value))) continue;
-    if (/^(tcp|udp|sctp|conn|flow)_/.test(name)) transport.push([name, value]);
-    else if (/_(questions?|question_types|command|key|query|database|user|params|sni|alpn|cipher_suites|client_id|topics|method|service|request\w*|group_id|api_\w+|db)$/.test(name)) asked.push([name, value]);
-    else answered.push([name, value]);
-  }
-  return { asked, answered, transport };
+const common = /^(elapsed_time|time_to_response_us|conn_id|flow_id|status_reason|gap_bytes|seen_at|has_pcap|path_template|status_code|http_version|query_string|content_type|trace_id|request_id|capture_source|capture_backend)$/;
+
+/** Protocols whose entries are single messages of a conversation. */
+const conversations = new Set(["ws", "mqtt", "nats", "amqp"]);
+
+/** Numbers of the transport, for the tabs Timing and Connection. */
+export function transportFields(entry: Entry): [string, unknown][] {
+  return Object.entries(entry).filter(([name, value]) => sideOf(name) === "transport" && !common.test(name) && (typeof value !== "object" || Array.isArray(value)) && typeof value !== "boolean");
 }
 
 /** Empty when the tab has something to show, else the reason. */
 export function tabReason(tab: TabId, entry: Entry): string {
-  const fields = protocolFields(entry);
   switch (tab) {
     case "request":
-      if (entry.request?.headers || entry.request?.body !== undefined || fields.asked.length > 0 || entry.method) return "";
+      if (entry.request?.headers || entry.request?.body !== undefined || hasFields(entry, "request") || entry.method) return "";
       return entry.protocol === "tlsx" ? "Seen encrypted only: no request text" : "This entry has no request";
     case "response":
       if (entry.status === "no_response") return "No response was seen";
-      if (entry.response?.headers || entry.response?.body !== undefined || fields.answered.length > 0) return "";
+      if (entry.response?.headers || entry.response?.body !== undefined || hasFields(entry, "response")) return "";
       return entry.protocol === "tlsx" ? "Seen encrypted only: no response text" : "This entry has no response";
-    case "messages": return "One request, one response: there are no further messages";
-    case "timing": return entry.elapsed_time === undefined && fields.transport.length === 0 ? "Without a response there is no time to show" : "";
+    case "messages": return conversations.has(entry.protocol) ? "" : "One request, one response: there are no further messages";
+    case "timing": return entry.elapsed_time === undefined && transportFields(entry).length === 0 ? "Without a response there is no time to show" : "";
     case "trace": return typeof entry["trace_id"] === "string" && entry["trace_id"] ? "" : "The call carries no trace id";
     case "kubernetes": return entry.src.pod || entry.dst.pod || entry.src.service || entry.dst.service ? "" : "No pod or service is known for either side";
     case "process": return entry.src.process || entry.dst.process ? "" : "The process of neither side is known";

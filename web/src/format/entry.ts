@@ -1,74 +1,20 @@
 // What a row of the stream says about an entry: protocol tag, method, status words, names of both ends, flags.
 import type { Endpoint, Entry } from "../api/types";
+import { isCall, methodField, protocolTag, statusField, subjectField } from "./protocol";
+
+export { isCall, protocolTag } from "./protocol";
 
 export type Tone = "ok" | "warn" | "error" | "none";
 
-interface Tag {
-  word: string;
-  hue: string;
-}
-
-const tags: Record<string, Tag> = {
-  http: { word: "HTTP", hue: "http" },
-  http2: { word: "HTTP/2", hue: "http" },
-  grpc: { word: "gRPC", hue: "grpc" },
-  ws: { word: "WS", hue: "ws" },
-  quic: { word: "QUIC", hue: "ws" },
-  gql: { word: "GraphQL", hue: "gql" },
-  dns: { word: "DNS", hue: "dns" },
-  tls: { word: "TLS", hue: "tls" },
-  tlsx: { word: "TLS", hue: "tls" },
-  redis: { word: "REDIS", hue: "cache" },
-  memcached: { word: "MEMC", hue: "cache" },
-  kafka: { word: "KAFKA", hue: "log" },
-  nats: { word: "NATS", hue: "log" },
-  mqtt: { word: "MQTT", hue: "log" },
-  amqp: { word: "AMQP", hue: "amqp" },
-  smtp: { word: "SMTP", hue: "amqp" },
-  mongodb: { word: "MONGO", hue: "doc" },
-  cql: { word: "CQL", hue: "doc" },
-  postgresql: { word: "PGSQL", hue: "sql" },
-  mysql: { word: "MYSQL", hue: "sql" },
-  ldap: { word: "LDAP", hue: "dir" },
-  radius: { word: "RADIUS", hue: "dir" },
-  diameter: { word: "DIAM", hue: "dir" },
-  tcp_conn: { word: "TCP", hue: "flow" },
-  udp_conn: { word: "UDP", hue: "flow" },
-  tcp_flow: { word: "TCP flow", hue: "flow" },
-  udp_flow: { word: "UDP flow", hue: "flow" },
-};
-
-/** Connections and flows are entries too, but no calls. */
-export function isCall(entry: Entry): boolean {
-  return !/_(conn|flow)$/.test(entry.protocol);
-}
-
-export function protocolTag(protocol: string): Tag {
-  return tags[protocol] ?? { word: protocol.replace(/_/g, " ").toUpperCase(), hue: "flow" };
-}
-
-const text = (entry: Entry, field: string): string => {
-  const value = entry[field];
-  return typeof value === "string" ? value : typeof value === "number" ? String(value) : Array.isArray(value) ? value.map(String).join(" ") : "";
-};
+const words = (value: unknown): string => (typeof value === "string" ? value : typeof value === "number" ? String(value) : Array.isArray(value) ? value.map(String).join(" ") : "");
+const text = (entry: Entry, field: string): string => words(entry[field]);
 
 export function methodOf(entry: Entry): string {
-  if (entry.method) return entry.method;
-  switch (entry.protocol) {
-    case "dns": return text(entry, "dns_question_types");
-    case "redis": return text(entry, "redis_command");
-    case "tlsx":
-    case "tls": return "hello";
-    case "kafka": return text(entry, "kafka_api_key_name");
-    case "mysql": return text(entry, "mysql_command");
-    case "postgresql": return text(entry, "postgresql_command");
-    case "mongodb": return text(entry, "mongodb_command");
-    case "tcp_conn":
-    case "udp_conn": return "connection";
-    case "tcp_flow":
-    case "udp_flow": return "flow";
-    default: return text(entry, "tcp_method");
-  }
+  const field = methodField(entry);
+  if (field) return words(field[1]);
+  if (entry.protocol === "tlsx" || entry.protocol === "tls") return "hello";
+  if (!isCall(entry)) return entry.protocol.endsWith("_conn") ? "connection" : "flow";
+  return "";
 }
 
 const rcodes = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"];
@@ -78,25 +24,23 @@ export function statusOf(entry: Entry): { word: string; tone: Tone } {
   if (entry.status === "open") return { word: "open", tone: "none" };
   if (entry.status === "incomplete") return { word: "cut off", tone: "warn" };
   const failed = entry.status === "error";
-  if (entry.protocol === "dns") {
-    const name = text(entry, "dns_rcode_name") || rcodes[Number(entry["dns_rcode"] ?? entry.status_code ?? -1)] || "";
-    return { word: name || (failed ? "error" : "ok"), tone: failed ? "error" : "none" };
+  const tone: Tone = failed ? "error" : "none";
+  switch (entry.protocol) {
+    case "dns": return { word: text(entry, "dns_rcode_name") || rcodes[Number(entry["dns_rcode"] ?? entry.status_code ?? -1)] || (failed ? "error" : "ok"), tone };
+    case "redis": return { word: failed ? text(entry, "redis_error").split(" ")[0] || "error" : "OK", tone };
+    case "grpc": return { word: [text(entry, "grpc_status"), text(entry, "grpc_status_name")].join(" ").trim() || (failed ? "error" : "ok"), tone };
+    case "tls":
+    case "tlsx": return { word: failed ? text(entry, "tlsx_alert") || "error" : "not read", tone };
+    default:
   }
-  if (entry.protocol === "redis") return { word: failed ? text(entry, "redis_error").split(" ")[0] || "error" : "OK", tone: failed ? "error" : "none" };
-  if (entry.protocol === "grpc") return { word: [text(entry, "grpc_status"), text(entry, "grpc_status_name")].join(" ").trim(), tone: failed ? "error" : "none" };
-  if (entry.protocol === "tls" || entry.protocol === "tlsx") return { word: failed ? text(entry, "tlsx_alert") || "error" : "not read", tone: failed ? "error" : "none" };
-  const sql = text(entry, "postgresql_error_code") || text(entry, "mysql_error_code");
-  if (failed && sql) return { word: sql, tone: "error" };
+  const field = statusField(entry);
+  if (field && entry.protocol !== "http") return { word: words(field[1]) || (failed ? "error" : "ok"), tone };
   if (entry.status_code !== undefined) {
-    const tone: Tone = entry.status_code >= 500 ? "error" : entry.status_code >= 400 ? "warn" : "none";
-    return { word: String(entry.status_code), tone: failed && tone === "none" ? "error" : tone };
+    const of: Tone = entry.status_code >= 500 ? "error" : entry.status_code >= 400 ? "warn" : "none";
+    return { word: String(entry.status_code), tone: failed && of === "none" ? "error" : of };
   }
-  if (failed) return { word: entry.status_reason || "error", tone: "error" };
-  return { word: conversational(entry), tone: "none" };
-}
-
-function conversational(entry: Entry): string {
-  return text(entry, "conn_state") || "ok";
+  if (failed) return { word: entry.status_reason || "error", tone };
+  return { word: text(entry, "conn_state") || "ok", tone };
 }
 
 /** What the gutter draws before the row; blank when all is well. */
@@ -133,13 +77,22 @@ export function shortNamespace(namespace: string): string {
   return namespace.length > 9 ? `${namespace.slice(0, 8)}…` : namespace;
 }
 
+/** The dissector's one line without what other columns say: the method in front, the answer behind the arrow. */
+function asked(entry: Entry): string {
+  const [front = ""] = entry.summary.split(" → ");
+  const method = methodOf(entry);
+  return method && front.startsWith(`${method} `) ? front.slice(method.length + 1) : front;
+}
+
 export function summaryOf(entry: Entry): string {
   if (entry.protocol === "http" && entry.path) {
     const query = entry.url ? entry.url.slice(entry.url.indexOf("?")) : "";
     return entry.url?.includes("?") ? `${entry.path}${query}` : entry.path;
   }
-  const asked = text(entry, "dns_questions") || text(entry, "redis_key") || text(entry, "tlsx_sni") || text(entry, "kafka_topics") || text(entry, "postgresql_query") || text(entry, "mysql_query");
-  return asked || entry.path || entry.summary || "";
+  if (!isCall(entry)) return entry.summary;
+  if (entry.protocol === "mongodb" && text(entry, "mongodb_collection")) return [text(entry, "mongodb_database"), text(entry, "mongodb_collection")].filter(Boolean).join(".");
+  const field = subjectField(entry);
+  return (field && words(field[1])) || asked(entry) || entry.path || "";
 }
 
 export interface Flags {

@@ -1,4 +1,4 @@
-import type { JSX } from "preact";
+import { Component, type JSX } from "preact";
 import type { Endpoint, Entry } from "../api/types";
 import { endName, flagsOf, gutterOf, methodOf, protocolTag, requestSize, responseSize, rowSentence, shortNamespace, statusOf, summaryOf } from "../format/entry";
 import { formatBytes, formatExactCount, formatLatency } from "../format/quantity";
@@ -115,7 +115,18 @@ function cell(column: Column, p: Props): JSX.Element | string | null {
   }
 }
 
-export function EntryRow(p: Props): JSX.Element {
+/** Drawn anew only when something it shows has changed: while scrolling, the rows that stay cost nothing. */
+export class EntryRow extends Component<Props> {
+  override shouldComponentUpdate(next: Props): boolean {
+    return (Object.keys(next) as (keyof Props)[]).some((key) => next[key] !== this.props[key]);
+  }
+
+  override render(): JSX.Element {
+    return <Row {...this.props} />;
+  }
+}
+
+function Row(p: Props): JSX.Element {
   const { entry, index } = p;
   return (
     <div

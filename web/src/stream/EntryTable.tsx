@@ -1,7 +1,7 @@
 // The table of calls: virtual rows, one tab stop, arrows for rows and columns.
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { Entry } from "../api/types";
 import { useAction } from "../frame/keys";
 import { zoneWord } from "../format/time";
@@ -10,9 +10,11 @@ import { go, routeStore } from "../state/route";
 import { useStore } from "../state/store";
 import { EntryRow } from "./EntryRow";
 import { ValueMenu, type MenuAt } from "./ValueMenu";
-import { addClause, clauseOfCell } from "./clauses";
-import { latencyScale, template, visibleColumns } from "./columns";
-import type { EntryRows } from "./useEntries";
+import { fieldsStore } from "../state/fields";
+import { addClause } from "./clauses";
+import { clauseOfCell } from "./valueClauses";
+import { latencyScale, template, visibleColumns, type Column } from "./columns";
+import { mostRows, type EntryRows } from "./useEntries";
 
 function useVirtual(count: number, rowHeight: number, scroll: { current: HTMLDivElement | null }): Virtualizer<HTMLDivElement, HTMLDivElement> {
   const [, redraw] = useReducer((n: number) => n + 1, 0);
@@ -25,6 +27,14 @@ function useVirtual(count: number, rowHeight: number, scroll: { current: HTMLDiv
   useLayoutEffect(() => mine._willUpdate());
   useLayoutEffect(() => mine.measure(), [rowHeight]);
   return mine;
+}
+
+function Waiting({ shown, top, height, grid }: { shown: Column[]; top: number; height: number; grid: string }): JSX.Element {
+  return (
+    <div class="entry-row waiting" aria-hidden="true" style={{ transform: `translateY(${top}px)`, height: `${height}px`, gridTemplateColumns: grid }}>
+      {shown.map((c) => <div class="entry-cell" key={c.id}>{c.id !== "gutter" && <div class="skeleton" />}</div>)}
+    </div>
+  );
 }
 
 interface Props {
@@ -47,7 +57,9 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
   const [menu, setMenu] = useState<MenuAt | null>(null);
   const { rows } = entries;
   const rowHeight = comfortable ? 36 : 28;
-  const virtual = useVirtual(rows.length, rowHeight, scroll);
+  // The scroll bar tells how many there are, loaded or not; what is not there yet is drawn as waiting.
+  const count = entries.complete ? rows.length : Math.max(rows.length, Math.min(entries.total, mostRows));
+  const virtual = useVirtual(count, rowHeight, scroll);
   const shown = useMemo(() => visibleColumns(room, toggled), [room, toggled]);
   const grid = template(shown, room);
   const scale = useMemo(() => latencyScale(rows), [rows]);
@@ -65,7 +77,7 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {
     if (!entries.complete && rows.length > 0 && last > rows.length - nearEnd) more();
-  }, [last, rows.length, entries.complete]);
+  }, [last, rows.length, entries.complete, entries.loading]);
 
   // A new answer starts at the top; a link to an entry keeps its row in sight.
   useEffect(() => {
@@ -83,7 +95,7 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
     go({ entry: entry.id }, route.entry !== "");
   };
   const moveTo = (index: number): void => {
-    const next = Math.max(0, Math.min(rows.length - 1, index));
+    const next = Math.max(0, Math.min(count - 1, index));
     setAt(next);
     virtual.scrollToIndex(next);
     const entry = rows[next];
@@ -98,7 +110,7 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
       if (rows[i]?.status === "error" || rows[i]?.status === "no_response") return moveTo(i);
   };
   const current = rows[at];
-  const value = current ? clauseOfCell(current, column) : null;
+  const value = current ? clauseOfCell(current, column, fieldsStore.get()) : null;
 
   useAction("error.next", rows.length ? () => step(1) : null);
   useAction("error.previous", rows.length ? () => step(-1) : null);
@@ -109,6 +121,17 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
     const box = document.querySelector(`#row-${at} [data-column="${column}"]`)?.getBoundingClientRect();
     openMenu(at, column, box?.left ?? 100, box?.bottom ?? 100);
   } : null);
+
+  // The same two functions for the rows' whole life, so that rows need not be drawn anew for them.
+  const latest = useRef({ open, openMenu });
+  latest.current = { open, openMenu };
+  const onOpen = useCallback((index: number) => latest.current.open(index), []);
+  const onMenu = useCallback((event: MouseEvent, index: number, columnId: string) => {
+    event.preventDefault();
+    setAt(index);
+    setColumn(columnId);
+    latest.current.openMenu(index, columnId, event.clientX, event.clientY);
+  }, []);
 
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== scroll.current) return;
@@ -121,7 +144,7 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
       case "PageDown": moveTo(at + page); break;
       case "PageUp": moveTo(at - page); break;
       case "Home": moveTo(0); break;
-      case "End": moveTo(rows.length - 1); break;
+      case "End": moveTo(count - 1); break;
       case "ArrowRight": setColumn(ids[Math.min(ids.length - 1, place + 1)] ?? "time"); break;
       case "ArrowLeft": setColumn(ids[Math.max(0, place - 1)] ?? "time"); break;
       case "Enter": open(at); break;
@@ -152,21 +175,14 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
       <div class="entry-rows" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
         {items.map((item) => {
           const entry = rows[item.index];
-          return entry && (
+          if (!entry) return <Waiting key={item.index} shown={shown} top={item.start} height={rowHeight} grid={grid} />;
+          return (
             <EntryRow key={entry.id} entry={entry} index={item.index} shown={shown} zone={zone} mark={mark} selected={entry.id === route.entry} focused={item.index === at} focusColumn={column} scale={scale} top={item.start} height={rowHeight} gridTemplate={grid}
-              onOpen={open}
-              onMenu={(event, index, columnId) => {
-                event.preventDefault();
-                setAt(index);
-                setColumn(columnId);
-                openMenu(index, columnId, event.clientX, event.clientY);
-              }} />
+              onOpen={onOpen} onMenu={onMenu} />
           );
         })}
         {rows.length === 0 && entries.loading === "first" && Array.from({ length: 12 }, (_, i) => (
-          <div class="entry-row waiting" key={i} aria-hidden="true" style={{ transform: `translateY(${i * rowHeight}px)`, height: `${rowHeight}px`, gridTemplateColumns: grid }}>
-            {shown.map((c) => <div class="entry-cell" key={c.id}>{c.id !== "gutter" && <div class="skeleton" />}</div>)}
-          </div>
+          <Waiting key={i} shown={shown} top={i * rowHeight} height={rowHeight} grid={grid} />
         ))}
       </div>
       {menu && <ValueMenu at={menu} onClose={() => setMenu(null)} />}

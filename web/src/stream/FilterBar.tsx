@@ -1,9 +1,10 @@
 // Time range, filter, Apply. Grey empty, green applied, amber edited, red wrong: and the word says so too.
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, post } from "../api/client";
-import type { FieldsResponse, FilterCheckResponse } from "../api/types";
+import { post } from "../api/client";
+import type { FilterCheckResponse } from "../api/types";
 import { useAction } from "../frame/keys";
+import { loadFields } from "../state/fields";
 import { preferences, setPreference } from "../state/preferences";
 import { go, routeStore } from "../state/route";
 import { useStore } from "../state/store";
@@ -13,15 +14,6 @@ import { indexOfByte } from "./clauses";
 import type { FilterEditor } from "./filterEditor";
 
 const historyLength = 20;
-
-let vocabulary: Promise<FieldsResponse> | null = null;
-function loadVocabulary(): Promise<FieldsResponse> {
-  vocabulary ??= get<FieldsResponse>("filter/fields").catch((error: unknown) => {
-    vocabulary = null;
-    throw error;
-  });
-  return vocabulary;
-}
 
 export async function checkFilter(filter: string): Promise<FilterCheckResponse> {
   return post<FilterCheckResponse>("filter/check", { filter });
@@ -63,7 +55,7 @@ export function FilterBar({ problem, onDone, children }: Props): JSX.Element {
       const made = createFilterEditor(host.current, { onChange: setDraft, onApply: () => void apply(), onEscape: () => latest.current.onDone() });
       made.setText(latest.current.draft);
       editor.current = made;
-      loadVocabulary().then((v) => made.setVocabulary(v, preferences.get().filterHistory), () => undefined);
+      loadFields().then((table) => made.setVocabulary(table.response, preferences.get().filterHistory), () => undefined);
     });
     return () => {
       gone = true;

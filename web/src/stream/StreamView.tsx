@@ -22,7 +22,7 @@ import { columns } from "./columns";
 import { exportRows } from "./exportRows";
 import { PaneSplitter, usePaneRight } from "./PaneSplitter";
 import { useShown } from "./source";
-import { useEntries, type EntryQuery } from "./useEntries";
+import { mostRows, useEntries, type EntryQuery } from "./useEntries";
 
 const EntryPane = lazy(() => import("../entry/EntryPane").then((m) => m.EntryPane));
 
@@ -58,6 +58,7 @@ export function StreamView(): JSX.Element {
     if (!ready || entries.problem) return footerWords.set([]);
     footerWords.set([
       `${formatCount(entries.rows.length)} of ${formatCount(entries.total, entries.lowerBound)} of ${formatCount(entries.of)}`,
+      ...(entries.rows.length >= mostRows && entries.total > mostRows ? [`the first ${formatCount(mostRows)} can be scrolled: narrow the filter or the time for the rest`] : []),
       ...(range.from && range.to ? [`${formatClock(range.from, zone)}–${formatClock(range.to, zone)}`] : []),
     ]);
   }, [ready?.source.id, entries.rows.length, entries.total, entries.of, entries.problem, range.from, range.to, zone]);

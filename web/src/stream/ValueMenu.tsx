@@ -6,20 +6,25 @@ import { plainCaptured } from "../format/captured";
 import { go, routeStore } from "../state/route";
 import { MenuList, type MenuItem } from "../ui/Menu";
 import { copyText } from "../ui/clipboard";
-import { addClause, clauseOfCell, orClause } from "./clauses";
+import { fieldsStore } from "../state/fields";
+import { addClause, orClause } from "./clauses";
+import { clauseOfCell, type ValueClause } from "./valueClauses";
 
 export interface MenuAt {
   entry: Entry;
+  /** A cell of the table, or the clause of a value elsewhere (null: it has none, but can be copied). */
   column: string;
+  value?: { clause: ValueClause | null; text: string; name: string };
   x: number;
   y: number;
 }
 
 const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 76)}…` : text);
 
-function items({ entry, column }: MenuAt): MenuItem[] {
+function items({ entry, column, value: given }: MenuAt): MenuItem[] {
   const { filter } = routeStore.get();
-  const apply = (next: string): void => go({ filter: next, entry: "" });
+  // From the pane of an entry the entry stays: one value after the other can be added.
+  const apply = (next: string): void => go({ filter: next, ...(given ? {} : { entry: "" }) });
   if (column === "time") {
     const ns = toNs(entry.timestamp) ?? 0n;
     return [
@@ -29,8 +34,9 @@ function items({ entry, column }: MenuAt): MenuItem[] {
       { label: "Copy", icon: "copy", separated: true, run: () => void copyText(entry.timestamp, "the time") },
     ];
   }
-  const value = clauseOfCell(entry, column);
+  const value = given ? given.clause : clauseOfCell(entry, column, fieldsStore.get());
   const connection: MenuItem = { label: "Only this connection", run: () => apply(`conn_id == "${entry.conn_id}"`) };
+  if (!value && given) return [{ label: "Copy", icon: "copy", run: () => void copyText(given.text, "the value") }, { label: "Copy with name", run: () => void copyText(`${given.name} = ${given.text}`, "the value with its name") }];
   if (!value) return [connection];
   return [
     { label: `+ ${shorten(plainCaptured(value.clause))}`, run: () => apply(addClause(filter, value.clause)) },

@@ -1,7 +1,4 @@
 // Working on a filter's text clause by clause. Cutting it up is for display and editing only: the hub's compiler decides what it means.
-import type { Entry } from "../api/types";
-import { addressOf } from "../format/entry";
-
 /** The terms of the top level between `operator`, quotes and brackets respected. */
 export function topTerms(filter: string, operator: "&&" | "||" = "&&"): string[] {
   const terms: string[] = [];
@@ -87,63 +84,6 @@ export function quote(text: string): string {
     else out += char;
   }
   return `${out}"`;
-}
-
-export interface ValueClause {
-  /** The value as it is copied. */
-  value: string;
-  name: string;
-  clause: string;
-  not: string;
-}
-
-const guarded = (protocol: string, field: string, literal: string, value: string): ValueClause => {
-  const guard = protocol ? `${protocol} && ` : "";
-  return { value, name: field, clause: `${guard}${field} == ${literal}`, not: `${guard}${field} != ${literal}` };
-};
-
-const inList = (protocol: string, field: string, value: string): ValueClause => ({ value, name: field, clause: `${protocol} && ${quote(value)} in ${field}`, not: `${protocol} && !(${quote(value)} in ${field})` });
-
-const first = (value: unknown): string => (Array.isArray(value) ? String(value[0] ?? "") : typeof value === "string" ? value : "");
-
-function end(entry: Entry, side: "src" | "dst"): ValueClause {
-  const at = entry[side];
-  if (side === "dst" && at.service) return guarded("", "dst.service.name", quote(at.service.name), at.service.name);
-  if (at.pod) return guarded("", `${side}.pod.name`, quote(at.pod.name), at.pod.name);
-  if (at.name) return guarded("", `${side}.name`, quote(at.name), at.name);
-  return { ...guarded("", `${side}.ip`, quote(at.ip), at.ip), value: addressOf(at) };
-}
-
-/** The clause that a cell of the table stands for, or null when there is none. */
-export function clauseOfCell(entry: Entry, column: string): ValueClause | null {
-  const { protocol } = entry;
-  switch (column) {
-    case "protocol": return { value: protocol, name: "protocol", clause: `protocol == ${quote(protocol)}`, not: `protocol != ${quote(protocol)}` };
-    case "method":
-      if (entry.method) return guarded(protocol === "http" ? "http" : "", "method", quote(entry.method), entry.method);
-      if (protocol === "dns" && first(entry["dns_question_types"])) return inList("dns", "dns_question_types", first(entry["dns_question_types"]));
-      if (protocol === "redis" && first(entry["redis_command"])) return guarded("redis", "redis_command", quote(first(entry["redis_command"])), first(entry["redis_command"]));
-      return null;
-    case "status":
-      if (entry.status === "no_response" || entry.status === "open" || entry.status === "incomplete") return guarded("", "status", quote(entry.status), entry.status);
-      if (protocol === "dns" && entry["dns_rcode"] !== undefined) return guarded("dns", "dns_rcode", String(entry["dns_rcode"]), String(entry["dns_rcode"]));
-      if (entry.status_code !== undefined) return guarded(protocol, "status_code", String(entry.status_code), String(entry.status_code));
-      return guarded("", "status", quote(entry.status), entry.status);
-    case "source": return end(entry, "src");
-    case "destination": return end(entry, "dst");
-    case "summary":
-      if (entry.path) return guarded(protocol === "http" ? "http" : "", "path", quote(entry.path), entry.path);
-      if (protocol === "dns" && first(entry["dns_questions"])) return inList("dns", "dns_questions", first(entry["dns_questions"]));
-      if (protocol === "redis" && first(entry["redis_key"])) return guarded("redis", "redis_key", quote(first(entry["redis_key"])), first(entry["redis_key"]));
-      if (first(entry["tlsx_sni"])) return guarded("", "tlsx_sni", quote(first(entry["tlsx_sni"])), first(entry["tlsx_sni"]));
-      return null;
-    case "latency":
-      return entry.elapsed_time === undefined ? null : { value: String(entry.elapsed_time), name: "elapsed_time", clause: `elapsed_time >= ${entry.elapsed_time}`, not: `elapsed_time < ${entry.elapsed_time}` };
-    case "size":
-      return entry.response?.size === undefined ? null : { value: String(entry.response.size), name: "response.size", clause: `response.size >= ${entry.response.size}`, not: `response.size < ${entry.response.size}` };
-    case "node": return entry.node ? guarded("", "node.name", quote(entry.node.name), entry.node.name) : null;
-    default: return null;
-  }
 }
 
 /** Plain words or an address, typed where a filter belongs: the filter that searches for them, or null when it looks like a filter. */

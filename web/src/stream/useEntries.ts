@@ -26,14 +26,18 @@ export interface EntryRows {
   generation: number;
 }
 
-const pageSize = 200;
+/** The first page is there at once; the following ones are larger, since somebody scrolls. */
+const firstPage = 200;
+const nextPage = 1000;
+/** What a browser holds without losing its breath; beyond it the filter or the order helps more than scrolling. */
+export const mostRows = 100_000;
 const longestUrl = 2000;
 const none: EntryRows = { rows: [], total: 0, lowerBound: false, of: 0, warnings: [], loading: "first", since: 0, problem: null, complete: false, generation: 0 };
 
 function ask(query: EntryQuery, cursor: string | null, signal: AbortSignal): Promise<EntriesResponse> {
-  const members = { ...query, order: query.order || "-time", limit: pageSize, cursor: cursor ?? undefined };
+  const members = { ...query, order: query.order || "-time", limit: cursor === null ? firstPage : nextPage, cursor: cursor ?? undefined };
   if (query.filter.length < longestUrl) return get<EntriesResponse>("entries", members, signal);
-  return post<EntriesResponse>("entries/query", members);
+  return post<EntriesResponse>("entries/query", members, undefined, signal); // the hub drops a question whose asker has gone
 }
 
 export function useEntries(query: EntryQuery | null, refresh: number): EntryRows & { more: () => void; stop: () => void } {
@@ -81,7 +85,10 @@ export function useEntries(query: EntryQuery | null, refresh: number): EntryRows
         if (stop.signal.aborted) return;
         running.current = null;
         cursor.current = answer.next_cursor;
-        setState((before) => ({ ...before, rows: [...before.rows, ...answer.entries], loading: "", complete: answer.next_cursor === null }));
+        setState((before) => {
+          const rows = [...before.rows, ...answer.entries].slice(0, mostRows);
+          return { ...before, rows, loading: "", complete: answer.next_cursor === null || rows.length >= mostRows };
+        });
       },
       (error: unknown) => {
         if (stop.signal.aborted) return;
