@@ -12,7 +12,7 @@ enum {
     MAX_FUTURE_S = 24 * 3600
 };
 
-#define MAX_LAST_S 3.2e9 /* a century */
+#define MAX_LAST_S 9.2e9 /* what int64_t nanoseconds hold */
 
 struct create {
     struct snapshot_request request;
@@ -50,27 +50,26 @@ static bool take_window(struct api_call *call, const json_t *body, struct create
     }
     if (last) {
         double seconds = json_number_value(last);
-        if (!(seconds > 0 && seconds <= MAX_LAST_S)) {
+        if (!(seconds > 0)) {
             call_fail(call, 400, "\"last_s\" has to be more than 0 seconds.");
             return false;
         }
-        c->request.from_ns = now - (int64_t)(seconds * 1e9);
+        c->request.from_ns = seconds < MAX_LAST_S ? now - (int64_t)(seconds * 1e9) : -1;
     } else if (from) {
         (void)clock_parse_rfc3339(from, &c->request.from_ns);
     }
-    if (c->request.from_ns >= c->request.to_ns) {
-        call_fail(call, 400, "The window ends before it begins.");
-        return false;
-    }
-    if (c->request.to_ns > now + MAX_FUTURE_S * NS_PER_S) {
-        call_fail(call, 400, "The window may end at most a day from now.");
-        return false;
-    }
-    if (!c->max && c->request.from_ns > now) {
-        call_fail(call, 400, "The window begins in the future; a snapshot looks back.");
-        return false;
-    }
-    return true;
+    const char *wrong = NULL;
+    if (c->request.from_ns < 0)
+        wrong = "The window begins before 1970; ask for max to get all there is.";
+    else if (c->request.from_ns > now)
+        wrong = "The window begins in the future; a snapshot looks back.";
+    else if (c->request.from_ns >= c->request.to_ns)
+        wrong = "The window ends before it begins.";
+    else if (c->request.to_ns > now + MAX_FUTURE_S * NS_PER_S)
+        wrong = "The window may end at most a day from now.";
+    if (wrong)
+        call_fail(call, 400, "%s", wrong);
+    return !wrong;
 }
 
 static bool take_request(struct api_call *call, const json_t *body, struct create *c)

@@ -24,6 +24,10 @@ void handle_availability(struct api_call *call)
     struct api_backend *backend = &call->api->backend;
     struct snapshot_interval window = {.from_ns = call_query_time(call, "from", 0),
                                        .to_ns = call_query_time(call, "to", clock_now_ns())};
+    if (window.from_ns < 0) {
+        call_fail(call, 400, "The window begins before 1970.");
+        return;
+    }
     if (window.from_ns >= window.to_ns) {
         call_fail(call, 400, "The window ends before it begins.");
         return;

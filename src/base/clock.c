@@ -123,16 +123,15 @@ static bool parse_time_of_day(const char **p, bool seconds_required, struct tm *
     return true;
 }
 
-/* Seconds since the epoch and a fraction to nanoseconds; false when int64_t cannot hold it (years
- * beyond 2262). */
-static bool to_ns(time_t sec, int64_t frac_ns, int64_t *ret_ns)
+/* Seconds since the epoch and a fraction to nanoseconds; -ERANGE when int64_t cannot hold it. */
+static int to_ns(time_t sec, int64_t frac_ns, int64_t *ret_ns)
 {
     int64_t ns;
     if (__builtin_mul_overflow((int64_t)sec, NS_PER_S, &ns) ||
         __builtin_add_overflow(ns, frac_ns, &ns))
-        return false;
+        return -ERANGE;
     *ret_ns = ns;
-    return true;
+    return 0;
 }
 
 int clock_parse_rfc3339(const char *text, int64_t *ret_ns)
@@ -162,7 +161,7 @@ int clock_parse_rfc3339(const char *text, int64_t *ret_ns)
     }
     if (*p)
         return -EINVAL;
-    return to_ns(timegm(&tm) - offset_s, frac, ret_ns) ? 0 : -EINVAL;
+    return to_ns(timegm(&tm) - offset_s, frac, ret_ns);
 }
 
 int clock_parse_duration(const char *text, int64_t *ret_ns)
@@ -184,7 +183,7 @@ int clock_parse_duration(const char *text, int64_t *ret_ns)
         char *end;
         long long n = strtoll(p, &end, 10);
         if (errno)
-            return -EINVAL;
+            return -ERANGE;
         size_t i = 0;
         size_t len = 0;
         for (; i < sizeof units / sizeof *units; i++) {
@@ -197,14 +196,14 @@ int clock_parse_duration(const char *text, int64_t *ret_ns)
         int64_t part;
         if (__builtin_mul_overflow((int64_t)n, units[i].ns, &part) ||
             __builtin_add_overflow(total, part, &total))
-            return -EINVAL;
+            return -ERANGE;
         p = end + len;
     }
     *ret_ns = total;
     return 0;
 }
 
-static bool parse_local(const char *text, int64_t now_ns, int64_t *ret_ns)
+static int parse_local(const char *text, int64_t now_ns, int64_t *ret_ns)
 {
     const char *p = text;
     time_t now = (time_t)(now_ns / NS_PER_S);
@@ -214,18 +213,18 @@ static bool parse_local(const char *text, int64_t now_ns, int64_t *ret_ns)
     if (strlen(text) >= 10 && text[4] == '-') {
         struct tm date = {0};
         if (!parse_date(&p, &date))
-            return false;
+            return -EINVAL;
         tm = date;
         if (*p == ' ' || *p == 'T') {
             p++;
             if (!parse_time_of_day(&p, false, &tm, &frac))
-                return false;
+                return -EINVAL;
         }
     } else if (!parse_time_of_day(&p, false, &tm, &frac)) {
-        return false;
+        return -EINVAL;
     }
     if (*p)
-        return false;
+        return -EINVAL;
     tm.tm_isdst = -1;
     return to_ns(mktime(&tm), frac, ret_ns);
 }
@@ -237,19 +236,25 @@ int clock_parse_human(const char *text, int64_t now_ns, int64_t *ret_ns, struct 
         *ret_ns = now_ns;
         return 0;
     }
-    if (text[0] == '-' && clock_parse_duration(text + 1, &ago) == 0) {
+    int e = -EINVAL;
+    if (text[0] == '-' || text[0] == '+')
+        e = clock_parse_duration(text + 1, &ago);
+    if (e == 0 && text[0] == '-')
         *ret_ns = now_ns - ago;
-        return 0;
-    }
-    if (text[0] == '+' && clock_parse_duration(text + 1, &ago) == 0 &&
-        !__builtin_add_overflow(now_ns, ago, ret_ns))
-        return 0;
-    if (clock_parse_rfc3339(text, ret_ns) == 0 || parse_local(text, now_ns, ret_ns))
-        return 0;
-    return error_set(reterr, -EINVAL,
-                     "\"%.60s\" is not a time: write -10m, 14:02, \"2026-03-03 14:02\" or "
-                     "2026-03-03T14:02:00Z.",
-                     text);
+    else if (e == 0)
+        e = __builtin_add_overflow(now_ns, ago, ret_ns) ? -ERANGE : 0;
+    if (e == -EINVAL)
+        e = clock_parse_rfc3339(text, ret_ns);
+    if (e == -EINVAL)
+        e = parse_local(text, now_ns, ret_ns);
+    if (e == -ERANGE)
+        return error_set(reterr, e, "\"%.60s\" lies outside of the years 1678 to 2261.", text);
+    if (e < 0)
+        return error_set(reterr, e,
+                         "\"%.60s\" is not a time: write -10m, 14:02, \"2026-03-03 14:02\" or "
+                         "2026-03-03T14:02:00Z.",
+                         text);
+    return 0;
 }
 
 char *clock_format_duration(int64_t ns, char text[CLOCK_TEXT_SIZE])

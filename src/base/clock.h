@@ -19,12 +19,13 @@ int64_t clock_mono_ns(void);
 char *clock_format(int64_t ns, char text[CLOCK_TEXT_SIZE]);
 
 /* RFC 3339 only ("2026-11-23T11:25:42.123456789Z", any offset, any number of digits); -EINVAL
- * otherwise. */
+ * otherwise, -ERANGE for a time that int64_t nanoseconds cannot hold (years 1678 to 2261 fit). */
 int clock_parse_rfc3339(const char *text, int64_t *ret_ns);
 /* What a person types: RFC 3339, "-10m" (before now), "14:02[:03]" (today, local zone), "2026-03-03
- * 14:02[:03]", "2026-03-03", "now". -EINVAL with a sentence otherwise. */
+ * 14:02[:03]", "2026-03-03", "now". -EINVAL or -ERANGE with a sentence otherwise. */
 int clock_parse_human(const char *text, int64_t now_ns, int64_t *ret_ns, struct error *reterr);
-/* "90s", "5m", "1h30m", "12h", "2d", "250ms"; -EINVAL otherwise. Never negative. */
+/* "90s", "5m", "1h30m", "12h", "2d", "250ms"; -EINVAL otherwise, -ERANGE beyond 292 years. Never
+ * negative. */
 int clock_parse_duration(const char *text, int64_t *ret_ns);
 
 /* "3 d 4 h", "23 min", "1 min 5 s", "12.4 s", "750 ms": for people. Returns text. */

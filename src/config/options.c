@@ -138,9 +138,14 @@ static int set_value(struct parse *parse, size_t index, enum origin origin, cons
                    ? 0
                    : bad_value(def, text, "a size: write 64MiB or 1GiB", reterr);
     case OPTION_DURATION:
-        return clock_parse_duration(text, p) == 0
-                   ? 0
-                   : bad_value(def, text, "a duration: write 30s, 5m or 12h", reterr);
+        switch (clock_parse_duration(text, p)) {
+        case 0:
+            return 0;
+        case -ERANGE:
+            return bad_value(def, text, "a duration below 292 years", reterr);
+        default:
+            return bad_value(def, text, "a duration: write 30s, 5m or 12h", reterr);
+        }
     case OPTION_TEXT:
         return set_text(p, text);
     case OPTION_LIST:

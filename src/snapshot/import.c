@@ -236,7 +236,14 @@ static void settle_names(struct import_run *run)
     text_escape(slice_str(slash ? slash + 1 : given), run->file_name, sizeof run->file_name);
     if (!run->file_name[0])
         snprintf(run->file_name, sizeof run->file_name, "import");
-    snprintf(run->name, sizeof run->name, "%s", run->file_name);
+    /* a name neither begins nor ends with a blank */
+    const char *begin = run->file_name + strspn(run->file_name, " ");
+    size_t length = strlen(begin);
+    while (length > 0 && begin[length - 1] == ' ')
+        length--;
+    snprintf(run->name, sizeof run->name, "%.*s", (int)length, begin);
+    if (!run->name[0])
+        snprintf(run->name, sizeof run->name, "import");
     for (char *c = run->name; *c; c++)
         if (*c == '/' || *c == '\\')
             *c = '-';

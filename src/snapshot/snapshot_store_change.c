@@ -76,9 +76,16 @@ void snapshot_new_id(struct snapshot_store *store, char ret_id[SNAPSHOT_ID_SIZE]
     ret_id[SNAPSHOT_ID_SIZE - 1] = '\0';
 }
 
+static bool is_blank(uint32_t c)
+{
+    return c == 0x20 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
 int snapshot_check_name(const char *name, struct error *reterr)
 {
     struct slice s = slice_str(name);
+    uint32_t first = 0, last = 0;
     if (s.len == 0)
         return error_set(reterr, -EINVAL, "A snapshot needs a name.");
     if (s.len > SNAPSHOT_MAX_NAME_BYTES)
@@ -89,6 +96,8 @@ int snapshot_check_name(const char *name, struct error *reterr)
     for (size_t pos = 0; pos < s.len;) {
         size_t at = pos;
         uint32_t c = text_next_code_point(s, &pos);
+        first = at == 0 ? c : first;
+        last = c;
         bool control = c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
                        (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
                        (c >= 0x2060 && c <= 0x2069) || c == 0xfeff;
@@ -101,6 +110,9 @@ int snapshot_check_name(const char *name, struct error *reterr)
     }
     if (name[0] == '@')
         return error_set_at(reterr, -EINVAL, 0, "A name cannot begin with \"@\".");
+    if (is_blank(first) || is_blank(last))
+        return error_set_at(reterr, -EINVAL, is_blank(first) ? 0 : s.len - 1,
+                            "The name begins or ends with a blank: leave it out.");
     return 0;
 }
 

@@ -95,8 +95,9 @@ static void names(void **state)
     static const char *const good[] = {
         "incident 2024-02-01", "Prüfung 検査", "a", "..", "-rf", "<b>&"};
     static const char *const bad[] = {
-        "",           "a/b",       "..\\..",  "line\nbreak", "\x1b[31mred",
-        "bidi\u202e", "tab\there", "@latest", "\xff\xfe",    "zero\u200bwidth"};
+        "",           "a/b",       "..\\..",  "line\nbreak",    "\x1b[31mred",
+        "bidi\u202e", "tab\there", "@latest", "\xff\xfe",       "zero\u200bwidth",
+        " in front",  "behind ",   " ",       "no-break\u00a0", "\u3000wide"};
     struct error e;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_int_equal(create(f, good[i], id, &e), 0);
