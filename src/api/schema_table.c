@@ -54,7 +54,6 @@ const struct schema schemas[] = {
      "filter?: text; auto_dissect?: bool; allow_partial?: bool"},
     {"ChangeSnapshotRequest", "name?: text; note?: text; tags?: text[]; locked?: bool"},
     {"DeleteResponse", "freed_bytes: int"},
-    {"ImportResponse", "id: text"},
     {"DissectRequest", "name?: text; protocols?: text[]"},
     {"PcapEstimate", "packets: int; bytes: int; connections?: int; exact: bool"},
     {"VerifyError", "file: text; offset: int~; text: text"},

@@ -234,7 +234,7 @@ int client_download(struct client *client, const char *method, const char *path,
     return run_download(client, method, path, body, STDOUT_FILENO);
 }
 
-json_t *client_upload(struct client *client, const char *path, const char *file)
+json_t *client_upload(struct client *client, const char *path, const char *file, int *ret_status)
 {
     int fd = strcmp(file, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                                     : open(file, O_RDONLY | O_CLOEXEC);
@@ -256,6 +256,7 @@ json_t *client_upload(struct client *client, const char *path, const char *file)
         if (!answer)
             cli_fail(client->command, 1, "The hub's answer is no JSON.");
     }
+    *ret_status = x.ret_status;
     close(fd);
     return answer;
 }

@@ -63,8 +63,8 @@ json_t *client_string(const char *text);
  * standard output, which must not be a terminal. The exit code. */
 int client_download(struct client *client, const char *method, const char *path, const char *body,
                     const char *output);
-/* Sends a file ("-": standard input). */
-json_t *client_upload(struct client *client, const char *path, const char *file);
+/* Sends a file ("-": standard input). *ret_status: 201, or 200 when nothing came of it. */
+json_t *client_upload(struct client *client, const char *path, const char *file, int *ret_status);
 
 /* Appends text for a path segment or a query value. */
 void client_escape(struct buf *out, const char *text);

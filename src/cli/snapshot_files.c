@@ -185,13 +185,16 @@ static int run_import(struct client *client, const struct files_flags *f, const 
     buf_append_u8(path, 0);
     if (buf_failed(path))
         return cli_fail("snapshot import", 2, "The name is too long.");
-    json_t *answer = client_upload(client, (const char *)path->data, file);
+    int status = 0;
+    json_t *answer = client_upload(client, (const char *)path->data, file, &status);
     if (!answer)
         return 1;
     if (f->client.json)
         client_print_json(answer);
     else
         printf("%s\n", client_text(answer, "id"));
+    if (status == 200)
+        fprintf(stderr, "This snapshot is here already: nothing was imported.\n");
     json_decref(answer);
     return 0;
 }

@@ -224,7 +224,7 @@ struct import_run {
     char file_name[SNAPSHOT_MAX_NAME_BYTES + 1], name[SNAPSHOT_MAX_NAME_BYTES + 1], node[64];
     int dir;
     struct snapshot_manifest *manifest; /* of a capture */
-    bool is_archive;
+    bool is_archive, same; /* same: what the archive's manifest describes is here already */
     char archive_id[SNAPSHOT_ID_SIZE];
 };
 
@@ -260,7 +260,8 @@ static void settle_names(struct import_run *run)
         snprintf(run->node, sizeof run->node, "import");
 }
 
-/* −EALREADY: the same is here. −EEXIST: another one is. */
+/* −EEXIST: another one of this id is here. Where it is the same one, the archive is read to its end
+ * all the same: only a whole one may be called "already here". */
 static int meet_manifest(struct import_run *run, const char *id, const char *sha256,
                          const char *signer)
 {
@@ -272,10 +273,10 @@ static int meet_manifest(struct import_run *run, const char *id, const char *sha
     struct snapshot *there = NULL;
     if (run->import->new_id || snapshot_store_get(run->import->store, id, &there, NULL) < 0)
         return 0;
-    bool exact = strcmp(there->id, id) == 0;
-    int r = !exact ? 0 : strcmp(there->manifest_sha256, sha256) == 0 ? -EALREADY : -EEXIST;
+    bool taken = strcmp(there->id, id) == 0;
+    run->same = taken && strcmp(there->manifest_sha256, sha256) == 0;
     snapshot_unref(there);
-    return r;
+    return taken && !run->same ? -EEXIST : 0;
 }
 
 static int met_in_process(void *ctx, const char *id, const char *sha256, const char *signer)
@@ -429,11 +430,6 @@ static int adopt(struct import_run *run, struct error *reterr)
 
 static int explain(struct import_run *run, int r, struct error *reterr)
 {
-    if (r == -EALREADY) {
-        run->import->already_here = true;
-        memcpy(run->import->id, run->archive_id, SNAPSHOT_ID_SIZE);
-        return 0;
-    }
     if (r == -EEXIST)
         return error_set(reterr, r,
                          "Another snapshot with the id %s is here: import this one with a new id.",
@@ -455,12 +451,16 @@ int snapshot_import_run(struct snapshot_import *import, struct error *reterr)
     if (r < 0)
         return r;
     r = import->in_process ? work_in_process(&run, reterr) : work_in_job(&run, reterr);
-    if (r == 0)
+    if (r == 0 && run.same) {
+        import->already_here = true;
+        memcpy(import->id, run.archive_id, SNAPSHOT_ID_SIZE);
+    } else if (r == 0) {
         r = adopt(&run, reterr);
+    }
     if (run.dir >= 0)
         close(run.dir);
     snapshot_manifest_unref(run.manifest);
-    bool fresh = r == 0;
+    bool fresh = r == 0 && !run.same;
     if (!fresh)
         snapshot_store_unstage(import->store, run.staged);
     r = explain(&run, r, reterr);

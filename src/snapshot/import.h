@@ -24,7 +24,8 @@ struct snapshot_import {
     bool in_process;         /* tests */
     /* results */
     char id[SNAPSHOT_ID_SIZE];
-    bool already_here; /* the same snapshot with the same manifest: nothing was done */
+    bool already_here; /* the same snapshot with the same manifest: the archive was read and checked
+                          to its end, nothing else was done */
     char signer[48];   /* public key that signed an archive's manifest, "" for captures */
 };
 

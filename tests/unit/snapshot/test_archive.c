@@ -434,6 +434,37 @@ static void truncated_everywhere(void **state)
     buf_done(&whole);
 }
 
+/* Where the snapshot is already: a damaged archive of it is no import of it. */
+static void a_damaged_archive_of_what_is_here(void **state)
+{
+    struct fixture *f = *state;
+    struct buf whole;
+    struct error e;
+    char path[600];
+    buf_init(&whole, 100 << 20);
+    assert_int_equal(io_read_file(AT_FDCWD, f->archive, &whole), 0);
+    snprintf(path, sizeof path, "%s/damaged", f->dir);
+    for (unsigned i = 0; i < 4; i++) {
+        struct buf bytes;
+        buf_init(&bytes, 100 << 20);
+        size_t n = i == 3 ? whole.len : whole.len * (i + 1) / 4;
+        buf_append(&bytes, whole.data, n);
+        bytes.data[i == 3 ? n / 2 : 0] ^= i == 3; /* the last one is whole but for a bit */
+        assert_int_equal(io_replace_file("test", AT_FDCWD, path, buf_slice(&bytes), 0600), 0);
+        buf_done(&bytes);
+        struct snapshot_import import = {0};
+        assert_true(import_file(f->store, path, &import, &e) < 0);
+        assert_false(import.already_here);
+        assert_string_equal(import.id, "");
+    }
+    buf_done(&whole);
+    struct snapshot_import again = {0};
+    assert_int_equal(import_file(f->store, f->archive, &again, &e), 0);
+    assert_true(again.already_here);
+    assert_string_equal(again.id, f->id);
+    expect_verified(f->store, f->id, true);
+}
+
 static void more_than_the_quota(void **state)
 {
     struct fixture *f = *state;
@@ -703,6 +734,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(hostile_names_and_types, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_content, setup, teardown),
         cmocka_unit_test_setup_teardown(truncated_everywhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_archive_of_what_is_here, setup, teardown),
         cmocka_unit_test_setup_teardown(more_than_the_quota, setup, teardown),
         cmocka_unit_test_setup_teardown(another_with_the_same_id, setup, teardown),
         cmocka_unit_test_setup_teardown(bare_captures, setup, teardown),
