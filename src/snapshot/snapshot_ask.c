@@ -8,18 +8,11 @@
 #include "snapshot/snapshot_json.h"
 #include "snapshot/snapshot_source.h"
 
-/* The share of a segment that lies in the window. */
-static uint64_t share(const struct ring_segment_info *s, int64_t from_ns, int64_t to_ns)
+/* What a snapshot takes of a segment, at most. Where in a segment its packets lie is not known
+ * beforehand (traffic comes in bursts), so one that is cut at the window's edge counts whole. */
+static uint64_t needed(const struct ring_segment_info *s, int64_t from_ns, int64_t to_ns)
 {
-    if (s->packets == 0 || s->last_ns < from_ns || s->first_ns >= to_ns)
-        return 0;
-    if (s->first_ns >= from_ns && s->last_ns < to_ns)
-        return s->size_bytes;
-    int64_t from = s->first_ns > from_ns ? s->first_ns : from_ns;
-    int64_t to = s->last_ns < to_ns ? s->last_ns : to_ns;
-    double span = (double)(s->last_ns - s->first_ns);
-    double part = span > 0 ? (double)(to - from) / span : 1;
-    return (uint64_t)((double)s->size_bytes * (part < 1 ? part : 1));
+    return s->packets == 0 || s->last_ns < from_ns || s->first_ns >= to_ns ? 0 : s->size_bytes;
 }
 
 static int take_over(struct snapshot_node_availability *node, struct snapshot_coverage *coverage)
@@ -48,7 +41,7 @@ static int ask_ring(struct snapshot_node_availability *node, const struct snapsh
     }
     for (size_t i = 0; r == 0 && i < list.segment_count; i++)
         node->bytes_in_window +=
-            share(&list.segments[i], window.from_ns + offset, window.to_ns + offset);
+            needed(&list.segments[i], window.from_ns + offset, window.to_ns + offset);
     if (r == 0 && all.covered_count) {
         node->oldest_ns = all.covered[0].from_ns - offset;
         node->newest_ns = all.covered[all.covered_count - 1].to_ns - offset;

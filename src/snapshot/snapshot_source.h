@@ -71,7 +71,7 @@ struct snapshot_node_availability {
     size_t held_count;
     struct snapshot_gap *gaps;
     size_t gap_count;
-    uint64_t bytes_in_window;     /* estimate of what a snapshot of it would take */
+    uint64_t bytes_in_window;     /* what a snapshot of it would take, at most */
     int64_t oldest_ns, newest_ns; /* of all it holds, hub time; oldest > newest: nothing */
 };
 struct snapshot_availability {

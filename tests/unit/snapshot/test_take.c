@@ -153,6 +153,32 @@ static void window_inside_one_segment(void **state)
     snapshot_unref(s);
 }
 
+/* What is asked for beforehand is never less than what a snapshot then takes, and at most the two
+ * segments at its edges more. */
+static void the_estimate_is_enough(void **state)
+{
+    struct fixture *f = *state;
+    static const unsigned windows[][2] = {{1200, 1201}, {1200, 1300}, {10, 990},
+                                          {0, 6000},    {999, 1001},  {1500, 4500}};
+    struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        char id[SNAPSHOT_ID_SIZE];
+        struct error e;
+        struct snapshot_interval window = {fake_time(&f->ring, windows[i][0]),
+                                           fake_time(&f->ring, windows[i][1])};
+        struct snapshot_availability found;
+        assert_int_equal(snapshot_ask(&who, 1, window, &found, &e), 0);
+        assert_int_equal(take_window(f, window.from_ns, window.to_ns, id, &e), 0);
+        struct snapshot *s = get(f, id);
+        assert_true(s->manifest->size_bytes <= found.estimate_bytes);
+        assert_true(found.estimate_bytes <=
+                    s->manifest->size_bytes + 2 * f->ring.segments[0].size_bytes);
+        assert_int_equal(found.nodes[0].bytes_in_window, found.estimate_bytes);
+        snapshot_unref(s);
+        snapshot_availability_done(&found);
+    }
+}
+
 static void inner_segments_are_linked(void **state)
 {
     struct fixture *f = *state;
@@ -562,6 +588,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(window_inside_one_segment, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_estimate_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(inner_segments_are_linked, setup, teardown),
         cmocka_unit_test_setup_teardown(remote_segments_are_compressed, setup, teardown),
         cmocka_unit_test_setup_teardown(clock_offset_shifts_the_window, setup, teardown),
