@@ -40,13 +40,15 @@ const struct schema schemas[] = {
     {"SnapshotProgress",
      "nodes_done: int; nodes_total: int; bytes: int; bytes_total: int; eta_s: number~"},
     {"HistoryItem", "at: time; status: text; text: text"},
+    {"Verification",
+     "at: time; ok: bool; files: int; bytes: int; problems: int; errors: VerifyError[]"},
     {"Snapshot",
      "id: text; name: text; status: Pending|In Progress|Completed|Dissected|Failed; "
      "status_detail: text; partial: bool; empty: bool; missing: Missing[]; size_bytes: int; "
      "captured_bytes: int; packets: int; from: time; to: time; start: time~; end: time~; "
      "created_at: time; created_by: text; origin: ring|import; nodes: SnapshotNode[]; "
      "drops: Drops; gaps_total_ns: int; coverage: number; progress: SnapshotProgress; "
-     "dissections: Dissection[]; history: HistoryItem[]; note: text; tags: text[]; locked: bool; "
+     "dissections: Dissection[]; verified: Verification~; warnings: text[]; history: HistoryItem[]; note: text; tags: text[]; locked: bool; "
      "manifest_sha256: text~"},
     {"SnapshotsResponse", "snapshots: Snapshot[]; total: int; quota: Quota"},
     {"CreateSnapshotRequest",

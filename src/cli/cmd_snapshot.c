@@ -104,6 +104,39 @@ static void print_status(const json_t *s, int width)
     client_print_text(text, width);
 }
 
+/* What needs an eye, a line each. */
+static void print_warnings(const json_t *s, const char *before)
+{
+    size_t i;
+    const json_t *warning;
+    json_array_foreach(json_object_get(s, "warnings"), i, warning)
+    {
+        const char *text = json_string_value(warning);
+        printf("%s", before);
+        client_print_text(text ? text : "", 0);
+        (void)putchar('\n');
+    }
+}
+
+static void print_row(const json_t *s)
+{
+    char from[24], to[24], coverage[16] = "-";
+    client_print_text(client_text(s, "id"), 27);
+    (void)putchar(' ');
+    client_print_text(client_text(s, "name"), 24);
+    (void)putchar(' ');
+    print_status(s, 18);
+    (void)putchar(' ');
+    print_bytes(client_int(s, "size_bytes"), -9);
+    if (json_is_string(json_object_get(s, "manifest_sha256")))
+        snprintf(coverage, sizeof coverage, "%.1f %%", 100 * client_number(s, "coverage"));
+    printf("  %-19s  %-19s  %8s  ", client_short_time(s, "from", from),
+           client_short_time(s, "to", to), coverage);
+    print_nodes(s);
+    (void)putchar('\n');
+    print_warnings(s, "  ! ");
+}
+
 static int list(struct verb_context *v)
 {
     struct buf path;
@@ -122,23 +155,9 @@ static int list(struct verb_context *v)
     } else {
         size_t i;
         const json_t *s;
-        char from[24], to[24];
-        printf("%-27s %-24s %-18s %9s  %-19s  %-19s  %s\n", "ID", "NAME", "STATUS", "SIZE",
-               "FROM (UTC)", "TO (UTC)", "NODES");
-        json_array_foreach(json_object_get(answer, "snapshots"), i, s)
-        {
-            client_print_text(client_text(s, "id"), 27);
-            (void)putchar(' ');
-            client_print_text(client_text(s, "name"), 24);
-            (void)putchar(' ');
-            print_status(s, 18);
-            (void)putchar(' ');
-            print_bytes(client_int(s, "size_bytes"), -9);
-            printf("  %-19s  %-19s  ", client_short_time(s, "from", from),
-                   client_short_time(s, "to", to));
-            print_nodes(s);
-            (void)putchar('\n');
-        }
+        printf("%-27s %-24s %-18s %9s  %-19s  %-19s  %8s  %s\n", "ID", "NAME", "STATUS", "SIZE",
+               "FROM (UTC)", "TO (UTC)", "COVERAGE", "NODES");
+        json_array_foreach(json_object_get(answer, "snapshots"), i, s) print_row(s);
     }
     json_decref(answer);
     return 0;
@@ -199,6 +218,17 @@ static void show_dissections(const json_t *snapshot)
     }
 }
 
+static void show_verified(const json_t *snapshot)
+{
+    const json_t *v = json_object_get(snapshot, "verified");
+    char text[120];
+    if (!json_is_object(v))
+        return;
+    snprintf(text, sizeof text, "%s, %.40s",
+             json_is_true(json_object_get(v, "ok")) ? "intact" : "damaged", client_text(v, "at"));
+    show_member("verified", text);
+}
+
 static int show(struct verb_context *v)
 {
     json_t *s = client_json(v->client, "GET", path_of(v, ""), NULL);
@@ -224,11 +254,14 @@ static int show(struct verb_context *v)
         show_member("size", text_format_size((uint64_t)client_int(s, "size_bytes"), size));
         snprintf(text, sizeof text, "%lld", (long long)client_int(s, "packets"));
         show_member("packets", text);
+        int64_t gaps_ns = client_int(s, "gaps_total_ns");
         snprintf(text, sizeof text, "%.1f %% (gaps: %s)", 100 * client_number(s, "coverage"),
-                 clock_format_duration(client_int(s, "gaps_total_ns"), gaps));
+                 gaps_ns ? clock_format_duration(gaps_ns, gaps) : "none");
         show_member("coverage", text);
         show_nodes(s);
         show_dissections(s);
+        show_verified(s);
+        print_warnings(s, "warning      ");
         show_member("manifest", client_text(s, "manifest_sha256"));
     }
     json_decref(s);

@@ -106,7 +106,11 @@ static int backend_verify(void *ctx, const char *id, struct json_writer *w, stru
 {
     struct hub *hub = ctx;
     struct snapshot_verify verify = {0};
+    struct error unkept = {.offset = ERROR_NO_OFFSET};
     int e = snapshot_verify(hub->store, id, &verify, reterr);
+    if (!e && snapshot_verify_keep(hub->store, id, &verify, &unkept) < 0)
+        log_error("snapshot", "the result of a verification cannot be kept",
+                  "id=%s problem=\"%.300s\"", id, unkept.text);
     if (!e)
         snapshot_verify_write_json(&verify, w);
     snapshot_verify_done(&verify);

@@ -168,6 +168,21 @@ int snapshot_copy_dissection(struct arena *arena, const struct snapshot_dissecti
     return r;
 }
 
+int snapshot_copy_verification(struct arena *arena, const struct snapshot_verification *from,
+                               struct snapshot_verification *to)
+{
+    int r = 0;
+    *to = *from;
+    if (to->problem_count > SNAPSHOT_MAX_PROBLEMS)
+        to->problem_count = SNAPSHOT_MAX_PROBLEMS;
+    to->problems = copy_array(arena, from->problems, to->problem_count, sizeof *to->problems, &r);
+    for (size_t i = 0; r == 0 && i < to->problem_count; i++) {
+        to->problems[i].file = copy_text(arena, from->problems[i].file, &r);
+        to->problems[i].text = copy_text(arena, from->problems[i].text, &r);
+    }
+    return r;
+}
+
 static int copy_history(struct arena *arena, const struct snapshot *from, struct snapshot *to)
 {
     int r = 0;
@@ -197,6 +212,8 @@ struct snapshot *snapshot_clone(const struct snapshot *from)
                                  sizeof *to->dissections, &r);
     for (size_t i = 0; r == 0 && i < from->dissection_count; i++)
         r = snapshot_copy_dissection(&to->arena, &from->dissections[i], &to->dissections[i]);
+    if (r == 0)
+        r = snapshot_copy_verification(&to->arena, &from->verified, &to->verified);
     if (r == 0)
         r = copy_history(&to->arena, from, to);
     if (r == 0)

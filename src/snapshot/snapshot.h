@@ -16,7 +16,8 @@ enum {
     SNAPSHOT_MAX_NAME_BYTES = 200,
     SNAPSHOT_MAX_NODE_NAME_BYTES = 253,
     SNAPSHOT_MAX_NODES = 4096,
-    SNAPSHOT_SHA256_SIZE = 65 /* hex and a NUL */
+    SNAPSHOT_MAX_PROBLEMS = 16, /* kept of a verification */
+    SNAPSHOT_SHA256_SIZE = 65   /* hex and a NUL */
 };
 
 enum snapshot_status {
@@ -167,6 +168,22 @@ struct snapshot_dissection {
     unsigned attempts;
 };
 
+struct snapshot_problem { /* a damaged place */
+    char *file;
+    int64_t offset; /* to 64 KiB, −1 = not known */
+    char *text;
+};
+
+/* What the last look at every byte found. */
+struct snapshot_verification {
+    int64_t at_ns; /* 0 = never looked */
+    bool ok;
+    uint64_t files, bytes;
+    struct snapshot_problem *problems; /* the first SNAPSHOT_MAX_PROBLEMS */
+    size_t problem_count;
+    uint64_t problems_total;
+};
+
 struct snapshot_progress {
     unsigned nodes_done, nodes_total;
     uint64_t bytes, bytes_total;
@@ -189,6 +206,7 @@ struct snapshot {
     size_t dissection_count;
     struct snapshot_history *history; /* oldest first, at most 200 */
     size_t history_count;
+    struct snapshot_verification verified;
     char *note; /* never NULL */
     char **tags;
     size_t tag_count;

@@ -1,6 +1,8 @@
 /* The JSON that the API serves: `Snapshot` and `Dissection` of web/src/api/types.ts. */
 #include "snapshot/snapshot_json.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "snapshot/snapshot.h"
 
@@ -177,14 +179,45 @@ static void times_json(const struct snapshot *s, struct json_writer *w)
     json_member_int(w, "gaps_total_ns", gaps_ns);
 }
 
-static void remarks_json(const struct snapshot *s, struct json_writer *w)
+/* ── what state.json holds in the same form ── */
+
+void snapshot_problems_write_json(const struct snapshot_problem *problems, size_t count,
+                                  struct json_writer *w)
 {
-    json_key(w, "dissections");
     json_begin_array(w);
-    for (size_t i = 0; i < s->dissection_count; i++)
-        snapshot_dissection_write_json(&s->dissections[i], w);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(w);
+        json_member_str(w, "file", problems[i].file);
+        json_key(w, "offset");
+        if (problems[i].offset < 0)
+            json_none(w);
+        else
+            json_int(w, problems[i].offset);
+        json_member_str(w, "text", problems[i].text);
+        json_end_object(w);
+    }
     json_end_array(w);
-    json_key(w, "history");
+}
+
+void snapshot_verification_write_json(const struct snapshot_verification *v, struct json_writer *w)
+{
+    if (!v->at_ns) {
+        json_none(w);
+        return;
+    }
+    json_begin_object(w);
+    json_member_time(w, "at", v->at_ns);
+    json_member_bool(w, "ok", v->ok);
+    json_member_uint(w, "files", v->files);
+    json_member_uint(w, "bytes", v->bytes);
+    json_member_uint(w, "problems", v->problems_total);
+    json_key(w, "errors");
+    snapshot_problems_write_json(v->problems, v->problem_count, w);
+    json_end_object(w);
+}
+
+void snapshot_history_write_json(const struct snapshot *s, struct json_writer *w)
+{
     json_begin_array(w);
     for (size_t i = 0; i < s->history_count; i++) {
         json_begin_object(w);
@@ -194,12 +227,65 @@ static void remarks_json(const struct snapshot *s, struct json_writer *w)
         json_end_object(w);
     }
     json_end_array(w);
-    json_member_str(w, "note", s->note ? s->note : "");
-    json_key(w, "tags");
+}
+
+void snapshot_tags_write_json(const struct snapshot *s, struct json_writer *w)
+{
     json_begin_array(w);
     for (size_t i = 0; i < s->tag_count; i++)
         json_str(w, s->tags[i]);
     json_end_array(w);
+}
+
+/* ── what needs a person's eye ── */
+
+static void damage_json(const struct snapshot_verification *v, struct json_writer *w)
+{
+    char text[1024], place[48] = "", more[48] = "", at[CLOCK_TEXT_SIZE];
+    const struct snapshot_problem *p = v->problems;
+    if (!v->at_ns || v->ok || !v->problem_count)
+        return;
+    if (p->offset >= 0)
+        snprintf(place, sizeof place, " at byte %lld", (long long)p->offset);
+    if (v->problems_total > 1)
+        snprintf(more, sizeof more, " and %llu more", (unsigned long long)v->problems_total - 1);
+    snprintf(text, sizeof text, "Damaged: %.500s%s%s (verified %s)", p->file, place, more,
+             clock_format(v->at_ns, at));
+    json_str(w, text);
+}
+
+static void warnings_json(const struct snapshot *s, struct json_writer *w)
+{
+    char text[1024];
+    json_begin_array(w);
+    damage_json(&s->verified, w);
+    for (size_t i = 0; i < s->dissection_count; i++) {
+        const struct snapshot_dissection *d = &s->dissections[i];
+        if (d->state != SNAPSHOT_DISSECTION_FAILED)
+            continue;
+        snprintf(text, sizeof text, "The dissection \"%s\" failed: %.700s", d->name,
+                 d->reason ? d->reason : "");
+        json_str(w, text);
+    }
+    json_end_array(w);
+}
+
+static void remarks_json(const struct snapshot *s, struct json_writer *w)
+{
+    json_key(w, "dissections");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->dissection_count; i++)
+        snapshot_dissection_write_json(&s->dissections[i], w);
+    json_end_array(w);
+    json_key(w, "verified");
+    snapshot_verification_write_json(&s->verified, w);
+    json_key(w, "warnings");
+    warnings_json(s, w);
+    json_key(w, "history");
+    snapshot_history_write_json(s, w);
+    json_member_str(w, "note", s->note ? s->note : "");
+    json_key(w, "tags");
+    snapshot_tags_write_json(s, w);
     json_member_bool(w, "locked", s->locked);
 }
 

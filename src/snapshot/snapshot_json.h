@@ -12,6 +12,14 @@ void snapshot_drops_write_json(const struct snapshot_drops *drops, struct json_w
 void snapshot_missing_write_json(const struct snapshot_manifest *manifest, struct json_writer *w);
 void snapshot_member_time_or_null(struct json_writer *w, const char *key, bool known, int64_t ns);
 
+void snapshot_problems_write_json(const struct snapshot_problem *problems, size_t count,
+                                  struct json_writer *w);
+/* null, or the object that both state.json and the API's Snapshot hold. */
+void snapshot_verification_write_json(const struct snapshot_verification *verified,
+                                      struct json_writer *w);
+void snapshot_history_write_json(const struct snapshot *snapshot, struct json_writer *w);
+void snapshot_tags_write_json(const struct snapshot *snapshot, struct json_writer *w);
+
 /* manifest.json without its signature (it ends in "}"). */
 int snapshot_manifest_write(const struct snapshot_manifest *manifest, struct buf *out);
 /* −EBADMSG with a sentence; −EPROTONOSUPPORT for a newer version. */

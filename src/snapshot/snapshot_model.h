@@ -27,6 +27,8 @@ int snapshot_copy_node(struct arena *arena, const struct snapshot_node *from,
                        struct snapshot_node *to);
 int snapshot_copy_dissection(struct arena *arena, const struct snapshot_dissection *from,
                              struct snapshot_dissection *to);
+int snapshot_copy_verification(struct arena *arena, const struct snapshot_verification *from,
+                               struct snapshot_verification *to);
 /* Appends to the history (the oldest goes when it is full). */
 int snapshot_add_history(struct snapshot *snapshot, const char *status, const char *text);
 /* Sums packets, bytes, drops, empty over the nodes. */

@@ -66,22 +66,13 @@ int snapshot_state_write(const struct snapshot *s, struct buf *out)
     json_member_str(w, "manifest_sha256", s->manifest_sha256[0] ? s->manifest_sha256 : NULL);
     json_member_str(w, "note", s->note);
     json_key(w, "tags");
-    json_begin_array(w);
-    for (size_t i = 0; i < s->tag_count; i++)
-        json_str(w, s->tags[i]);
-    json_end_array(w);
+    snapshot_tags_write_json(s, w);
     json_member_bool(w, "locked", s->locked);
     json_member_uint(w, "attempts", s->attempts);
+    json_key(w, "verified");
+    snapshot_verification_write_json(&s->verified, w);
     json_key(w, "history");
-    json_begin_array(w);
-    for (size_t i = 0; i < s->history_count; i++) {
-        json_begin_object(w);
-        json_member_time(w, "at", s->history[i].at_ns);
-        json_member_str(w, "status", s->history[i].status);
-        json_member_str(w, "text", s->history[i].text);
-        json_end_object(w);
-    }
-    json_end_array(w);
+    snapshot_history_write_json(s, w);
     json_end_object(w);
     buf_append_u8(out, '\n');
     return buf_failed(out);
@@ -99,6 +90,30 @@ static void read_request(struct snapshot_read *r, const json_t *root, struct sna
     q->allow_partial = snapshot_read_bool(r, o, "allow_partial");
     q->estimate_bytes = snapshot_read_uint(r, o, "estimate_bytes");
     q->nodes = snapshot_read_texts(r, o, "nodes", SNAPSHOT_MAX_NODES, &q->node_count);
+}
+
+/* Absent in states of versions that did not keep it. */
+static void read_verification(struct snapshot_read *r, const json_t *root,
+                              struct snapshot_verification *v)
+{
+    const json_t *o = json_object_get(root, "verified");
+    if (!o || json_is_null(o))
+        return;
+    v->at_ns = snapshot_read_time(r, o, "at");
+    v->ok = snapshot_read_bool(r, o, "ok");
+    v->files = snapshot_read_uint(r, o, "files");
+    v->bytes = snapshot_read_uint(r, o, "bytes");
+    v->problems_total = snapshot_read_uint(r, o, "problems");
+    const json_t *list =
+        snapshot_read_array(r, o, "errors", SNAPSHOT_MAX_PROBLEMS, &v->problem_count);
+    v->problems = snapshot_read_alloc(r, v->problem_count, sizeof *v->problems);
+    for (size_t i = 0; !r->bad && i < v->problem_count; i++) {
+        const json_t *p = json_array_get(list, i);
+        v->problems[i].file = snapshot_read_text(r, p, "file");
+        v->problems[i].text = snapshot_read_text(r, p, "text");
+        v->problems[i].offset =
+            json_is_null(json_object_get(p, "offset")) ? -1 : snapshot_read_int(r, p, "offset");
+    }
 }
 
 static void read_state(struct snapshot_read *r, const json_t *root, struct snapshot *s)
@@ -122,6 +137,7 @@ static void read_state(struct snapshot_read *r, const json_t *root, struct snaps
     s->tags = snapshot_read_texts(r, root, "tags", SNAPSHOT_MAX_TAGS, &s->tag_count);
     s->locked = snapshot_read_bool(r, root, "locked");
     s->attempts = (unsigned)snapshot_read_uint(r, root, "attempts");
+    read_verification(r, root, &s->verified);
     const json_t *list =
         snapshot_read_array(r, root, "history", SNAPSHOT_MAX_HISTORY, &s->history_count);
     s->history = snapshot_read_alloc(r, s->history_count, sizeof *s->history);

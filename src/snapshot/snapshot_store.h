@@ -72,6 +72,11 @@ struct snapshot_changes { /* NULL = as it is */
 };
 int snapshot_store_change(struct snapshot_store *store, const char *id,
                           const struct snapshot_changes *changes, struct error *reterr);
+/* Replaces what an earlier verification found; copied. On a full disk it is known until the restart
+ * only (−ENOSPC). */
+int snapshot_store_put_verification(struct snapshot_store *store, const char *id,
+                                    const struct snapshot_verification *verified,
+                                    struct error *reterr);
 /* Not while locked (−EPERM), in progress (−EBUSY: cancel first) or while a dissection runs
  * (−EBUSY). The bytes that the quota gets back. */
 int snapshot_store_delete(struct snapshot_store *store, const char *id, uint64_t *ret_freed_bytes,

@@ -296,6 +296,33 @@ int snapshot_store_change(struct snapshot_store *store, const char *id,
                        reterr);
 }
 
+static int edit_verified(struct snapshot *s, void *ctx, struct error *reterr)
+{
+    const struct snapshot_verification *v = ctx;
+    bool news = !s->verified.at_ns || s->verified.ok != v->ok;
+    char text[80];
+    snprintf(text, sizeof text, v->ok ? "verified: intact" : "verified: damaged in %llu place%s",
+             (unsigned long long)v->problems_total, v->problems_total == 1 ? "" : "s");
+    if (snapshot_copy_verification(&s->arena, v, &s->verified) < 0 ||
+        (news && snapshot_add_history(s, snapshot_status_text(s), text) < 0))
+        return error_set(reterr, -ENOMEM, "There is no memory for the change.");
+    return 0;
+}
+
+int snapshot_store_put_verification(struct snapshot_store *store, const char *id,
+                                    const struct snapshot_verification *verified,
+                                    struct error *reterr)
+{
+    struct snapshot_verification copy = *verified;
+    struct store_change change = {.edit = edit_verified, .ctx = &copy};
+    int r = store_apply(store, id, &change, reterr);
+    if (r < 0 && r != -ENOENT) {
+        change.volatile_only = true;
+        (void)store_apply(store, id, &change, NULL);
+    }
+    return r;
+}
+
 /* ── life of a taking ── */
 
 static int edit_begin(struct snapshot *s, void *ctx, struct error *reterr)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "snapshot/snapshot_hash.h"
@@ -333,20 +334,23 @@ void snapshot_verify_write_json(const struct snapshot_verify *v, struct json_wri
     json_member_uint(w, "files", v->files);
     json_member_uint(w, "bytes", v->bytes);
     json_key(w, "errors");
-    json_begin_array(w);
-    for (size_t i = 0; i < v->problem_count; i++) {
-        json_begin_object(w);
-        json_member_str(w, "file", v->problems[i].file);
-        json_key(w, "offset");
-        if (v->problems[i].offset < 0)
-            json_none(w);
-        else
-            json_int(w, v->problems[i].offset);
-        json_member_str(w, "text", v->problems[i].text);
-        json_end_object(w);
-    }
-    json_end_array(w);
+    snapshot_problems_write_json(v->problems, v->problem_count, w);
     json_end_object(w);
+}
+
+int snapshot_verify_keep(struct snapshot_store *store, const char *id,
+                         const struct snapshot_verify *v, struct error *reterr)
+{
+    struct snapshot_verification verified = {
+        .at_ns = clock_now_ns(),
+        .ok = v->ok,
+        .files = v->files,
+        .bytes = v->bytes,
+        .problems = v->problems,
+        .problem_count = v->problem_count,
+        .problems_total = v->problem_count,
+    };
+    return snapshot_store_put_verification(store, id, &verified, reterr);
 }
 
 void snapshot_verify_done(struct snapshot_verify *v)

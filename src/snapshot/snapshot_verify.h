@@ -12,12 +12,6 @@ enum {
     SNAPSHOT_VERIFY_MAX_PROBLEMS = 256
 };
 
-struct snapshot_problem {
-    char *file;
-    int64_t offset; /* first damaged place (to 64 KiB), −1 = not known */
-    char *text;
-};
-
 struct snapshot_verify {
     bool ok;
     uint64_t files, bytes;
@@ -39,5 +33,8 @@ int snapshot_verify(struct snapshot_store *store, const char *id, struct snapsho
 /* Exactly the `VerifyResponse` of types.ts. */
 void snapshot_verify_write_json(const struct snapshot_verify *verify, struct json_writer *w);
 void snapshot_verify_done(struct snapshot_verify *verify);
+/* Keeps the result in the snapshot's state, where lists show it until the next verification. */
+int snapshot_verify_keep(struct snapshot_store *store, const char *id,
+                         const struct snapshot_verify *verify, struct error *reterr);
 
 #endif

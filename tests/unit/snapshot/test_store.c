@@ -11,6 +11,8 @@
 
 #include "base/io.h"
 #include "snapshot/snapshot_key.h"
+#include "snapshot/snapshot_sums.h"
+#include "snapshot/snapshot_verify.h"
 #include "snapshot/snapshot_xxh64.h"
 #include "unit/snapshot/support_ring.h"
 #include "unit/unit_test.h"
@@ -321,6 +323,8 @@ static void dissections_and_json(void **state)
     assert_string_equal(snapshot_status_text(s), "Completed");
     json_t *root = to_json(s);
     expect_members("Snapshot", root, 0);
+    assert_true(json_is_null(json_object_get(root, "verified")));
+    assert_int_equal(json_array_size(json_object_get(root, "warnings")), 0);
     expect_members("SnapshotNode", json_array_get(json_object_get(root, "nodes"), 0), 0);
     expect_members("Dissection", json_array_get(json_object_get(root, "dissections"), 0), 1);
     assert_int_equal(json_integer_value(json_object_get(root, "packets")), 140);
@@ -346,6 +350,12 @@ static void dissections_and_json(void **state)
     assert_string_equal(s->dissections[0].protocols[1].protocol, "dns");
     assert_int_equal(s->dissections[1].state, SNAPSHOT_DISSECTION_FAILED);
     assert_non_null(strstr(s->dissections[1].reason, "stopped"));
+    root = to_json(s);
+    const char *warning = json_string_value(json_array_get(json_object_get(root, "warnings"), 0));
+    assert_non_null(warning);
+    assert_non_null(strstr(warning, "\"other\" failed: "));
+    assert_non_null(strstr(warning, "stopped"));
+    json_decref(root);
     snapshot_unref(s);
     snapshot_store_quota(f->store, &after);
     assert_int_equal(before.used_bytes, after.used_bytes);
@@ -354,6 +364,80 @@ static void dissections_and_json(void **state)
     assert_int_equal(snapshot_store_delete_dissection(f->store, id, "../..", &e), -EINVAL);
     assert_int_equal(snapshot_store_dissection_path(f->store, id, other, path, sizeof path), 0);
     assert_int_equal(access(path, F_OK), -1);
+}
+
+/* One byte of a data file is another for as long as the test wants. */
+static void flip(const struct fixture *f, const char *id)
+{
+    char path[1400];
+    snprintf(path, sizeof path, "%s/snapshots/%s/nodes/node-1/000001.pcapng", f->data, id);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+    assert_int_equal(pread(fd, &byte, 1, 300), 1);
+    byte ^= 0x40;
+    assert_int_equal(pwrite(fd, &byte, 1, 300), 1);
+    close(fd);
+}
+
+static void verify_and_keep(struct fixture *f, const char *id, bool ok)
+{
+    struct snapshot_verify v = {0};
+    struct error e = {.text = ""};
+    assert_int_equal(snapshot_verify(f->store, id, &v, &e), 0);
+    assert_int_equal(v.ok, ok);
+    assert_int_equal(snapshot_verify_keep(f->store, id, &v, &e), 0);
+    snapshot_verify_done(&v);
+}
+
+/* What list and show say of the damage; none: the first warning is NULL. */
+static void expect_damage(struct fixture *f, const char *id, bool damaged)
+{
+    struct snapshot_list list;
+    assert_int_equal(snapshot_store_list(f->store, NULL, NULL, &list, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.items[0]->id, id);
+    json_t *root = to_json(list.items[0]);
+    const json_t *verified = json_object_get(root, "verified");
+    expect_members("Verification", verified, 0);
+    assert_string_equal(json_string_value(json_object_get(root, "status")), "Completed");
+    assert_int_equal(json_is_true(json_object_get(verified, "ok")), !damaged);
+    assert_int_equal(json_integer_value(json_object_get(verified, "problems")), damaged);
+    assert_int_equal(json_array_size(json_object_get(verified, "errors")), damaged);
+    const json_t *warnings = json_object_get(root, "warnings");
+    assert_int_equal(json_array_size(warnings), damaged);
+    if (damaged) {
+        const char *text = json_string_value(json_array_get(warnings, 0));
+        assert_non_null(strstr(text, "Damaged: nodes/node-1/000001.pcapng at byte 0 (verified 2"));
+    }
+    json_decref(root);
+    snapshot_list_done(&list);
+}
+
+static void what_verify_found_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    char id[SNAPSHOT_ID_SIZE];
+    take(f, "verified", id);
+    struct error e;
+    assert_int_equal(snapshot_sums_write(f->store, id, NULL, &e), 0);
+    flip(f, id);
+    verify_and_keep(f, id, false);
+    expect_damage(f, id, true);
+    verify_and_keep(f, id, false);
+    reopen(f);
+    expect_damage(f, id, true);
+    struct snapshot *s = NULL;
+    assert_int_equal(snapshot_store_get(f->store, id, &s, &e), 0);
+    /* it is said once, however often it is found */
+    const struct snapshot_history *last = &s->history[s->history_count - 1];
+    assert_string_equal(last->text, "verified: damaged in 1 place");
+    assert_null(strstr(last[-1].text, "verified"));
+    snapshot_unref(s);
+    flip(f, id); /* the disk was repaired */
+    verify_and_keep(f, id, true);
+    expect_damage(f, id, false);
+    reopen(f);
+    expect_damage(f, id, false);
 }
 
 static void the_signature(void **state)
@@ -545,6 +629,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(changes_survive, setup, teardown),
         cmocka_unit_test_setup_teardown(search, setup, teardown),
         cmocka_unit_test_setup_teardown(dissections_and_json, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_verify_found_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(the_signature, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_folders, setup, teardown),
         cmocka_unit_test_setup_teardown(few_descriptors, setup, teardown),

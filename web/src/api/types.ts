@@ -29,12 +29,16 @@ export interface Dissection {
   progress: { percent: number; packets: number; bytes: number; entries: number; eta_s: number | null; per_protocol: Record<string, number> };
   started_at: string; finished_at: string | null; damage: number;
 }
+// What the last verification found; `errors` holds the first 16 of `problems`.
+export interface Verification { at: string; ok: boolean; files: number; bytes: number; problems: number; errors: { file: string; offset: number | null; text: string }[] }
+// `warnings`: sentences on what needs a person's eye (damage, failed dissections), to be shown with the snapshot wherever it is listed.
 export interface Snapshot {
   id: string; name: string; status: SnapshotStatus; status_detail: string; // "7/12 nodes · 20 s left", "disk full on the hub"
   partial: boolean; empty: boolean; missing: { node: string; from: string; to: string; reason: string }[];
   size_bytes: number; captured_bytes: number; packets: number; from: string; to: string; start: string | null; end: string | null;
   created_at: string; created_by: string; origin: "ring" | "import"; nodes: SnapshotNode[]; drops: Drops; gaps_total_ns: number; coverage: number; // 0..1
   progress: { nodes_done: number; nodes_total: number; bytes: number; bytes_total: number; eta_s: number | null };
+  verified: Verification | null; warnings: string[];
   dissections: Dissection[]; history: { at: string; status: string; text: string }[]; note: string; tags: string[]; locked: boolean;
   manifest_sha256: string | null;
 }
