@@ -48,7 +48,7 @@ export function makeSnapshots(now) {
     id: `06F2Q0000${i}`, name: "disk-cat", status: "Completed", status_detail: "", partial: false, empty: false, missing: [], size_bytes: 3.1 * GiB, captured_bytes: 3.1 * GiB, packets: 2_212_880,
     from, to, start: from, end: to, created_at: iso(now - 120_000 - i * 60_000), created_by: "admin", origin: "ring", nodes: names.map((n) => node(n, from, to)), drops: noDrops, gaps_total_ns: 0, coverage: 1,
     progress: { nodes_done: 12, nodes_total: 12, bytes: 3.1 * GiB, bytes_total: 3.1 * GiB, eta_s: null }, dissections: [], history: [{ at: iso(now - 120_000), status: "Pending", text: "asked for by admin" }, { at: iso(now - 100_000), status: "Completed", text: "12 nodes, 3.10 GiB" }], note: "INC-4711", tags: [], locked: false,
-    manifest_sha256: "1fa4d5c0aa93bb44", ...extra,
+    verified: null, warnings: [], manifest_sha256: "1fa4d5c0aa93bb44", ...extra,
   });
   const dissection = (state, percent, extra = {}) => ({
     name: "default", state, progress: { percent, packets: 1_000_200, bytes: 1.2 * GiB, entries: Math.round(412_880 * (percent / 100)), eta_s: state === "running" ? 8 : null, per_protocol: { http: 212_344, dns: 150_236, redis: 40_300, tlsx: 10_000 } },

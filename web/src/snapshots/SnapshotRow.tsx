@@ -181,8 +181,8 @@ export function SnapshotRow(props: Props): JSX.Element {
   const cells: Record<string, ComponentChildren> = {
     name: <NameCell snapshot={snapshot} selected={selected} onSelect={props.onSelect} renaming={renaming} setRenaming={setRenaming} />,
     size,
-    start: <TimeCell at={snapshot.start ?? snapshot.from} />,
-    end: <TimeCell at={snapshot.end ?? snapshot.to} />,
+    start: <TimeCell at={snapshot.from} />,
+    end: <TimeCell at={snapshot.to} />,
     status: <StatusCell snapshot={snapshot} />,
     created: <TimeCell at={snapshot.created_at} />,
     nodes: <NodesCell snapshot={snapshot} />,

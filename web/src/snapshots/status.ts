@@ -74,6 +74,7 @@ export function displayStatus(s: Snapshot, zone: Zone): DisplayStatus {
     const { percent, entries, eta_s } = dissection.progress;
     return make("progress", "info", `Dissecting ${Math.floor(percent)} %`, `${plural(entries, "entry", "entries")}${left(eta_s)}`, s.partial ? missingTip(s, zone) : "", percent / 100);
   }
+  if (s.verified && !s.verified.ok) return make("cross", "error", done(s) ? "Dissected · damaged" : "Completed · damaged", s.warnings[0] ?? "", [...s.warnings.slice(1), ...(s.partial ? [missingTip(s, zone)] : [])].join("\n"));
   const failed = failedDissection(s);
   if (failed) return make("cross", "error", "Dissection failed", failureReason(failed), [`It stopped at ${Math.floor(failed.progress.percent)} %. The packets are whole, PCAP works.`, ...(s.partial ? [missingTip(s, zone)] : [])].join("\n"));
   const finished = done(s);
@@ -157,8 +158,8 @@ export function sortSnapshots(list: Snapshot[], key: SortKey, descending: boolea
     switch (key) {
       case "name": return s.name.toLowerCase();
       case "size": return s.size_bytes;
-      case "start": return s.start ?? s.from;
-      case "end": return s.end ?? s.to;
+      case "start": return s.from;
+      case "end": return s.to;
       case "status": return statusRank[s.status] ?? 9;
       case "nodes": return s.nodes.length;
       case "coverage": return s.coverage;
