@@ -1,6 +1,7 @@
 /* HTTP/1 calls on one connection: who answers whom, what is still certain after a loss, and the
  * status a call leaves with (RFC 9112 section 9.3.2: answers come in the order of requests). */
 #include "dissect/proto/http1_state.h"
+#include "dissect/proto/http2_upgrade.h"
 
 /* ── exchanges ── */
 
@@ -198,6 +199,10 @@ static void switch_protocols(struct dissect_conn *conn, struct http1_state *stat
 {
     if (upgrades_to(x, "websocket"))
         dissect_switch_with(conn, "ws", websocket_params(x));
+    else if (http2_is_upgrade(&x->request, &x->response))
+        dissect_switch_with(conn, "http2",
+                            http2_upgrade_pack(dissect_entry_arena(x->entry), &x->request,
+                                               dissect_entry_request(x->entry)));
     else
         dissect_switch(conn, upgrades_to(x, "TLS") ? "tlsx" : NULL);
     http1_emit(conn, state, x, false, END_CLOSED);

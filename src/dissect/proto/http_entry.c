@@ -203,7 +203,8 @@ static void set_target(struct filler *f, const struct http_message *request)
     struct slice host = t.authority.len ? t.authority : request->authority;
     if (host.len == 0)
         host = http_header(request, "host");
-    bool is_connect = slice_eq_str(request->method, "CONNECT");
+    /* An extended CONNECT (RFC 8441) has a path and a scheme like other requests. */
+    bool is_connect = slice_eq_str(request->method, "CONNECT") && !request->scheme.len;
     if (is_connect && host.len == 0)
         host = request->target;
     set_text(f, FIELD_HOST_ID, host);
