@@ -218,12 +218,6 @@ static void close_inputs(struct inputs *inputs)
     free(inputs->files);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 static int open_inputs(const struct option_operands *operands, struct inputs *inputs,
                        struct error *reterr)
 {
@@ -242,8 +236,8 @@ static int open_inputs(const struct option_operands *operands, struct inputs *in
         }
         inputs->list[i] = (struct dissect_input){
             .fd = fd, .name = standard ? "standard input" : path, .sequence = i};
-        inputs->files[i] = (struct entry_file){
-            .node = standard ? "standard input" : base_name(path), .sequence = i};
+        /* A capture does not say which node recorded it, and its name may be any. */
+        inputs->files[i] = (struct entry_file){.node = "file", .sequence = i};
         inputs->count++;
     }
     return 0;

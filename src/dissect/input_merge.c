@@ -1,6 +1,7 @@
 #include "dissect/input_merge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -242,8 +243,12 @@ static int name_vantage(struct input_merge *merge, const struct merge_input *in,
                         uint32_t *ret_number)
 {
     const struct packet_interface *described = capture_reader_interface(in->reader, interface);
-    const char *place = in->input->node ? in->input->node : in->input->name;
-    char name[600], shown[300];
+    char name[600], shown[300], place[300];
+    /* Not the file's name: the entries of a renamed capture are the same. */
+    if (in->input->node)
+        snprintf(place, sizeof place, "%s", in->input->node);
+    else
+        snprintf(place, sizeof place, "file %" PRIu64, in->input->sequence);
     if (described && described->name && described->name[0])
         snprintf(name, sizeof name, "%s:%s", place,
                  text_escape(slice_str(described->name), shown, sizeof shown));

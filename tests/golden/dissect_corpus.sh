@@ -1,6 +1,6 @@
 #!/bin/sh
 # Dissects every capture of the corpus: no crash, no sanitizer report, the same bytes with 1, 2 and 7
-# threads, and an exit code of 0 or 1 (1 with a line on stderr for each damage).
+# threads, by its name and from standard input, and an exit code of 0 or 1 (1 with a line on stderr for each damage).
 #   TRAWL=build/asan/trawl tests/golden/dissect_corpus.sh [FOLDER…]
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -29,9 +29,9 @@ while read -r file; do
         failed=$((failed + 1))
     fi
     for threads in 2 7; do
-        timeout 120 "$trawl" dissect "$file" --jsonl --threads $threads >"$work/other" 2>/dev/null
+        timeout 120 "$trawl" dissect - --jsonl --threads $threads <"$file" >"$work/other" 2>/dev/null
         cmp -s "$work/one" "$work/other" || {
-            echo "other bytes with $threads threads: $file"
+            echo "other bytes with $threads threads from standard input: $file"
             failed=$((failed + 1))
         }
     done

@@ -198,13 +198,15 @@ static void on_damage(void *ctx, const struct dissect_input *input, const struct
     result->damages++;
 }
 
+static const char *capture_name = "capture";
+
 static struct result dissect(const int *fds, size_t count, unsigned threads,
                              const struct dissect_run_options *more)
 {
     struct dissect_input inputs[8];
     assert_true(count <= 8);
     for (size_t i = 0; i < count; i++)
-        inputs[i] = (struct dissect_input){.fd = fds[i], .name = "capture", .sequence = i};
+        inputs[i] = (struct dissect_input){.fd = fds[i], .name = capture_name, .sequence = i};
     struct dissect_run_options options = {0};
     if (more)
         options = *more;
@@ -317,6 +319,14 @@ static void disorder_copies_and_several_files_give_the_same_calls(void **state)
     struct result b = dissect(both, 2, 1, NULL);
     assert_int_equal(b.stats.copies, c.count);
     assert_int_equal(count_of(&b, "tcp_conn"), FLOWS);
+    /* What they are called makes no difference. */
+    capture_name = "another name";
+    struct result renamed = dissect(both, 2, 1, NULL);
+    capture_name = "capture";
+    assert_same(&b, &renamed);
+    static const char places[] = "\"file 0:eth0\",\"file 1:veth1\"";
+    assert_non_null(memmem(b.json.data, b.json.len, places, sizeof places - 1));
+    buf_done(&renamed.json);
     keep_calls(&b);
     assert_same(&plain, &b);
     /* One capture in six files, more than are opened at once. */
