@@ -2,7 +2,8 @@
  * 6347 section 4.1), handshake messages across them, alerts; SSL 2.0's form of the ClientHello.
  *
  * One entry a handshake, so that encrypted connections are seen. It leaves when both sides are
- * encrypted, at a fatal alert, or when the connection ends; what follows is passed over. */
+ * encrypted, at a fatal alert, or when the connection ends; what follows is opened where secrets
+ * are known (tls_decrypt.h), else passed over. */
 #include "dissect/proto/tls_state.h"
 
 /* ── the entry ── */
@@ -136,6 +137,15 @@ static void feed_handshake(struct tls_state *state, enum dissect_dir dir, struct
     }
 }
 
+/* While the hellos are still at hand. */
+static void look_for_secrets(struct dissect_conn *conn, struct tls_state *state)
+{
+    const struct tls_handshake *h = &state->handshake;
+    if (!state->decrypt && h->entry && !h->is_dtls && h->has_client && h->has_server &&
+        !h->server.is_retry)
+        state->decrypt = tls_decrypt_new(conn, h);
+}
+
 static void on_change_cipher_spec(struct dissect_conn *conn, struct tls_state *state,
                                   enum dissect_dir dir)
 {
@@ -146,6 +156,7 @@ static void on_change_cipher_spec(struct dissect_conn *conn, struct tls_state *s
     if (dir == DIR_SERVER && h->has_server && !h->has_certificate && !h->has_key_exchange &&
         !state->side[DIR_SERVER].encrypted && !state->lost)
         h->is_abbreviated = true;
+    look_for_secrets(conn, state);
     state->side[dir].encrypted = true;
     check_done(conn, state);
 }
@@ -179,6 +190,8 @@ static void on_payload(struct dissect_conn *conn, struct tls_state *state, enum 
                        struct slice bytes)
 {
     struct tls_side *side = &state->side[dir];
+    if (state->done)
+        return;
     switch (side->type) {
     case TLS_HANDSHAKE:
         if (!side->encrypted)
@@ -266,11 +279,89 @@ static enum dissect_result begin_with_record(struct dissect_conn *conn, struct t
     return tls_begin(conn, state) ? DISSECT_OK : DISSECT_BAD;
 }
 
+/* ── protected records whose secrets are known ── */
+
+static bool is_protected(const struct tls_state *state, enum dissect_dir dir, unsigned type)
+{
+    if (!state->decrypt || type == TLS_CHANGE_CIPHER_SPEC)
+        return false;
+    return type == TLS_APPLICATION_DATA ||
+           (state->side[dir].encrypted && !is_13(&state->handshake));
+}
+
+/* Early data waits until the server has said which cipher suite it is under, and whether it takes
+ * it. */
+static enum dissect_result may_read_protected(struct dissect_conn *conn, struct tls_state *state,
+                                              const struct dissect_stream *stream)
+{
+    const struct tls_handshake *h = &state->handshake;
+    if (stream->data[0] != TLS_APPLICATION_DATA || h->is_dtls)
+        return DISSECT_OK;
+    look_for_secrets(conn, state);
+    if (state->decrypt)
+        return tls_decrypt_may_read(state->decrypt, stream->dir) == TLS_READY ? DISSECT_OK
+                                                                              : DISSECT_MORE;
+    bool is_early = stream->dir == DIR_CLIENT && h->entry && !h->has_server;
+    return is_early && tls_decrypt_has_early(conn, h) ? DISSECT_MORE : DISSECT_OK;
+}
+
+static enum dissect_result read_protected(struct dissect_conn *conn, struct tls_state *state,
+                                          struct dissect_stream *stream, size_t len)
+{
+    struct tls_side *side = &state->side[stream->dir];
+    size_t total = TLS_RECORD_HEADER + len;
+    if (stream->len < total && !stream->ended) {
+        side->awaited = total;
+        return DISSECT_MORE;
+    }
+    side->awaited = 0;
+    if (stream->len < total) { /* its end never came */
+        uint64_t missing = total - stream->len;
+        dissect_take(conn, stream, NULL, NULL, stream->len);
+        tls_decrypt_gap(state->decrypt, stream->dir, missing);
+        return DISSECT_OK;
+    }
+    uint8_t header[TLS_RECORD_HEADER];
+    memcpy(header, stream->data, sizeof header);
+    struct tls_record record = {.header = header, .fragment_bytes = len};
+    if (state->done) {
+        record.lead = TLS_RECORD_HEADER;
+    } else {
+        tls_take(conn, state, stream, TLS_RECORD_HEADER);
+        tls_on_record_begin(conn, state, stream->dir, len);
+    }
+    record.span = span_of(state, stream->dir);
+    record.arena = record.span ? dissect_entry_arena(state->handshake.entry) : NULL;
+    tls_decrypt_record(conn, state->decrypt, stream, &record);
+    return DISSECT_OK;
+}
+
+/* After a loss: the next place where records follow each other. */
+static enum dissect_result find_record(struct dissect_conn *conn, struct tls_state *state,
+                                       struct dissect_stream *stream)
+{
+    struct tls_side *side = &state->side[stream->dir];
+    size_t at = 0;
+    enum probe_result found = PROBE_NO;
+    for (; at < stream->len; at++) {
+        uint8_t type = stream->data[at];
+        if (type < TLS_ALERT || type > TLS_APPLICATION_DATA)
+            continue;
+        found = tls_probe_records(slice_of(stream->data + at, stream->len - at), stream->ended);
+        if (found != PROBE_NO)
+            break;
+    }
+    side->looks_around = found != PROBE_YES;
+    if (at)
+        dissect_take(conn, stream, NULL, NULL, at);
+    return at || !side->looks_around ? DISSECT_OK : DISSECT_MORE;
+}
+
 static enum dissect_result read_header(struct dissect_conn *conn, struct tls_state *state,
                                        struct dissect_stream *stream, bool *ret_swapped)
 {
     struct tls_side *side = &state->side[stream->dir];
-    bool is_first = !state->handshake.entry;
+    bool is_first = !state->handshake.entry && !state->done;
     if (is_first && stream->dir == DIR_CLIENT && stream->offset == 0 && (stream->data[0] & 0x80)) {
         if (stream->len < 5 && !stream->ended)
             return DISSECT_MORE;
@@ -286,11 +377,18 @@ static enum dissect_result read_header(struct dissect_conn *conn, struct tls_sta
         if (begun != DISSECT_OK || *ret_swapped)
             return begun;
     }
+    enum dissect_result ready = may_read_protected(conn, state, stream);
+    if (ready != DISSECT_OK)
+        return ready;
     side->type = stream->data[0];
-    side->left = (size_t)stream->data[3] << 8 | stream->data[4];
-    side->in_record = side->left > 0;
+    size_t len = (size_t)stream->data[3] << 8 | stream->data[4];
+    if (is_protected(state, stream->dir, side->type))
+        return read_protected(conn, state, stream, len);
+    side->left = len;
+    side->in_record = len > 0;
     tls_take(conn, state, stream, TLS_RECORD_HEADER);
-    tls_on_record_begin(conn, state, stream->dir, side->left);
+    if (!state->done)
+        tls_on_record_begin(conn, state, stream->dir, len);
     return DISSECT_OK;
 }
 
@@ -315,20 +413,32 @@ static enum dissect_result read_payload(struct dissect_conn *conn, struct tls_st
     return DISSECT_OK;
 }
 
+static void stop_decrypting(struct tls_state *state)
+{
+    tls_decrypt_free(state->decrypt);
+    state->decrypt = NULL;
+}
+
 static enum dissect_result read_stream(struct dissect_conn *conn, struct tls_state *state,
                                        struct dissect_stream *stream)
 {
     bool swapped = false;
     uint64_t before = stream->offset;
     enum dissect_result result = DISSECT_OK;
-    while (stream->len && !state->done && result == DISSECT_OK && !swapped) {
-        if (state->side[stream->dir].in_record)
+    const struct tls_side *side = &state->side[stream->dir];
+    while (stream->len && (!state->done || state->decrypt) && result == DISSECT_OK && !swapped) {
+        if (side->in_record)
             result = read_payload(conn, state, stream);
+        else if (side->looks_around)
+            result = find_record(conn, state, stream);
         else
             result = read_header(conn, state, stream, &swapped);
     }
-    if (state->done && stream->len)
+    if (state->done && stream->len && (!state->decrypt || result == DISSECT_BAD)) {
+        stop_decrypting(state);
         dissect_take(conn, stream, NULL, NULL, stream->len);
+        result = DISSECT_OK;
+    }
     return result == DISSECT_MORE && stream->offset != before ? DISSECT_OK : result;
 }
 
@@ -340,7 +450,7 @@ static enum dissect_result tls_data(struct dissect_conn *conn, void *opaque,
     struct tls_state *state = opaque;
     if (stream->len == 0)
         return DISSECT_OK;
-    if (state->done) {
+    if (state->done && !state->decrypt) {
         dissect_take(conn, stream, NULL, NULL, stream->len);
         return DISSECT_OK;
     }
@@ -348,15 +458,34 @@ static enum dissect_result tls_data(struct dissect_conn *conn, void *opaque,
                                : read_stream(conn, state, stream);
 }
 
+/* What was not consumed before the gap is in `bytes` too. */
+static void gap_while_decrypting(struct tls_state *state, enum dissect_dir dir, uint64_t bytes)
+{
+    struct tls_side *side = &state->side[dir];
+    size_t left = side->awaited ? side->awaited : side->in_record ? side->left : 0;
+    bool inside = left && bytes <= left;
+    if (side->awaited)
+        side->type = 0; /* nobody reads the rest of it */
+    side->awaited = 0;
+    side->left = inside ? left - (size_t)bytes : 0;
+    side->in_record = side->left > 0;
+    side->looks_around = !inside;
+    tls_decrypt_gap(state->decrypt, dir, bytes);
+}
+
 static void tls_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir, uint64_t bytes)
 {
     struct tls_state *state = opaque;
     struct tls_side *side = &state->side[dir];
+    if (state->decrypt)
+        gap_while_decrypting(state, dir, bytes);
     if (state->done || !state->handshake.entry)
         return;
     state->lost = true;
     struct dissect_span *span = span_of(state, dir);
     span->gap_bytes += bytes;
+    if (state->decrypt && !side->looks_around)
+        return;
     /* Inside a record nobody reads, its end is still known. */
     if (side->in_record && bytes <= side->left &&
         (side->type != TLS_HANDSHAKE || side->encrypted)) {
@@ -375,6 +504,7 @@ static void tls_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
                                           [END_TIMEOUT] = "timeout"};
     struct tls_state *state = opaque;
     const struct tls_handshake *h = &state->handshake;
+    stop_decrypting(state);
     if (state->done || !h->entry)
         return;
     bool one_sided = !state->side[DIR_CLIENT].seen ||

@@ -140,7 +140,9 @@ bool tls_parse_client_hello(struct arena *arena, struct slice body, bool is_dtls
     struct cursor c = cursor_of(body.data, body.len);
     struct tls_client_hello hello = {.is_dtls = is_dtls};
     hello.legacy_version = cursor_be16(&c);
-    cursor_skip(&c, 32);
+    const uint8_t *random = cursor_take(&c, 32);
+    if (random)
+        memcpy(hello.random, random, sizeof hello.random);
     struct slice session = cursor_slice(&c, cursor_u8(&c));
     if (is_dtls)
         cursor_skip(&c, cursor_u8(&c)); /* cookie */
@@ -229,6 +231,7 @@ bool tls_parse_server_hello(struct arena *arena, struct slice body,
         cursor_skip(&c, 1);
     if (c.bad || !random)
         return false;
+    memcpy(hello.random, random, sizeof hello.random);
     hello.is_retry = memcmp(random, retry_random, sizeof retry_random) == 0;
     hello.session_id = session.len ? arena_dup(arena, session) : SLICE_NONE;
     struct slice all =

@@ -18,6 +18,7 @@ struct tls_numbers {
 
 struct tls_client_hello {
     bool is_dtls, is_v2;
+    uint8_t random[32];
     uint16_t version; /* the highest that is offered */
     uint16_t legacy_version;
     struct tls_numbers ciphers, extensions, groups, points, signatures, versions;
@@ -29,6 +30,7 @@ struct tls_client_hello {
 };
 
 struct tls_server_hello {
+    uint8_t random[32];
     uint16_t version; /* chosen */
     uint16_t legacy_version;
     uint16_t cipher;

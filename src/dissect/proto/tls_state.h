@@ -4,7 +4,7 @@
 #define TRAWL_DISSECT_PROTO_TLS_STATE_H
 
 #include "dissect/proto/gather.h"
-#include "dissect/proto/tls_handshake.h"
+#include "dissect/proto/tls_decrypt.h"
 
 enum {
     TLS_RECORD_HEADER = 5,
@@ -47,13 +47,17 @@ struct tls_side {
     uint8_t alert[2];
     size_t alert_len;
     uint16_t next_sequence; /* DTLS */
+    /* decryption */
+    size_t awaited;    /* bytes of the record that is not whole yet; 0: none */
+    bool looks_around; /* for the next record, after a loss */
 };
 
 struct tls_state {
     struct tls_side side[2];
     struct tls_handshake handshake;
     bool done;
-    bool lost; /* bytes of the handshake are missing */
+    bool lost;                   /* bytes of the handshake are missing */
+    struct tls_decrypt *decrypt; /* NULL: no secrets, or not yet */
 };
 
 /* ── tls.c ── */
@@ -81,6 +85,8 @@ enum dissect_result tls_read_datagram(struct dissect_conn *conn, struct tls_stat
 /* ── tls_detect.c ── */
 bool tls_is_record_header(const uint8_t *p, size_t len);
 bool tls_is_v2_hello(const uint8_t *p, size_t len);
+/* Three chained records at the front, or as many as are there when they fill it exactly. */
+enum probe_result tls_probe_records(struct slice s, bool ended);
 bool tls_is_dtls_header(const uint8_t *p, size_t len);
 enum probe_result tls_probe(const struct probe_input *in);
 
