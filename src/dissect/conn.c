@@ -316,6 +316,10 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
     struct conn_side *side = &conn->side[index];
     if (conn->mode == CONN_CLOSED || bytes == 0)
         return;
+    if (conn->mode == CONN_DETECTING && conn_detect_before_gap(conn)) {
+        conn_replay(conn);
+        run(conn, index, false);
+    }
     if (conn->mode == CONN_DISSECTING && side->retry_len > CONN_RETRY_FREE_BYTES)
         conn_call_side(conn, index, true);
     uint64_t lost = conn_view(side).len + bytes;

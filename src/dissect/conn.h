@@ -17,7 +17,7 @@ enum {
     CONN_ENTRY_CAP = 4 * 1024 * 1024,
     CONN_MAX_OPEN_ENTRIES = 1024,
     CONN_PROBE_BYTES = 4 * 1024, /* shown to probes, per side */
-    CONN_DETECT_CAP = 64 * 1024, /* kept per side while no dissector is sure */
+    CONN_DETECT_CAP = 16 * 1024, /* kept of one side while the other brings too little to decide */
     CONN_MAX_DETECTIONS = 64,    /* fresh starts of detection on one connection */
     CONN_MAX_VANTAGES = 8,
     CONN_MAX_LAYERS = 64,
@@ -109,6 +109,7 @@ struct dissect_conn {
     int dissector; /* registry index */
     void *state;
     uint64_t excluded;  /* said NOT_MINE */
+    uint64_t ruled_out; /* probes that said NO, since detection began anew */
     uint64_t detected;  /* every dissector that was in charge */
     uint32_t probed[2]; /* bytes shown to the probes last */
     unsigned detections;
@@ -217,6 +218,8 @@ void conn_discard(struct dissect_conn *conn, uint8_t side);
 /* Tries to find the dissector; `final`: no more bytes will come. True when one was opened (then
  * conn_replay), false when more bytes are needed or nobody knows it. */
 bool conn_detect(struct dissect_conn *conn, bool final);
+/* The same when the next bytes are missing: only who is sure now is taken. */
+bool conn_detect_before_gap(struct dissect_conn *conn);
 /* A fresh start of detection with the unconsumed bytes and what comes from now on. */
 void conn_detect_anew(struct dissect_conn *conn);
 const struct dissector *conn_dissector(const struct dissect_conn *conn);

@@ -1,8 +1,10 @@
 /* Which dissector reads a connection: content decides, ports only break ties.
  *
- * Independent of how the bytes were cut: a probe's YES and NO are final, so the winner is the best
- * (port hint first, then registry order) among those that say YES once nobody better can still
- * change from MAYBE. */
+ * Probes see the first 4 KiB of both sides, so it does not matter who speaks first. Independent of
+ * how the bytes were cut: a probe's YES and NO are final, so the winner is the best (port hint
+ * first, then registry order) among those that say YES once nobody better can still change from
+ * MAYBE. A decision falls at the latest when both sides have shown their 4 KiB or ended, when one
+ * side alone has brought 16 KiB, or in front of a gap. Who said NO is not asked again. */
 #include <stdlib.h>
 
 #include "dissect/conn.h"
@@ -41,13 +43,13 @@ static bool is_exhausted(const struct dissect_conn *conn)
 static void give_up(struct dissect_conn *conn)
 {
     conn->mode = CONN_UNKNOWN;
-    conn->excluded = 0;
+    conn->excluded = conn->ruled_out = 0;
     conn_discard(conn, 0);
     conn_discard(conn, 1);
 }
 
 /* The winner's registry index; -1: nobody; -2: more bytes are needed. */
-static int choose(const struct dissect_conn *conn, bool final)
+static int choose(struct dissect_conn *conn, bool final)
 {
     const struct conn_side *client = &conn->side[conn->client_side];
     const struct conn_side *server = &conn->side[conn->client_side ^ 1];
@@ -70,13 +72,15 @@ static int choose(const struct dissect_conn *conn, bool final)
             uint64_t bit = UINT64_C(1) << i;
             bool hint = has_hint(d, &conn->tuple);
             if (hint != (pass == 0) || !(d->transports & conn->transport) ||
-                !(conn->host->mask & bit) || (conn->excluded & bit))
+                !(conn->host->mask & bit) || ((conn->excluded | conn->ruled_out) & bit))
                 continue;
             enum probe_result answer = d->probe(&in);
             if (answer == PROBE_YES || (answer == PROBE_MAYBE && is_datagram && hint))
                 best = (int)i;
             else if (answer == PROBE_MAYBE)
                 undecided = true;
+            else
+                conn->ruled_out |= bit;
         }
     }
     if (undecided && !final)
@@ -95,6 +99,17 @@ static bool is_worth_probing(const struct dissect_conn *conn, const uint32_t *sh
             return true;
     }
     return false;
+}
+
+bool conn_detect_before_gap(struct dissect_conn *conn)
+{
+    if (conn_view(&conn->side[0]).len == 0 && conn_view(&conn->side[1]).len == 0)
+        return false;
+    int found = choose(conn, true);
+    conn->ruled_out = 0; /* the bytes they judged go away */
+    if (found >= 0)
+        conn_open(conn, found);
+    return conn->mode == CONN_DISSECTING;
 }
 
 bool conn_detect(struct dissect_conn *conn, bool final)
@@ -122,6 +137,7 @@ bool conn_detect(struct dissect_conn *conn, bool final)
 void conn_detect_anew(struct dissect_conn *conn)
 {
     conn->mode = CONN_DETECTING;
+    conn->ruled_out = 0;
     conn->probed[0] = conn->probed[1] = 0;
     if (++conn->detections > CONN_MAX_DETECTIONS)
         give_up(conn);

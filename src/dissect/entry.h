@@ -52,6 +52,9 @@ enum entry_transport {
 
 struct entry {
     int64_t timestamp_ns;
+    /* Order among entries of the same time: those of one connection stand together, as their bytes
+     * do. Not stored. */
+    uint64_t order_group, order;
     uint64_t id_hash;     /* with timestamp_ns it is the id: text by entry_id_text */
     uint64_t index;       /* ordinal, given by the sorter */
     const char *protocol; /* static */

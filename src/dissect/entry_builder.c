@@ -345,6 +345,9 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
     bool has_bytes = first->bytes != 0;
     struct entry out = {
         .timestamp_ns = has_bytes ? first->first_ns : conn->first_ns,
+        .order_group = conn->id_hash,
+        /* Offsets of the two directions cannot be compared. */
+        .order = has_bytes ? first->first_offset | (uint64_t)(side != conn->client_side) << 63 : 0,
         .protocol = entry->protocol,
         .transport = transport_of(conn),
         .request = {entry->request.refs, entry->request.ref_count, entry->request.refs_truncated},

@@ -23,6 +23,7 @@ enum {
 /* Also the head of a record in the spill file. */
 struct sort_key {
     int64_t timestamp_ns;
+    uint64_t group, order; /* entry.order_group, entry.order */
     uint64_t id_hash;
     uint64_t tie; /* of the content: the same entry twice has no order to keep */
     uint32_t len;
@@ -73,6 +74,10 @@ static int compare_keys(const void *a, const void *b)
     const struct sort_key *x = a, *y = b;
     if (x->timestamp_ns != y->timestamp_ns)
         return x->timestamp_ns < y->timestamp_ns ? -1 : 1;
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
     if (x->id_hash != y->id_hash)
         return x->id_hash < y->id_hash ? -1 : 1;
     if (x->tie != y->tie)
@@ -252,6 +257,8 @@ int sorter_add(struct sorter_lane *lane, const struct entry *entry)
         start = 0;
     }
     lane->keys[lane->count++] = (struct sort_key){.timestamp_ns = entry->timestamp_ns,
+                                                  .group = entry->order_group,
+                                                  .order = entry->order,
                                                   .id_hash = entry->id_hash,
                                                   .tie = tie_of(bytes->data + start, len),
                                                   .len = (uint32_t)len,

@@ -1,4 +1,5 @@
-/* Brings entries into their final order, (timestamp, id), in bounded memory.
+/* Brings entries into their final order, (timestamp, connection, place in its stream, id), in
+ * bounded memory.
  *
  * Entries are added through lanes, one a thread, without locks; a full lane is sorted and written
  * as a run to the spill file. sorter_finish merges what is in memory and in the file, numbers the

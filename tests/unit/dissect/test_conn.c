@@ -136,6 +136,21 @@ static void after_a_gap_the_next_call_is_whole(void **state)
     buf_done(&out);
 }
 
+/* What came before a hole decides, when it is enough. */
+static void a_gap_in_front_of_the_decision(void **state)
+{
+    (void)state;
+    static const struct drive_step steps[] = {
+        C("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"),
+        {.dir = DIR_CLIENT, .kind = DRIVE_GAP, .gap_bytes = 100},
+        S("HTTP/1.1 204 No Content\r\n\r\n"),
+    };
+    struct drive_options options = {.cut_seed = 1};
+    struct buf out = drive(&options, steps, COUNT(steps));
+    assert_int_equal(lines_with(&out, "\"path\":\"/1\""), 1);
+    buf_done(&out);
+}
+
 /* A header that never ends, byte by byte, must neither pile up nor take quadratic time. */
 static void endless_headers_are_cut_off(void **state)
 {
@@ -162,6 +177,7 @@ int main(void)
         cmocka_unit_test(unknown_bytes_give_no_calls),
         cmocka_unit_test(joined_late_the_next_call_is_found),
         cmocka_unit_test(after_a_gap_the_next_call_is_whole),
+        cmocka_unit_test(a_gap_in_front_of_the_decision),
         cmocka_unit_test(endless_headers_are_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

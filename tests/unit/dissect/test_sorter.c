@@ -129,11 +129,44 @@ static void the_receiver_may_stop(void **state)
     sorter_free(sorter);
 }
 
+/* At the same time: by connection, then by place in its stream, whatever the ids. */
+static int note_id(void *ctx, const struct entry *entry)
+{
+    uint64_t *seen = ctx;
+    *seen = *seen * 10 + entry->id_hash;
+    return 0;
+}
+
+static void equal_times_keep_the_order_of_the_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t group, order, id;
+    } entries[] = {{7, 900, 1}, {7, 20, 5}, {7, 100, 3}, {2, 50, 9}, {7, 100, 2}, {2, 0, 4}};
+    struct sorter *sorter;
+    struct sorter_options options = {.lanes = 1, .spill_fd = -1};
+    assert_int_equal(sorter_new(&options, &sorter), 0);
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        struct entry entry = {.timestamp_ns = 1000,
+                              .order_group = entries[i].group,
+                              .order = entries[i].order,
+                              .id_hash = entries[i].id,
+                              .protocol = "tcp_conn"};
+        assert_int_equal(sorter_add(sorter_lane_at(sorter, 0), &entry), 0);
+    }
+    uint64_t seen = 0;
+    struct error error;
+    assert_int_equal(sorter_finish(sorter, note_id, &seen, &error), 0);
+    assert_int_equal(seen, 495231);
+    sorter_free(sorter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spilled_or_not_the_order_is_the_same),
         cmocka_unit_test(without_a_file_memory_is_the_limit),
+        cmocka_unit_test(equal_times_keep_the_order_of_the_bytes),
         cmocka_unit_test(the_receiver_may_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
