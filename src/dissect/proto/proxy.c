@@ -81,8 +81,6 @@ static enum header read_header(struct slice s, size_t *ret_bytes)
 static enum probe_result proxy_probe(const struct probe_input *in)
 {
     size_t bytes;
-    if (in->is_late_join)
-        return PROBE_NO;
     /* The header stands in front of everything, the server's greeting comes after it. */
     if (in->client.len == 0)
         return in->client_ended || in->server.len ? PROBE_NO : PROBE_MAYBE;

@@ -70,11 +70,17 @@ static void what_only_looks_like_one_is_none(void **state)
         assert_int_equal(run->count, 0);
         proto_run_free(run);
     }
-    /* In the middle of a connection it is data like any other. */
-    struct drive_step late[] = {C("PROXY UNKNOWN\r\n"), GET, ANSWER};
+}
+
+/* The handshake was not recorded, the header was: the call behind it is whole. */
+static void a_recording_that_begins_with_it(void **state)
+{
+    (void)state;
+    struct drive_step steps[] = {C("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n"), GET, ANSWER};
     struct drive_options options = {.late_join = true};
-    struct proto_run *run = proto_run_cut(&options, late, 3);
-    assert_true(run->count <= 1);
+    struct proto_run *run = proto_run_cut(&options, steps, 3);
+    assert_int_equal(run->count, 1);
+    assert_non_null(strstr(run->lines[0], "\"status_code\":200"));
     proto_run_free(run);
 }
 
@@ -96,6 +102,7 @@ int main(void)
         cmocka_unit_test(calls_behind_the_header_are_found),
         cmocka_unit_test(all_in_one_packet_and_one_header_behind_the_other),
         cmocka_unit_test(what_only_looks_like_one_is_none),
+        cmocka_unit_test(a_recording_that_begins_with_it),
         cmocka_unit_test(a_server_that_speaks_first_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
