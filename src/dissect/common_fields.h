@@ -102,6 +102,8 @@
     X(TRACE_ID, "trace_id", FIELD_TEXT, FIELD_COLUMN, 0, "W3C traceparent, B3 or Jaeger trace",         \
       "trace_id != \"\"")                                                                               \
     X(REQUEST_ID, "request_id", FIELD_TEXT, 0, 0, "x-request-id", "request_id == \"42\"")               \
+    X(QUERY_TEMPLATE, "query_template", FIELD_TEXT, 0, 0,                                               \
+      "SQL or CQL statement with its literals folded", "query_template.startsWith(\"SELECT\")")         \
     X(REQUEST_HEADERS, "request.headers", FIELD_MAP, FIELD_HEADERS, 0, "lower-case names",              \
       "request.headers[\"accept\"].contains(\"json\")")                                                 \
     X(REQUEST_COOKIES, "request.cookies", FIELD_MAP, FIELD_HEADERS, 0, "cookies sent",                  \
