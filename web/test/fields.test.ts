@@ -86,10 +86,11 @@ describe("the row", () => {
     expect([methodOf(entry), summaryOf(entry), protocolTag("stomp").word]).toEqual(["SEND", "/queue/a", "STOMP"]);
     expect(protocolTag("constructor").hue).toBe("flow");
   });
-  it("has a colour for every protocol of the filter", () => {
+  it("has the colour of its family, and there is one for every name of the filter", () => {
     const css = readFileSync(new URL("../src/style/base.css", import.meta.url), "utf8");
-    for (const flag of table.flags) expect(knownProtocols, flag).toContain(flag);
-    for (const protocol of knownProtocols) expect(css, protocol).toContain(`.hue-${protocolTag(protocol).hue} {`);
+    const families = { http: "http", grpc: "grpc", ws: "ws", quic: "ws", gql: "gql", dns: "dns", tlsx: "tls", redis: "cache", memcached: "cache", kafka: "log", nats: "log", mqtt: "log", amqp: "amqp", smtp: "amqp", mongodb: "doc", cql: "doc", postgresql: "sql", mysql: "sql", ldap: "dir", radius: "dir", diameter: "dir", icmp: "flow", sctp: "flow" };
+    for (const [protocol, hue] of Object.entries(families)) expect(protocolTag(protocol).hue, protocol).toBe(hue);
+    for (const protocol of [...knownProtocols, ...table.flags]) expect(css, protocol).toContain(`.hue-${protocolTag(protocol).hue} {`);
   });
 });
 

@@ -12,6 +12,18 @@ const cli = (...args) => execFileSync(trawl, args, { env: { ...process.env, TRAW
 const json = (...args) => JSON.parse(cli(...args, "--json"));
 const lines = (...args) => cli(...args, "--jsonl").split("\n").filter(Boolean).map((line) => JSON.parse(line));
 
+// Written once more and apart from the dashboard's own code: what a number has to look like.
+const digits = (value) => (value >= 99.95 ? Math.round(value).toLocaleString("en-US") : value >= 9.995 ? value.toFixed(1) : value.toFixed(value >= 0.9995 ? 2 : 3));
+function bytes(count) {
+  if (count < 1000) return `${count} B`;
+  let value = count;
+  let unit = 0;
+  for (; value >= 999.5; unit++) value /= 1024;
+  return `${digits(value)} ${["B", "KiB", "MiB", "GiB"][unit]}`;
+}
+const latency = (micros) => (micros < 1000 ? `${micros} µs` : micros < 999_500 ? `${digits(micros / 1000)} ms` : `${digits(micros / 1e6)} s`);
+const percent = (share) => (share >= 1 ? "100 %" : share > 0.995 ? `${(Math.floor(share * 10_000) / 100).toFixed(2)} %` : `${Math.floor(share * 1000) / 10} %`);
+
 const name = "from the browser <b>&amp;";
 const { page, troubles, close } = await startBrowser({ width: 1440, height: 900 });
 
@@ -43,6 +55,7 @@ async function seeCaptureLive() {
   checks.equal(await text(".node-card h3"), node.name, "name of the node");
   checks.ok(/recording/.test(await text(".node-state")), "the node records");
   await page.waitForFunction(() => /● 1\/1 node · back to \d\d:\d\d · 0 lost/.test(document.querySelector(".capture-chip").textContent));
+  checks.ok((await text(".node-card")).includes(node.version), "version");
   const oldest = node.ring.oldest.slice(11, 16);
   checks.ok((await text(".capture-chip")).includes(oldest), `the chip goes back to ${oldest}`);
   const facts = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll(".fact")].map((f) => [f.querySelector("dt").textContent, f.querySelector("dd").textContent])));
@@ -90,6 +103,15 @@ async function createSnapshot() {
   checks.equal(await page.evaluate(() => document.querySelectorAll(".name b, .toast b").length), 0, "a name is not markup");
   await row().locator(".cell").nth(4).click();
   await page.waitForSelector(".drawer tbody tr");
+  checks.equal(await cell(1).textContent(), bytes(shown.size_bytes), "size as read");
+  checks.equal(await cell(2).locator("div").nth(1).textContent(), shown.start.slice(0, 10), "day of the start");
+  checks.equal(await cell(7).textContent(), percent(shown.coverage), "coverage");
+  checks.ok((await cell(7).getAttribute("data-tip")).startsWith(`all: ${percent(shown.coverage)}`), "coverage in the tooltip");
+  checks.equal(await text(".footer-words"), `${json("snapshot", "list").snapshots.length} snapshot · ${bytes(shown.size_bytes)}`, "the footer's sum");
+  checks.equal((await page.textContent(".drawer tbody td:nth-child(2)")).replace(" – ", " "), `${shown.nodes[0].window.from.slice(11, 19)} ${shown.nodes[0].window.to.slice(11, 19)}`, "window of the node");
+  checks.equal(await page.textContent(".drawer tbody td:nth-child(4)"), bytes(shown.nodes[0].captured_bytes), "bytes of the node");
+  checks.equal(await page.textContent(".drawer tbody td:nth-child(5)"), String(shown.nodes[0].drops.kernel + shown.nodes[0].drops.ring + shown.nodes[0].drops.disk), "packets lost by the node");
+  checks.equal((await page.textContent(".drawer tbody td:nth-child(6)")).split(" · ")[0], String(shown.nodes[0].gaps.length), "gaps of the node");
   const packets = await page.textContent(".drawer tbody td:nth-child(3)");
   checks.equal(packets, shown.nodes[0].packets.toLocaleString("en-US"), "packets of the node");
   checks.equal((await page.textContent(".drawer-hash")).trim(), shown.nodes[0].files[0].sha256.slice(0, 12), "checksum");
@@ -165,6 +187,12 @@ async function dissect() {
   const { dissections } = json("snapshot", "show", name);
   const entries = dissections[0].progress.entries;
   checks.ok((await row().textContent()).includes(`${entries.toLocaleString("en-US")} entries`), `${entries} entries`);
+  await row().locator(".cell").nth(4).click();
+  await page.waitForSelector(".drawer-protocols");
+  const shown = (await text(".drawer-protocols")).split(" · ").map((part) => part.trim()).sort().join(" · ");
+  const counted = Object.entries(dissections[0].progress.per_protocol).map(([protocol, count]) => `${{ http: "HTTP", dns: "DNS", tcp_conn: "TCP", udp_conn: "UDP", tcp_flow: "TCP flow", udp_flow: "UDP flow", icmp: "ICMP" }[protocol] ?? protocol.toUpperCase()} ${count.toLocaleString("en-US")}`).sort().join(" · ");
+  checks.equal(shown, counted, "entries per protocol");
+  for (const [protocol, count] of Object.entries(dissections[0].progress.per_protocol)) checks.equal(Number(cli("entries", "--source", json("snapshot", "show", name).id, "--filter", `protocol == "${protocol}"`, "--count")), count, `the CLI counts as many of ${protocol}`);
   await both("snapshots-dissected");
 }
 
@@ -186,6 +214,7 @@ async function browse(snapshot) {
   await page.waitForSelector("#row-0");
   checks.equal(await footerTotal(), Number(cli("entries", "--source", snapshot.id, "--count")), "entries shown and counted by the CLI");
   await both("stream");
+  await firstRows(snapshot);
   for (const filter of ["http && status_code >= 500", 'http && method == "POST"', 'path.contains("orders") && elapsed_time >= 0']) {
     await typeFilter(filter);
     checks.equal(await footerTotal(), Number(cli("entries", "--source", snapshot.id, "--filter", filter, "--count")), `count of ${filter}`);
@@ -212,11 +241,52 @@ async function browse(snapshot) {
   await page.keyboard.insertText("status_cod >= 500");
   await page.waitForSelector(".filter-box.is-wrong");
   checks.ok(/status_code/.test(await text(".filter-reason")), "a misspelt field gets its suggestion");
+  const underlined = await page.waitForFunction(() => document.querySelector(".filter-editor").shadowRoot.querySelector(".cm-lintRange-error")?.textContent);
+  checks.equal(await underlined.jsonValue(), "status_cod", "and is underlined where the hub says");
+  checks.equal(await text(".filter-word"), "error at 1", "with its place");
   await screenshot(page, "real-filter-error");
+}
+
+const tags = { http: "HTTP", dns: "DNS", tlsx: "TLS", redis: "REDIS", tcp_conn: "TCP", udp_conn: "UDP", tcp_flow: "TCP flow", udp_flow: "UDP flow", icmp: "ICMP", ws: "WS" };
+
+/** The newest rows of every kind, cell by cell, are the entries that the CLI prints. */
+async function firstRows(snapshot) {
+  const want = lines("entries", "--source", snapshot.id, "--order", "-time", "--limit", "15");
+  for (const [i, entry] of want.entries()) {
+    const shown = await cells(i);
+    const { id, protocol } = entry;
+    checks.equal(shown.time, entry.timestamp.slice(11, 23), `${id}: time`);
+    checks.equal(shown.protocol, tags[protocol] ?? protocol.toUpperCase(), `${id}: protocol`);
+    checks.equal(shown.source, `${entry.src.ip}:${entry.src.port}`, `${id}: source`);
+    checks.equal(shown.destination, `${entry.dst.ip}:${entry.dst.port}`, `${id}: destination`);
+    if (entry.elapsed_time !== undefined) checks.ok(shown.latency.startsWith(latency(entry.elapsed_time)), `${id}: latency ${shown.latency} of ${entry.elapsed_time} µs`);
+    if (entry.response?.size !== undefined) checks.equal(shown.size, bytes(entry.response.size), `${id}: size`);
+    if (protocol === "http") checks.equal(`${shown.method} ${entry.status === "no_response" ? "" : shown.status}`, `${entry.method} ${entry.status === "no_response" ? "" : entry.status_code}`, `${id}: method and status`);
+    checks.equal(await page.locator(`#row-${i} .gutter-mark`).count(), entry.status === "error" || entry.status === "no_response" || entry.status === "incomplete" || entry.incomplete ? 1 : 0, `${id}: the mark before the row`);
+  }
+}
+
+/** The summary answers with the entry's own numbers, and every field of the table stands there under its name. */
+async function entrySummary(whole) {
+  await page.click("#tab-summary");
+  await page.waitForSelector(".fields");
+  const said = await page.$$eval(".entry-content > dl .kv", (rows) => Object.fromEntries(rows.map((r) => [r.querySelector("dt").textContent, r.querySelector("dd").textContent])));
+  checks.ok(said.Asked.startsWith(`${whole.method} ${whole.url}`) && said.Asked.endsWith(bytes(whole.request.size)), `asked: ${said.Asked}`);
+  checks.ok(said["Came back"].startsWith(`${whole.status_code}`) && said["Came back"].includes(bytes(whole.response.size)), `came back: ${said["Came back"]}`);
+  checks.ok(said.Took.startsWith(latency(whole.elapsed_time)), `took: ${said.Took}`);
+  checks.ok(said.At.startsWith(whole.timestamp), `at: ${said.At}`);
+  checks.ok(said.From.startsWith(`${whole.src.ip}:${whole.src.port}`) && said.To.startsWith(`${whole.dst.ip}:${whole.dst.port}`), `from ${said.From} to ${said.To}`);
+  const table = JSON.parse(cli("filter", "fields", "--json"));
+  const shown = await page.$$eval(".entry-content .field", (rows) => Object.fromEntries(rows.map((r) => [r.dataset.field, [r.querySelector(".field-value").textContent, r.querySelector(".field-doc")?.textContent]])));
+  for (const name of ["method", "path", "url", "host", "status_code", "http_version", "id", "index", "conn_id", "flow_id"]) {
+    checks.ok(shown[name]?.[0].startsWith(String(whole[name])), `${name}: ${shown[name]} is not ${whole[name]}`);
+    checks.equal(shown[name]?.[1], table.find((f) => f.name === name).doc, `what ${name} means`);
+  }
 }
 
 async function entryTabs(snapshot, entry) {
   const whole = lines("entries", "--source", snapshot.id, "--filter", `id == "${entry.id}"`)[0];
+  await entrySummary(whole);
   await page.click("#tab-request");
   const content = () => text(".entry-content");
   for (const [header, value] of Object.entries(whole.request.headers)) checks.ok((await content()).includes(`${header}${value}`), `request header ${header}`);

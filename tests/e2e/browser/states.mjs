@@ -4,6 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { fields } from "../../../web/dev/mock-data.mjs";
+import { others } from "../../../web/dev/mock-protocols.mjs";
 import { startBrowser } from "./browser.mjs";
 import { Checks, checkPage, screenshot, theme } from "./checks.mjs";
 
@@ -124,6 +126,164 @@ async function everyView(hub, size) {
   await close();
 }
 
+/** A phone and a wall: what has to be read and pressed is there, and nothing of the page lies outside. */
+async function extremes(hub) {
+  for (const size of [{ name: "360", width: 360, height: 640 }, { name: "2560", width: 2560, height: 1440 }]) {
+    const { page, troubles, close } = await signedIn(hub, size);
+    await theme(page, size.name === "360" ? "dark" : "light");
+    const shot = async (name) => {
+      await checkPage(checks, page, `${name} ${size.name}`);
+      await screenshot(page, `${name}-${size.name}`);
+    };
+    await show(page, hub, "#/snapshots?open=06F2Q0000A");
+    await page.waitForSelector(".gap-line");
+    checks.ok(/2019-03-03 14:02:03\.000 – \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/.test(await page.textContent(".gap-line")), `${size.name}: a gap of years has its dates`);
+    const outside = await page.$$eval(".gap-line, .gap-line *, .drawer-status, .drawer .button", (all) => all.filter((e) => e.checkVisibility() && !e.closest(".drawer-table") && (e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < 0)).map((e) => e.textContent));
+    checks.equal(outside.join(" | "), "", `${size.name}: what lies outside in the drawer`);
+    checks.ok(await page.$(".drawer-tools >> text=Dissect") || await page.$(".snapshot-row.open >> text=Dissect"), `${size.name}: the actions are within reach`);
+    await shot("snapshot-hostile");
+    await show(page, hub, "#/snapshots");
+    await page.waitForSelector(".snapshot-row:not(.waiting)");
+    await shot("snapshots");
+    await page.keyboard.press("c");
+    await page.waitForFunction(() => /≈/.test(document.querySelector(".dialog-foot")?.textContent ?? ""));
+    await shot("create");
+    await page.keyboard.press("Escape");
+    await show(page, hub, `#/stream?source=${source}`);
+    await page.waitForSelector("#row-1");
+    await shot("stream");
+    await show(page, hub, `#/stream?source=${source}&entry=${idOf("postgresql")}&tab=summary`);
+    await page.waitForSelector(".fields");
+    await shot("entry");
+    await show(page, hub, "#/nodes");
+    await page.waitForSelector(".node-table tbody tr");
+    await shot("nodes");
+    checks.equal(troubles.join("\n"), "", `console at ${size.name}`);
+    await close();
+  }
+}
+
+/** The first made-up entry of a protocol: as makeEntries numbers them. */
+const idOf = (protocol) => `06F2${(11 + 23 * Object.keys(others).indexOf(protocol)).toString(32).toUpperCase().padStart(9, "0")}`;
+
+/** Every field of every protocol stands in the entry under its name, with its value and what the table says about it; a value becomes its clause. */
+async function everyProtocol(hub) {
+  const { page, troubles, close } = await signedIn(hub, { width: 1440, height: 1000 });
+  for (const [i, protocol] of Object.keys(others).entries()) {
+    if (i === 0 || i === 9) await theme(page, i === 0 ? "light" : "dark");
+    await show(page, hub, `#/stream?source=${source}&entry=${idOf(protocol)}&tab=summary`);
+    await page.waitForFunction((p) => document.querySelector(".entry-content .fields")?.dataset.group === p || !document.querySelector(".entry-content .fields") === false, protocol);
+    const entry = await page.evaluate(async ([s, id]) => (await fetch(`/api/v1/entries/${s}/${id}`)).json(), [source, idOf(protocol)]);
+    const shown = await page.$$eval(".entry-content .field", (rows) => Object.fromEntries(rows.map((r) => [r.dataset.field, { value: r.querySelector(".field-value").textContent, doc: r.querySelector(".field-doc")?.textContent ?? "" }])));
+    for (const field of fields.filter((f) => f.protocol === protocol && entry[f.name] !== undefined && entry[f.name] !== "")) {
+      const row = shown[field.name];
+      const words = [entry[field.name]].flat().map((v) => String(v).replace(/\s+/g, ""));
+      checks.ok(row && words.every((word) => row.value.replace(/\s+/g, "").includes(word)), `${protocol}: ${field.name} shows ${words}: ${row?.value}`);
+      checks.equal(row?.doc, field.doc, `${protocol}: what ${field.name} means`);
+    }
+    checks.equal(await page.textContent(".entry-line-1 .tag"), (await page.textContent(`.fields[data-group=${protocol}] .tag`).catch(() => page.textContent(".entry-line-1 .tag"))), `${protocol}: its tag`);
+    await screenshot(page, `protocol-${protocol}`);
+    if (["grpc", "gql", "postgresql"].includes(protocol)) {
+      await page.click("#tab-request");
+      await page.waitForSelector(".body");
+      await checkPage(checks, page, `request of ${protocol}`);
+      await screenshot(page, `protocol-${protocol}-request`);
+    }
+  }
+  await show(page, hub, `#/stream?source=${source}&entry=${idOf("grpc")}&tab=request`);
+  await page.waitForSelector(".body-text");
+  checks.ok(/message 1: \d+ bytes\s+1: "card-17"\s+2: 2500\s+3 \{/.test(await page.textContent(".body-text")), `protobuf by its wire format: ${await page.textContent(".body-text")}`);
+  // A click on a value: its exact clause, with the flag of its protocol; the entry stays open.
+  await show(page, hub, `#/stream?source=${source}&entry=${idOf("kafka")}&tab=summary`);
+  await page.click("[data-field=kafka_topics] .value-text >> text=audit");
+  await page.waitForSelector(".menu [role=menuitem]");
+  checks.equal(await page.textContent(".menu-label"), '+ kafka && "audit" in kafka_topics', "the clause of a member of a list");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".filter-box.is-applied");
+  checks.equal(await page.$$eval(".clause-text", (all) => all.map((c) => c.textContent).join(" && ")), 'kafka && "audit" in kafka_topics', "it becomes the filter");
+  checks.ok(await page.$(".entry-pane"), "the entry stays");
+  await page.focus("[data-field=kafka_error_name] .value-more");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".menu [role=menuitem]");
+  checks.equal(await page.textContent(".menu-label"), '+ kafka && kafka_error_name == "NOT_LEADER_OR_FOLLOWER"', "by keyboard");
+  await screenshot(page, "protocol-value-menu");
+  await page.keyboard.press("Escape");
+  // Headers of 10 KB and with marks of direction: cut with a way to all of it, boxed, inert.
+  await show(page, hub, `#/stream?source=${source}&entry=06F2000000000&tab=request`);
+  await page.waitForSelector("text=x-long");
+  const long = page.locator(".kv", { hasText: "x-long" }).locator("dd");
+  checks.ok((await long.textContent()).length < 700 && /show all 10880/.test(await long.textContent()), "a long header is cut");
+  await long.locator("text=show all").click();
+  checks.ok((await long.textContent()).length > 10_000, "and shown whole when asked for");
+  checks.ok(/U\+202E/.test(await page.locator(".kv", { hasText: "x-rtl" }).textContent()), "a mark of direction is boxed");
+  await checkPage(checks, page, "hostile headers");
+  checks.equal(await page.evaluate(() => [globalThis.__xss, document.querySelectorAll("#app img, #app iframe, #app script, #app b").length].join()), ",0", "captured text stays inert");
+  checks.equal(troubles.join("\n"), "", "console of the protocols");
+  await close();
+}
+
+/** 100,000 rows: the scroll bar tells how many there are, any place can be reached, and only what is seen is drawn. */
+async function manyRows() {
+  const hub = await startHub({ MOCK_ENTRIES: "100000" });
+  const { page, troubles, close } = await signedIn(hub, { width: 1440, height: 900 });
+  await show(page, hub, `#/stream?source=${source}`);
+  await page.waitForSelector("#row-3");
+  const height = await page.evaluate(() => document.querySelector(".entry-rows").getBoundingClientRect().height);
+  checks.equal(Math.round(height), 2_800_000, "the height of 100,000 rows");
+  const most = { rows: 0 };
+  const count = async () => (most.rows = Math.max(most.rows, await page.$$eval(".entry-row", (rows) => rows.length)));
+  await page.mouse.move(600, 500);
+  await page.evaluate(() => {
+    globalThis.frames = [];
+    let last = performance.now();
+    const tick = (now) => {
+      globalThis.frames.push(now - last);
+      last = now;
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  });
+  for (let i = 0; i < 60; i++) {
+    await page.mouse.wheel(0, 840);
+    if (i % 10 === 0) await count();
+  }
+  const frames = (await page.evaluate(() => globalThis.frames.slice(1))).sort((a, b) => a - b);
+  console.log(`wheel over 100,000 rows: frames of ${frames[Math.floor(frames.length * 0.5)]?.toFixed(1)} ms (half), ${frames[Math.floor(frames.length * 0.95)]?.toFixed(1)} ms (95 %)`);
+  await page.focus(".entry-scroll");
+  await page.keyboard.press("End");
+  await page.waitForSelector("#row-99999", { timeout: 60_000 });
+  await count();
+  const [last] = await page.evaluate(async (s) => (await (await fetch(`/api/v1/entries?source=${s}&order=%2Btime&limit=1`)).json()).entries, source);
+  checks.equal(await page.textContent("#row-99999 [data-column=time]"), last.timestamp.slice(11, 23), "the last row is the oldest call");
+  checks.ok(most.rows <= 80, `rows drawn at once: ${most.rows}`);
+  checks.ok(/^100,000 of 100,000 of 100,000/.test(await page.textContent(".footer-words")), "the footer counts them");
+  await page.keyboard.press("Home");
+  await page.waitForSelector("#row-0");
+  checks.equal(troubles.join("\n"), "", "console of the many rows");
+  await close();
+  hub.stop();
+}
+
+/** A question that nobody waits for any more is taken back, and its late answer changes nothing. */
+async function outdated(hub) {
+  const { page, close } = await signedIn(hub, sizes[0]);
+  const gone = [];
+  page.on("requestfailed", (request) => gone.push(`${request.failure()?.errorText} ${request.url()}`));
+  await page.route(/\/api\/v1\/entries\?.*path\+?.*slow/, async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await route.continue().catch(() => undefined); // the page has taken it back
+  });
+  await show(page, hub, `#/stream?source=${source}`);
+  await page.waitForSelector("#row-0");
+  await show(page, hub, `#/stream?source=${source}&filter=${encodeURIComponent('path == "slow"')}`);
+  await show(page, hub, `#/stream?source=${source}&filter=${encodeURIComponent("kafka")}`);
+  await page.waitForFunction(() => document.querySelector("#row-0 .tag")?.textContent === "KAFKA");
+  checks.ok(gone.some((line) => /ERR_ABORTED/.test(line) && /slow/.test(line)), `the outdated question is cancelled: ${gone.join(", ")}`);
+  await page.waitForTimeout(1700);
+  checks.equal(await page.textContent("#row-0 .tag"), "KAFKA", "its answer changes nothing");
+  await close();
+}
+
 async function emptyStates() {
   const size = sizes[0];
   const cases = [
@@ -167,6 +327,9 @@ async function behaviour(hub) {
   await page.keyboard.press("Enter");
   await page.keyboard.type(" >= 500 &&& x");
   await page.waitForSelector(".filter-box.is-wrong");
+  const underlined = await page.waitForFunction(() => document.querySelector(".filter-editor").shadowRoot.querySelector(".cm-lintRange-error")?.textContent);
+  const told = await page.evaluate(async (filter) => (await fetch("/api/v1/filter/check", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ filter }) })).json(), "status_code >= 500 &&& x");
+  checks.equal(await underlined.jsonValue(), told.token, "what the hub says is wrong is underlined");
   checks.ok(/^error at \d+$/.test(await page.textContent(".filter-word")), "a wrong filter says where");
   await screenshot(page, "filter-error");
   for (let i = 0; i < 6; i++) await page.keyboard.press("Backspace");
@@ -199,6 +362,21 @@ async function behaviour(hub) {
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !document.querySelector(".entry-pane"));
   checks.ok(await page.evaluate(() => document.activeElement?.classList.contains("entry-scroll")), "closing the entry gives the focus back to the table");
+  // The list of snapshots by keyboard: rows, drawer, actions.
+  await show(page, hub, "#/snapshots");
+  await page.waitForSelector(".snapshot-row:not(.waiting)");
+  await page.focus(".snapshot-row");
+  await page.keyboard.press("End");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".drawer");
+  await page.keyboard.press("ArrowUp");
+  checks.equal(await page.evaluate(() => document.activeElement.querySelector(".status")?.textContent), "Dissection failed", "a failed dissection stands in its row");
+  checks.ok(/its memory limit of 512 MiB was reached/.test(await page.evaluate(() => document.activeElement.textContent)), "with its reason");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  checks.equal(await page.evaluate(() => document.activeElement.textContent), "Retry", "and Retry beside it");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => [...document.querySelectorAll(".snapshot-row")].some((r) => /night-shift/.test(r.textContent) && /Dissected/.test(r.textContent)), undefined, { timeout: 15000 });
   // Creating: the row appears, runs and is announced.
   await show(page, hub, "#/snapshots");
   await page.keyboard.press("c");
@@ -261,10 +439,16 @@ async function signIn() {
 try {
   await signIn();
   const hub = await startHub();
-  const only = process.env.SIZES?.split(",");
-  for (const size of sizes) if (!only || only.includes(size.name)) await everyView(hub, size);
-  if (!process.env.SIZES) await emptyStates();
-  await behaviour(await startHub());
+  // STATES=extremes,protocols for one's own quick look; ./test runs all.
+  const only = process.env.STATES?.split(",");
+  const wants = (part) => !only || only.includes(part);
+  for (const size of sizes) if (wants(size.name)) await everyView(hub, size);
+  if (wants("extremes")) await extremes(hub);
+  if (wants("protocols")) await everyProtocol(hub);
+  if (wants("empty")) await emptyStates();
+  if (wants("many")) await manyRows();
+  if (wants("outdated")) await outdated(hub);
+  if (wants("behaviour")) await behaviour(await startHub());
 } catch (error) {
   checks.ok(false, `stopped: ${error.stack}`);
 } finally {
