@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-PROTOCOLS = "http,dns,redis,tlsx,amqp"
+PROTOCOLS = "http,dns,redis,tlsx,amqp,postgresql"
 
 
 def packets(data):
