@@ -202,6 +202,9 @@ void http2_fill_entry(struct dissect_conn *conn, const struct http2_state *state
     http_fill_entry(conn, entry, &s->message[DIR_CLIENT], &s->message[DIR_SERVER]);
     if (is_grpc(s))
         fill_grpc(s);
+    if (!s->message[DIR_CLIENT].head_done && !s->message[DIR_SERVER].status_code)
+        dissect_set_text(entry, FIELD_SUMMARY_ID,
+                         arena_printf(dissect_entry_arena(entry), "stream %u", s->id));
     dissect_set_int(entry, OWN_FIELD(F_H2_STREAM_ID), s->id);
     if (s->has_reset) {
         dissect_set_int(entry, OWN_FIELD(F_H2_RESET_CODE), s->reset_code);

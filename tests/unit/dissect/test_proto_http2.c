@@ -300,15 +300,17 @@ static void late_join(void **state)
 static void late_join_in_the_middle_of_a_frame(void **state)
 {
     (void)state;
-    struct proto_run *run = LATE(
+    struct proto_run *run = PROTO_RUN_WITH(
+        OPTIONS(.dissector = "http2", .late_join = true, .skip_probe = true, .end = END_OF_DATA),
         S("\x10\x01\x02\x03\x04rest of some frame"), SD(END, 1, "tail"),
         FR(DIR_CLIENT, T_HEADERS, WHOLE | END, 9, "\x82\x86\x84\x41\x01h"),
         FR(DIR_CLIENT, T_WINDOW, 0, 0, "\0\0\0\x09"), FR(DIR_CLIENT, T_WINDOW, 0, 9, "\0\0\0\x09"),
         FR(DIR_SERVER, T_HEADERS, WHOLE, 9, "\x88"), FR(DIR_SERVER, T_DATA, END, 9, "nine"));
     proto_count(run, 2);
-    proto_has(run, 0, "\"summary\":\"GET / → 200\"");
-    proto_has(run, 0, "\"body\":\"nine\"");
-    proto_has(run, 1, "\"body\":\"tail\"");
+    proto_has(run, 0, "\"summary\":\"stream 1\"");
+    proto_has(run, 0, "\"body\":\"tail\"");
+    proto_has(run, 1, "\"summary\":\"GET / → 200\"");
+    proto_has(run, 1, "\"body\":\"nine\"");
     proto_run_free(run);
     /* The engine took the server for the client: the header block tells. */
     run = LATE(FR(DIR_CLIENT, T_HEADERS, WHOLE, 9, "\x88"), FR(DIR_CLIENT, T_DATA, END, 9, "nine"),
