@@ -18,7 +18,8 @@ enum {
     PROGRESS_PACKETS = 4096,
     LINKTYPE_SLL = 113,
     LINKTYPE_SLL2 = 276,
-    TICK_MS = 20
+    TICK_MS = 20,
+    PROGRESS_ENTRIES = 64
 };
 
 #define PROGRESS_NS (100 * NS_PER_MS)
@@ -188,7 +189,6 @@ static int read_all(struct run *run)
 
 static void count_entry(struct dissect_statistics *stats, const char *protocol)
 {
-    stats->entries++;
     for (size_t i = 0; i < stats->protocol_count; i++) {
         if (strcmp(stats->protocols[i].protocol, protocol) == 0) {
             stats->protocols[i].entries++;
@@ -203,6 +203,11 @@ static int give(void *ctx, const struct entry *entry)
 {
     struct run *run = ctx;
     count_entry(&run->stats, entry->protocol);
+    if (++run->stats.entries_handed % PROGRESS_ENTRIES == 0) {
+        int r = report_progress(run);
+        if (r < 0)
+            return r;
+    }
     return run->sink->entry(run->sink->ctx, entry, run->reterr);
 }
 
@@ -345,8 +350,8 @@ int dissect_run(const struct dissect_run_options *options, const struct dissect_
         r = atomic_load(&run->error);
     if (r == 0) {
         sum_up(run);
-        run->stats.entries = 0; /* until here: those found; from here: those handed over */
         r = sorter_finish(run->sorter, give, run, reterr);
+        run->stats.entries = run->stats.entries_handed;
         *ret_statistics = run->stats;
     }
     if (r < 0)

@@ -39,6 +39,7 @@ struct dissect_statistics {
     uint64_t packets, bytes;          /* captured */
     uint64_t read_bytes, total_bytes; /* of the input files; total 0 when a pipe is among them */
     uint64_t entries;                 /* found so far; at the end: handed over */
+    uint64_t entries_handed;          /* to the sink: none before everything was read */
     uint64_t damages;
     uint64_t connections; /* and UDP conversations */
     uint64_t copies;      /* packets seen at more than one place */

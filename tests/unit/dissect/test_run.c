@@ -440,6 +440,56 @@ static void the_sink_may_end_it(void **state)
     free(c.packets);
 }
 
+struct slow_sink {
+    uint64_t taken, handed_before; /* of the last progress */
+    unsigned reports;
+};
+
+static int take_slowly(void *ctx, const struct entry *entry, struct error *reterr)
+{
+    struct slow_sink *slow = ctx;
+    (void)entry;
+    (void)reterr;
+    if (slow->taken++ < 300)
+        usleep(2000);
+    return 0;
+}
+
+static int see_handed(void *ctx, const struct dissect_statistics *stats)
+{
+    struct slow_sink *slow = ctx;
+    assert_true(stats->entries_handed >= slow->handed_before);
+    assert_true(stats->entries_handed <= slow->taken + 1);
+    if (!stats->entries_handed)
+        return 0;
+    assert_int_equal(stats->entries, FLOWS * (CALLS + 1)); /* all are found by then */
+    assert_int_equal(stats->read_bytes, stats->total_bytes);
+    slow->reports += stats->entries_handed > slow->handed_before;
+    slow->handed_before = stats->entries_handed;
+    return 0;
+}
+
+/* While a slow sink takes the entries, the figures go on. */
+static void progress_goes_on_while_entries_are_handed_over(void **state)
+{
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int fd = write_file(&c, (struct choice){0});
+    struct dissect_input input = {.fd = fd, .name = "capture"};
+    struct dissect_run_options options = {.inputs = &input, .input_count = 1, .spill_fd = -1};
+    struct slow_sink slow = {0};
+    struct dissect_sink sink = {.entry = take_slowly, .progress = see_handed, .ctx = &slow};
+    struct dissect_statistics stats;
+    struct error error;
+    assert_int_equal(dissect_run(&options, &sink, &stats, &error), 0);
+    assert_true(slow.reports > 0);
+    assert_int_equal(stats.entries, slow.taken);
+    assert_int_equal(stats.entries_handed, slow.taken);
+    close(fd);
+    free(c.packets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +498,7 @@ int main(void)
         cmocka_unit_test(only_the_protocols_that_were_asked_for),
         cmocka_unit_test(damage_costs_only_what_is_damaged),
         cmocka_unit_test(the_sink_may_end_it),
+        cmocka_unit_test(progress_goes_on_while_entries_are_handed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
