@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "hub/dissection_job.h"
+#include "hub/runs.h"
 
 enum {
     MAX_AT_ONCE = 2,
@@ -23,61 +23,20 @@ enum {
 };
 
 struct dissection {
-    struct dissection *next;
+    struct run run; /* its key is "<id>/<name>" */
     struct dissections *all;
     struct snapshot *snapshot;
     struct snapshot_dissection record;
     char name[80];
     json_t *protocols;
-    struct job *job; /* guarded by the lock */
-    bool cancelled;  /* guarded by the lock */
+    pthread_mutex_t lock; /* guards job */
+    struct job *job;
 };
 
 struct dissections {
     struct dissections_options options;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
-    struct dissection *list;
-    unsigned count, running;
-    bool ended;
+    struct runs *runs;
 };
-
-int dissections_new(const struct dissections_options *options, struct dissections **ret)
-{
-    struct dissections *all = calloc(1, sizeof *all);
-    if (!all)
-        return -ENOMEM;
-    all->options = *options;
-    pthread_mutex_init(&all->lock, NULL);
-    pthread_cond_init(&all->changed, NULL);
-    *ret = all;
-    return 0;
-}
-
-bool dissections_free(struct dissections *all)
-{
-    if (!all)
-        return true;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 300 * NS_PER_MS;
-    until.tv_sec += until.tv_nsec / NS_PER_S;
-    until.tv_nsec %= NS_PER_S;
-    pthread_mutex_lock(&all->lock);
-    all->ended = true;
-    pthread_cond_broadcast(&all->changed);
-    int e = 0;
-    while (all->list && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&all->changed, &all->lock, &until);
-    bool idle = !all->list;
-    pthread_mutex_unlock(&all->lock);
-    if (!idle)
-        return false;
-    pthread_cond_destroy(&all->changed);
-    pthread_mutex_destroy(&all->lock);
-    free(all);
-    return true;
-}
 
 /* ── the run of one ── */
 
@@ -120,19 +79,20 @@ static void count_bytes(struct dissection *d)
 static void on_job(void *ctx, struct job *job)
 {
     struct dissection *d = ctx;
-    pthread_mutex_lock(&d->all->lock);
+    pthread_mutex_lock(&d->lock);
     d->job = job;
-    if (job && d->cancelled)
+    if (job && run_is_cancelled(&d->run))
         job_cancel(job);
-    pthread_mutex_unlock(&d->all->lock);
+    pthread_mutex_unlock(&d->lock);
 }
 
-static bool is_cancelled(struct dissection *d)
+static void on_cancel(struct run *run)
 {
-    pthread_mutex_lock(&d->all->lock);
-    bool cancelled = d->cancelled;
-    pthread_mutex_unlock(&d->all->lock);
-    return cancelled;
+    struct dissection *d = (struct dissection *)run;
+    pthread_mutex_lock(&d->lock);
+    if (d->job)
+        job_cancel(d->job);
+    pthread_mutex_unlock(&d->lock);
 }
 
 /* What a dead job left, but not the record: for whoever looks meanwhile the dissection runs. */
@@ -169,7 +129,7 @@ static int run_attempts(struct dissection *d, struct error *reterr)
     while (again) {
         d->record.attempts++;
         e = dissection_run(&run, &again, reterr);
-        again = e && again && d->record.attempts < MAX_ATTEMPTS && !is_cancelled(d);
+        again = e && again && d->record.attempts < MAX_ATTEMPTS && !run_is_cancelled(&d->run);
         if (again) {
             log_warn("dissect", "a dissection crashed and is tried again",
                      "id=%s name=%s attempt=%u reason=\"%.200s\"", d->snapshot->id, d->name,
@@ -188,7 +148,7 @@ static int run_attempts(struct dissection *d, struct error *reterr)
 static void finish(struct dissection *d, int e, struct error *err)
 {
     struct snapshot_dissection *r = &d->record;
-    bool cancelled = e && is_cancelled(d);
+    bool cancelled = e && run_is_cancelled(&d->run);
     r->finished_at_ns = clock_now_ns();
     r->state = !e          ? SNAPSHOT_DISSECTION_DONE
                : cancelled ? SNAPSHOT_DISSECTION_CANCELLED
@@ -219,52 +179,56 @@ static void finish(struct dissection *d, int e, struct error *err)
              (long long)((r->finished_at_ns - r->started_at_ns) / NS_PER_MS));
 }
 
-static void dissection_free(struct dissection *d)
+static void work(struct run *run)
 {
+    struct dissection *d = (struct dissection *)run;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = run_is_cancelled(run) ? -ECANCELED : run_attempts(d, &err);
+    finish(d, e, &err);
+}
+
+static void free_dissection(struct run *run)
+{
+    struct dissection *d = (struct dissection *)run;
     snapshot_unref(d->snapshot);
     json_decref(d->protocols);
     free(d->record.protocols);
+    pthread_mutex_destroy(&d->lock);
     free(d);
 }
 
-static void *dissection_main(void *arg)
+/* ── life ── */
+
+int dissections_new(const struct dissections_options *options, struct dissections **ret)
 {
-    struct dissection *d = arg;
-    struct dissections *all = d->all;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    pthread_mutex_lock(&all->lock);
-    while (all->running >= MAX_AT_ONCE && !all->ended && !d->cancelled)
-        pthread_cond_wait(&all->changed, &all->lock);
-    bool turn = !all->ended, cancelled = d->cancelled;
-    all->running += turn;
-    pthread_mutex_unlock(&all->lock);
-    if (turn) {
-        int e = cancelled ? -ECANCELED : run_attempts(d, &err);
-        finish(d, e, &err);
-    }
-    pthread_mutex_lock(&all->lock);
-    for (struct dissection **p = &all->list; *p; p = &(*p)->next)
-        if (*p == d) {
-            *p = d->next;
-            break;
-        }
-    all->count--;
-    all->running -= turn;
-    pthread_cond_broadcast(&all->changed);
-    pthread_mutex_unlock(&all->lock);
-    dissection_free(d);
-    return NULL;
+    static const struct runs_options runs = {.at_once = MAX_AT_ONCE,
+                                             .waiting = MAX_WAITING,
+                                             .work = work,
+                                             .free_run = free_dissection,
+                                             .on_cancel = on_cancel};
+    struct dissections *all = calloc(1, sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    all->options = *options;
+    int e = runs_new(&runs, &all->runs);
+    if (e)
+        free(all);
+    else
+        *ret = all;
+    return e;
+}
+
+bool dissections_free(struct dissections *all)
+{
+    if (!all)
+        return true;
+    if (!runs_free(all->runs))
+        return false;
+    free(all);
+    return true;
 }
 
 /* ── starting ── */
-
-static struct dissection *find(struct dissections *all, const char *id, const char *name)
-{
-    for (struct dissection *d = all->list; d; d = d->next)
-        if (strcmp(d->snapshot->id, id) == 0 && strcmp(d->name, name) == 0)
-            return d;
-    return NULL;
-}
 
 /* An earlier one of this name makes room. */
 static int make_room(struct dissections *all, const struct snapshot *snapshot, const char *name,
@@ -295,90 +259,68 @@ static int make_protocols(struct dissection *d, const char *const *protocols)
     return d->protocols ? 0 : -ENOMEM;
 }
 
-/* Called with the lock. */
-static int start_thread(struct dissections *all, struct dissection *d)
+/* The place in the list is taken: nobody else works on this name. */
+static int prepare(struct dissection *d, const char *id, struct error *reterr)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t set, before;
-    sigfillset(&set);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    d->next = all->list;
-    all->list = d;
-    all->count++;
-    pthread_sigmask(SIG_SETMASK, &set, &before);
-    int e = pthread_create(&thread, &attr, dissection_main, d);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    if (e) {
-        all->list = d->next;
-        all->count--;
-    }
-    return -e;
-}
-
-/* Called with the lock: two requests for the same name must not both get through. */
-static int prepare(struct dissections *all, const char *id, const char *name, struct dissection *d,
-                   struct error *reterr)
-{
-    if (find(all, id, name))
-        return error_set(reterr, -EBUSY, "This dissection is running.");
-    if (all->ended || all->count == MAX_WAITING)
-        return error_set(reterr, -EBUSY, "Too many dissections are waiting; try again later.");
+    struct dissections *all = d->all;
     int e = snapshot_store_get(all->options.store, id, &d->snapshot, reterr);
     if (!e)
-        e = make_room(all, d->snapshot, name, reterr);
+        e = make_room(all, d->snapshot, d->name, reterr);
     if (e)
         return e;
-    snprintf(d->name, sizeof d->name, "%s", name);
     d->record = (struct snapshot_dissection){.name = d->name,
                                              .state = SNAPSHOT_DISSECTION_RUNNING,
                                              .eta_ns = -1,
                                              .started_at_ns = clock_now_ns()};
-    return snapshot_store_put_dissection(all->options.store, id, &d->record, true, reterr);
+    e = snapshot_store_put_dissection(all->options.store, id, &d->record, true, reterr);
+    if (!e && runs_launch(&d->run) < 0) {
+        e = error_set(reterr, -EAGAIN, "There is no thread for another dissection.");
+        d->record.state = SNAPSHOT_DISSECTION_FAILED;
+        d->record.finished_at_ns = clock_now_ns();
+        d->record.reason = (char[]){"There was no thread for it."};
+        (void)snapshot_store_put_dissection(all->options.store, id, &d->record, true, NULL);
+    }
+    return e;
+}
+
+static void make_key(const char *id, const char *name, char key[RUN_KEY_SIZE])
+{
+    snprintf(key, RUN_KEY_SIZE, "%.30s/%.80s", id, name);
 }
 
 int dissections_start(struct dissections *all, const char *id, const char *name,
                       const char *const *protocols, struct error *reterr)
 {
     struct dissection *d = calloc(1, sizeof *d);
-    if (!d || make_protocols(d, protocols) < 0) {
-        free(d);
+    if (!d)
         return error_set(reterr, -ENOMEM, "There is no memory to start a dissection.");
-    }
     d->all = all;
-    pthread_mutex_lock(&all->lock);
-    int e = prepare(all, id, name, d, reterr);
-    if (!e && start_thread(all, d) < 0) {
-        e = error_set(reterr, -EAGAIN, "There is no thread for another dissection.");
-        (void)snapshot_store_delete_dissection(all->options.store, id, name, NULL);
-    }
-    pthread_mutex_unlock(&all->lock);
+    pthread_mutex_init(&d->lock, NULL);
+    snprintf(d->name, sizeof d->name, "%s", name);
+    make_key(id, name, d->run.key);
+    int e = make_protocols(d, protocols);
     if (e)
-        dissection_free(d);
-    return e;
+        error_set(reterr, e, "There is no memory to start a dissection.");
+    if (!e) {
+        e = runs_add(all->runs, &d->run);
+        if (e)
+            error_set(reterr, -EBUSY,
+                      e == -EEXIST ? "This dissection is running."
+                                   : "Too many dissections are waiting; try again later.");
+        else if ((e = prepare(d, id, reterr)) < 0)
+            runs_drop(&d->run);
+    }
+    if (e)
+        free_dissection(&d->run);
+    return e == -EEXIST ? -EBUSY : e;
 }
 
 int dissections_cancel(struct dissections *all, const char *id, const char *name,
                        struct error *reterr)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 5;
-    pthread_mutex_lock(&all->lock);
-    struct dissection *d = find(all, id, name);
-    bool found = d != NULL;
-    if (d) {
-        d->cancelled = true;
-        if (d->job)
-            job_cancel(d->job);
-        pthread_cond_broadcast(&all->changed);
-    }
-    /* The answer shows how it ended. */
-    int e = 0;
-    while (found && find(all, id, name) && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&all->changed, &all->lock, &until);
-    pthread_mutex_unlock(&all->lock);
-    return found ? 0 : error_set(reterr, -EBUSY, "This dissection is not running.");
+    char key[RUN_KEY_SIZE];
+    make_key(id, name, key);
+    return runs_cancel(all->runs, key)
+               ? 0
+               : error_set(reterr, -EBUSY, "This dissection is not running.");
 }

@@ -1,15 +1,14 @@
 #include "hub/takes.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "hub/node_source.h"
+#include "hub/runs.h"
 #include "snapshot/snapshot_source.h"
 
 enum {
@@ -20,65 +19,22 @@ enum {
 };
 
 struct take {
-    struct take *next;
+    struct run run; /* its key is the snapshot's id */
     struct takes *takes;
-    char id[SNAPSHOT_ID_SIZE];
-    bool cancel; /* atomic */
     bool resumed;
 };
 
 struct takes {
     struct takes_options options;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t changed;
-    struct take *list;
-    unsigned count, running;
-    bool ended;
+    struct runs *runs;
 };
-
-int takes_new(const struct takes_options *options, struct takes **ret_takes)
-{
-    struct takes *t = calloc(1, sizeof *t);
-    if (!t)
-        return -ENOMEM;
-    t->options = *options;
-    pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->changed, NULL);
-    *ret_takes = t;
-    return 0;
-}
-
-bool takes_free(struct takes *takes)
-{
-    if (!takes)
-        return true;
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 300 * NS_PER_MS;
-    until.tv_sec += until.tv_nsec / NS_PER_S;
-    until.tv_nsec %= NS_PER_S;
-    pthread_mutex_lock(&takes->lock);
-    takes->ended = true;
-    pthread_cond_broadcast(&takes->changed);
-    int e = 0;
-    while (takes->list && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&takes->changed, &takes->lock, &until);
-    bool idle = !takes->list;
-    pthread_mutex_unlock(&takes->lock);
-    if (!idle)
-        return false;
-    pthread_cond_destroy(&takes->changed);
-    pthread_mutex_destroy(&takes->lock);
-    free(takes);
-    return true;
-}
 
 /* The nodes that were asked for, also those that are gone. */
 static int make_sources(struct take *take, struct node_sources *ret_sources, struct error *reterr)
 {
     struct takes_options *o = &take->takes->options;
     struct snapshot *snapshot;
-    int e = snapshot_store_get(o->store, take->id, &snapshot, reterr);
+    int e = snapshot_store_get(o->store, take->run.key, &snapshot, reterr);
     if (e)
         return e;
     size_t n = snapshot->request.node_count;
@@ -109,80 +65,71 @@ static int run(struct take *take, struct error *reterr)
     int64_t until = clock_mono_ns() + RETURN_SECONDS * NS_PER_S;
     int e = make_sources(take, &sources, reterr);
     while (!e && take->resumed && !all_known(&sources) && clock_mono_ns() < until &&
-           !__atomic_load_n(&take->cancel, __ATOMIC_RELAXED)) {
+           !run_is_cancelled(&take->run)) {
         node_sources_done(&sources);
         usleep(200 * 1000);
         e = make_sources(take, &sources, reterr);
     }
     if (e) {
-        (void)snapshot_store_fail(o->store, take->id, reterr->text, NULL);
+        (void)snapshot_store_fail(o->store, take->run.key, reterr->text, NULL);
         return e;
     }
     struct snapshot_take_options options = {.store = o->store,
-                                            .id = take->id,
+                                            .id = take->run.key,
                                             .nodes = sources.nodes,
                                             .node_count = sources.count,
-                                            .cancel = &take->cancel};
+                                            .cancel = &take->run.cancel};
     e = snapshot_take(&options, reterr);
     node_sources_done(&sources);
     return e;
 }
 
-/* Waits for its turn. False when it was cancelled before. */
-static bool wait_for_turn(struct take *take)
+static void work(struct run *r)
 {
-    struct takes *takes = take->takes;
-    pthread_mutex_lock(&takes->lock);
-    while (takes->running >= MAX_AT_ONCE && !takes->ended &&
-           !__atomic_load_n(&take->cancel, __ATOMIC_RELAXED))
-        pthread_cond_wait(&takes->changed, &takes->lock);
-    bool turn = !takes->ended;
-    takes->running += turn;
-    pthread_mutex_unlock(&takes->lock);
-    return turn;
-}
-
-static void remove_take(struct take *take, bool had_turn)
-{
-    struct takes *takes = take->takes;
-    pthread_mutex_lock(&takes->lock);
-    for (struct take **p = &takes->list; *p; p = &(*p)->next)
-        if (*p == take) {
-            *p = take->next;
-            break;
-        }
-    takes->count--;
-    takes->running -= had_turn;
-    pthread_cond_broadcast(&takes->changed);
-    pthread_mutex_unlock(&takes->lock);
-}
-
-static void *take_main(void *arg)
-{
-    struct take *take = arg;
-    struct takes_options o = take->takes->options;
+    struct take *take = (struct take *)r;
+    const struct takes_options *o = &take->takes->options;
     struct error err = {.offset = ERROR_NO_OFFSET};
-    char id[SNAPSHOT_ID_SIZE];
-    memcpy(id, take->id, sizeof id);
-    bool turn = wait_for_turn(take);
-    if (turn) {
-        int64_t began = clock_mono_ns();
-        int e = run(take, &err);
-        long long ms = (clock_mono_ns() - began) / NS_PER_MS;
-        if (e)
-            log_warn("snapshot", "a snapshot was not taken", "id=%s ms=%lld reason=\"%.300s\"", id,
-                     ms, err.text);
-        else
-            log_info("snapshot", "a snapshot was taken", "id=%s ms=%lld", id, ms);
-        pthread_mutex_lock(&take->takes->lock);
-        bool ended = take->takes->ended;
-        pthread_mutex_unlock(&take->takes->lock);
-        if (o.on_end && !ended)
-            o.on_end(o.ctx, id, e);
-    }
-    remove_take(take, turn);
-    free(take);
-    return NULL;
+    int64_t began = clock_mono_ns();
+    int e = run(take, &err);
+    long long ms = (clock_mono_ns() - began) / NS_PER_MS;
+    if (e)
+        log_warn("snapshot", "a snapshot was not taken", "id=%s ms=%lld reason=\"%.300s\"", r->key,
+                 ms, err.text);
+    else
+        log_info("snapshot", "a snapshot was taken", "id=%s ms=%lld", r->key, ms);
+    if (o->on_end && !run_is_abandoned(r))
+        o->on_end(o->ctx, r->key, e);
+}
+
+static void free_take(struct run *r)
+{
+    free(r);
+}
+
+int takes_new(const struct takes_options *options, struct takes **ret_takes)
+{
+    static const struct runs_options runs = {
+        .at_once = MAX_AT_ONCE, .waiting = MAX_WAITING, .work = work, .free_run = free_take};
+    struct takes *t = calloc(1, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    t->options = *options;
+    int e = runs_new(&runs, &t->runs);
+    if (e)
+        free(t);
+    else
+        *ret_takes = t;
+    return e;
+}
+
+bool takes_free(struct takes *takes)
+{
+    if (!takes)
+        return true;
+    if (!runs_free(takes->runs))
+        return false;
+    free(takes);
+    return true;
 }
 
 static int start(struct takes *takes, const char *id, bool resumed, struct error *reterr)
@@ -192,34 +139,19 @@ static int start(struct takes *takes, const char *id, bool resumed, struct error
         return error_set(reterr, -ENOMEM, "There is no memory to take a snapshot.");
     take->takes = takes;
     take->resumed = resumed;
-    memcpy(take->id, id, strnlen(id, SNAPSHOT_ID_SIZE - 1));
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_mutex_lock(&takes->lock);
-    int e = takes->ended || takes->count == MAX_WAITING ? EBUSY : 0;
+    snprintf(take->run.key, sizeof take->run.key, "%s", id);
+    int e = runs_add(takes->runs, &take->run);
     if (!e) {
-        take->next = takes->list;
-        takes->list = take;
-        takes->count++;
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        e = pthread_create(&thread, &attr, take_main, take);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (e) {
-            takes->list = take->next;
-            takes->count--;
-        }
+        e = runs_launch(&take->run);
+        if (e)
+            runs_drop(&take->run);
     }
-    pthread_mutex_unlock(&takes->lock);
-    pthread_attr_destroy(&attr);
-    if (e) {
-        free(take);
-        return error_set(reterr, -EBUSY, "Too many snapshots are waiting; try again later.");
-    }
-    return 0;
+    if (!e)
+        return 0;
+    free(take);
+    return error_set(reterr, -EBUSY,
+                     e == -EEXIST ? "This snapshot is being taken."
+                                  : "Too many snapshots are waiting; try again later.");
 }
 
 int takes_start(struct takes *takes, const char *id, struct error *reterr)
@@ -232,32 +164,10 @@ int takes_start(struct takes *takes, const char *id, struct error *reterr)
 
 int takes_cancel(struct takes *takes, const char *id, struct error *reterr)
 {
-    bool found = false;
-    pthread_mutex_lock(&takes->lock);
-    for (struct take *t = takes->list; t; t = t->next)
-        if (strcmp(t->id, id) == 0) {
-            __atomic_store_n(&t->cancel, true, __ATOMIC_RELAXED);
-            found = true;
-        }
-    pthread_cond_broadcast(&takes->changed);
-    /* The answer shows how it ended. */
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 5;
-    bool running = found;
-    int e = 0;
-    while (running && e != ETIMEDOUT) {
-        running = false;
-        for (struct take *t = takes->list; t; t = t->next)
-            running = running || strcmp(t->id, id) == 0;
-        if (running)
-            e = pthread_cond_timedwait(&takes->changed, &takes->lock, &until);
-    }
-    pthread_mutex_unlock(&takes->lock);
-    return found ? 0
-                 : error_set(reterr, -EBUSY,
-                             "This snapshot is not being taken: there is nothing "
-                             "to cancel.");
+    return runs_cancel(takes->runs, id)
+               ? 0
+               : error_set(reterr, -EBUSY,
+                           "This snapshot is not being taken: there is nothing to cancel.");
 }
 
 int takes_resume(struct takes *takes, struct error *reterr)

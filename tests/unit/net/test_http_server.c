@@ -491,9 +491,8 @@ static void expect_not_locked_out(unsigned max_connections, unsigned max_per_add
 static void connections_that_only_wait_lock_nobody_out(void **state)
 {
     (void)state;
-    static const char *const waiting[] = {"", "GET / HTTP/1.1\r\nHost:", "GET / HTTP/1.1\r\n",
-                                          "POST /echo HTTP/1.1\r\nHost: h\r\n"
-                                          "Content-Length: 100\r\n\r\nabc",
+    static const char post[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc";
+    static const char *const waiting[] = {"", "GET / HTTP/1.1\r\nHost:", "GET / HTTP/1.1\r\n", post,
                                           "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"};
     for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
         expect_not_locked_out(100, 8, waiting[i]);
