@@ -28,7 +28,8 @@ static void work(struct run *run)
     while (now > most && !atomic_compare_exchange_weak(&seen.most, &most, now))
         ;
     pthread_mutex_lock(&seen.lock);
-    strncat(seen.order, run->key, sizeof seen.order - strlen(seen.order) - 1);
+    size_t len = strlen(seen.order);
+    snprintf(seen.order + len, sizeof seen.order - len, "%s", run->key);
     pthread_mutex_unlock(&seen.lock);
     atomic_fetch_add(&seen.begun, 1);
     while (!atomic_load(&seen.go_on) && !run_is_cancelled(run))
