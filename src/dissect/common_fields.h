@@ -132,6 +132,14 @@
       "response.truncated")                                                                             \
     X(RESPONSE_SIZE, "response.size", FIELD_INT, FIELD_COLUMN, 0,                                       \
       "bytes of the response on the wire", "response.size > 1000")                                      \
+    X(GQL_OPERATION, "gql_operation", FIELD_TEXT, 0, 0,                                                 \
+      "query, mutation or subscription (a batch: each once)", "gql_operation == \"mutation\"")          \
+    X(GQL_OPERATION_NAME, "gql_operation_name", FIELD_TEXT, 0, 0, "name of the GraphQL operation",      \
+      "gql_operation_name == \"GetUser\"")                                                              \
+    X(GQL_QUERY, "gql_query", FIELD_TEXT, 0, 0, "the GraphQL document",                                 \
+      "gql_query.contains(\"password\")")                                                               \
+    X(GQL_ERRORS, "gql_errors", FIELD_LIST, 0, 0, "messages of the response's GraphQL errors",          \
+      "size(gql_errors) > 0")                                                                           \
     X(TLS, "tls", FIELD_BOOL, FIELD_COLUMN, 0, "it was decrypted", "tls")                               \
     X(TRANSPORT_TCP, "tcp", FIELD_BOOL, FIELD_DERIVED, 0, "carried by TCP", "tcp")                      \
     X(TRANSPORT_UDP, "udp", FIELD_BOOL, FIELD_DERIVED, 0, "carried by UDP", "udp")

@@ -61,8 +61,8 @@
     X("http", "HTTP, gRPC and GraphQL", "http", "grpc", "gql", NULL)     \
     X("grpc", "gRPC", "grpc", NULL)                                      \
     X("gql", "GraphQL", "gql", NULL)                                     \
-    X("gqlv1", "GraphQL", "gql", NULL)                                   \
-    X("gqlv2", "GraphQL", "gql", NULL)                                   \
+    X("gqlv1", "GraphQL over HTTP/1", "gql", NULL)                       \
+    X("gqlv2", "GraphQL over HTTP/2", "gql", NULL)                       \
     X("ws", "WebSocket", "ws", NULL)                                     \
     X("dns", "DNS", "dns", NULL)                                         \
     X("tlsx", "TLS handshake", "tlsx", NULL)                             \

@@ -34,12 +34,23 @@ const struct entry_value *entry_find(const struct entry *entry, field_id field)
     return NULL;
 }
 
+/* gqlv1 and gqlv2 also depend on the HTTP version that carried it. */
+static bool is_of_version(const struct entry *entry, field_id field)
+{
+    const char *name = field_at(field)->name;
+    if (strncmp(name, "gqlv", 4) != 0)
+        return true;
+    const struct entry_value *version = entry_find(entry, FIELD_HTTP_VERSION_ID);
+    bool is_2 = version && version->text.len && version->text.data[0] == '2';
+    return is_2 == (name[4] == '2');
+}
+
 static bool has_flag(const struct entry *entry, field_id field)
 {
     const char *const *name = protocol_flag_at(field - PROTOCOL_FLAG_FIRST)->protocols;
     for (; *name; name++)
         if (strcmp(*name, entry->protocol) == 0)
-            return true;
+            return is_of_version(entry, field);
     return false;
 }
 

@@ -574,11 +574,14 @@ static void http1_close(struct dissect_conn *conn, void *opaque, enum dissect_en
 
 static const uint16_t http1_ports[] = {80, 8080, 8000, 3000, 3128, 0};
 
+static const char *const http1_more_protocols[] = {"gql", NULL};
+
 const struct dissector dissector_http1 = {
     .name = "http",
     .spec = "RFC 9110, RFC 9112, RFC 1945",
     .transports = DISSECT_TCP,
     .port_hints = http1_ports,
+    .more_protocols = http1_more_protocols,
     .state_bytes = sizeof(struct http1_state),
     .probe = http1_probe,
     .open = http1_open,

@@ -1,9 +1,9 @@
 /* From two HTTP messages to the fields of an entry (filter.md, row HTTP): URL, query, cookies,
  * trace ids (W3C Trace Context, B3, Jaeger), decoded bodies, summary. */
-#include "dissect/proto/http_entry.h"
-
 #include <errno.h>
 #include <stdio.h>
+
+#include "dissect/proto/http_graphql.h"
 
 enum {
     SUMMARY_PATH_MAX = 256,
@@ -307,7 +307,8 @@ static struct slice codings(struct filler *f, const struct http_message *message
     return slice_of(out, len);
 }
 
-static void set_body(struct filler *f, struct http_message *message, unsigned field)
+/* Returns the body as it is shown. */
+static struct slice set_body(struct filler *f, struct http_message *message, unsigned field)
 {
     struct slice body = slice_of(message->body.data, message->body.len);
     struct slice coding = body.len && !message->body_is_text ? codings(f, message) : SLICE_NONE;
@@ -320,11 +321,12 @@ static void set_body(struct filler *f, struct http_message *message, unsigned fi
         message->truncated |= truncated;
     }
     set_text(f, field, body);
+    return body;
 }
 
 /* ── both ── */
 
-static void fill_request(struct filler *f, struct http_message *request)
+static struct slice fill_request(struct filler *f, struct http_message *request)
 {
     set_text(f, FIELD_METHOD_ID, request->method);
     set_target(f, request);
@@ -335,11 +337,12 @@ static void fill_request(struct filler *f, struct http_message *request)
     set_pairs(f, FIELD_REQUEST_COOKIES_ID, http_header(request, "cookie"), ';', false);
     set_trace(f, request);
     set_text(f, FIELD_REQUEST_ID_ID, http_header(request, "x-request-id"));
-    set_body(f, request, FIELD_REQUEST_BODY_ID);
+    struct slice body = set_body(f, request, FIELD_REQUEST_BODY_ID);
     dissect_set_int(f->entry, FIELD_REQUEST_HEADERS_SIZE_ID, (int64_t)request->head_size);
     dissect_set_int(f->entry, FIELD_REQUEST_BODY_SIZE_ID, (int64_t)request->body_size);
     if (request->truncated)
         dissect_set_bool(f->entry, FIELD_REQUEST_TRUNCATED_ID, true);
+    return body;
 }
 
 static void set_content_type(struct filler *f, const struct http_message *message)
@@ -355,7 +358,7 @@ static void set_content_type(struct filler *f, const struct http_message *messag
     dissect_set_text(f->entry, FIELD_CONTENT_TYPE_ID, slice_of(lower, type.len));
 }
 
-static void fill_response(struct filler *f, struct http_message *response, bool is_alone)
+static struct slice fill_response(struct filler *f, struct http_message *response, bool is_alone)
 {
     if (response->status_code)
         dissect_set_int(f->entry, FIELD_STATUS_CODE_ID, response->status_code);
@@ -369,11 +372,12 @@ static void fill_response(struct filler *f, struct http_message *response, bool 
                         response->header_count);
     set_content_type(f, response);
     set_response_cookies(f, http_header(response, "set-cookie"));
-    set_body(f, response, FIELD_RESPONSE_BODY_ID);
+    struct slice body = set_body(f, response, FIELD_RESPONSE_BODY_ID);
     dissect_set_int(f->entry, FIELD_RESPONSE_HEADERS_SIZE_ID, (int64_t)response->head_size);
     dissect_set_int(f->entry, FIELD_RESPONSE_BODY_SIZE_ID, (int64_t)response->body_size);
     if (response->truncated)
         dissect_set_bool(f->entry, FIELD_RESPONSE_TRUNCATED_ID, true);
+    return body;
 }
 
 static void set_summary(struct filler *f, const struct http_message *request,
@@ -401,18 +405,22 @@ static void set_summary(struct filler *f, const struct http_message *request,
 
 const char *http_status_by_code(const struct http_message *response)
 {
-    return response->status_code >= 500 ? "error" : "ok";
+    return response->status_code >= 500 || response->has_errors ? "error" : "ok";
 }
 
 void http_fill_entry(struct dissect_conn *conn, struct dissect_entry *entry,
                      struct http_message *request, struct http_message *response)
 {
     struct filler f = {.conn = conn, .entry = entry, .arena = dissect_entry_arena(entry)};
+    struct slice request_body = SLICE_NONE;
+    struct slice response_body = SLICE_NONE;
     if (request->begun)
-        fill_request(&f, request);
+        request_body = fill_request(&f, request);
     if (response->begun)
-        fill_response(&f, response, !request->begun);
-    set_summary(&f, request, response);
+        response_body = fill_response(&f, response, !request->begun);
+    if (!request->begun ||
+        !http_graphql_fill(entry, request, request_body, response, response_body))
+        set_summary(&f, request, response);
     if (request->truncated || response->truncated)
         dissect_set_bool(entry, FIELD_TRUNCATED_ID, true);
 }

@@ -26,6 +26,7 @@ struct http_message {
     bool truncated;    /* a cap was hit */
     bool has_gap;      /* bytes inside are missing: the body is kept up to there */
     bool cut_short;    /* so many are missing that its end was not seen */
+    bool has_errors;   /* response: it says so itself, whatever its status code (GraphQL) */
     bool body_is_text; /* body is what to show, whatever content-encoding says */
 };
 
@@ -46,7 +47,7 @@ bool http_list_has(struct slice value, const char *token);
  * there is nothing to decode. */
 struct slice http_percent_decode(struct arena *arena, struct slice text, bool form);
 
-/* "ok" or "error" (dissection.md): 5xx is an error. */
+/* "ok" or "error" (dissection.md): 5xx is an error, and so are the errors of GraphQL. */
 const char *http_status_by_code(const struct http_message *response);
 /* Sets every field of the entry that follows from the two messages, but status. */
 void http_fill_entry(struct dissect_conn *conn, struct dissect_entry *entry,

@@ -158,6 +158,9 @@ void ws_emit(struct dissect_conn *conn, const struct ws_handshake *handshake,
         if (!reason && is_failure(close_code(message)))
             status = "error";
     }
+    bool is_json = message->opcode == WS_TEXT && body.len && body.data[0] == '{';
+    if (is_json && ws_graphql_fill(entry, handshake->protocol, body, dir) && !reason)
+        status = "error";
     if (message->compressed)
         dissect_set_bool(entry, OWN_FIELD(COMPRESSED), true);
     if (message->undecoded)

@@ -33,4 +33,9 @@ void ws_emit(struct dissect_conn *conn, const struct ws_handshake *handshake,
              struct ws_message *message, enum dissect_dir dir, const char *status,
              const char *reason);
 
+/* Sets the fields of GraphQL where the message (a text) is one of its subprotocols. True when it
+ * brings errors. */
+bool ws_graphql_fill(struct dissect_entry *entry, struct slice protocol, struct slice body,
+                     enum dissect_dir dir);
+
 #endif

@@ -302,6 +302,49 @@ static void other_extensions(void **state)
     proto_run_free(run);
 }
 
+static void graphql(void **state)
+{
+    (void)state;
+    static const char subscribe[] = "{\"id\":\"1\",\"payload\":{\"query\":\"subscription Ticks { "
+                                    "tick }\"},\"type\":\"subscribe\"}";
+    static const char failed[] =
+        "{\"id\":\"1\",\"type\":\"error\",\"payload\":[{\"message\":\"no ticks\"}]}";
+    static const char next[] =
+        "{\"id\":\"1\",\"type\":\"next\",\"payload\":{\"data\":null,\"errors\":"
+        "[{\"message\":\"late\"}]}}";
+    static const char *const protocols[] = {"Sec-WebSocket-Protocol: graphql-transport-ws\r\n",
+                                            "Sec-WebSocket-Protocol: chat\r\n"};
+    for (int i = 0; i < 2; i++) {
+        struct buf client, server;
+        buf_init(&client, 4096);
+        buf_init(&server, 4096);
+        buf_printf(&server, "HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s\r\n",
+                   protocols[i]);
+        put_frame(&client, 0x81, true, subscribe, sizeof subscribe - 1);
+        put_frame(&server, 0x81, false, failed, sizeof failed - 1);
+        put_frame(&server, 0x81, false, next, sizeof next - 1);
+        struct proto_run *run =
+            PROTO_RUN_WITH(OPTIONS(.dissector = NULL), ASK, SB(server.data, server.len),
+                           CB(client.data, client.len));
+        proto_count(run, 4);
+        if (i == 0) {
+            proto_has(run, 1, "\"gql_errors\":[\"no ticks\"]");
+            proto_has(run, 1, "\"status\":\"error\"");
+            proto_has(run, 2, "\"gql_errors\":[\"late\"]");
+            proto_has(run, 3,
+                      "\"gql_operation\":\"subscription\",\"gql_operation_name\":\"Ticks\"");
+            proto_has(run, 3, "\"protocol\":\"ws\"");
+        }
+        for (size_t line = 1; i == 1 && line < 4; line++) {
+            proto_lacks(run, line, "gql_");
+            proto_has(run, line, "\"status\":\"ok\"");
+        }
+        proto_run_free(run);
+        buf_done(&client);
+        buf_done(&server);
+    }
+}
+
 /* ── losses and late joins ── */
 
 static void gaps(void **state)
@@ -505,6 +548,7 @@ int main(void)
         cmocka_unit_test(history_is_lost),
         cmocka_unit_test(compression_caps_and_damage),
         cmocka_unit_test(other_extensions),
+        cmocka_unit_test(graphql),
         cmocka_unit_test(gaps),
         cmocka_unit_test(late_joins),
         cmocka_unit_test(late_join_without_history),
