@@ -47,6 +47,7 @@ struct http2_stream {
     bool unknown_fields;
     bool is_lone; /* answered, but its request has not been read */
     bool goaway;
+    bool is_lingering; /* answered and reset, but the rest of its request may be on its way */
     bool has_reset;
     enum dissect_dir reset_by;
     uint32_t reset_code;
@@ -93,6 +94,7 @@ struct http2_state {
     uint32_t first_client_id;              /* seen; 0: none yet */
     uint32_t max_client_id, max_server_id; /* begun so far */
     uint32_t lost_from, lost_to;           /* client ids that may have begun in a gap */
+    uint32_t lingering;
     uint32_t lone_done;                    /* answered streams whose requests may still come */
     bool any_entry;
     bool server_spoke;

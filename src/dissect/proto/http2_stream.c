@@ -3,6 +3,10 @@
  * what has to be told apart is a stream whose beginning we missed from one that is over. */
 #include "dissect/proto/http2_state.h"
 
+enum {
+    MAX_LINGERING = 16
+};
+
 static bool is_client_id(uint32_t id)
 {
     return id & 1;
@@ -199,6 +203,7 @@ struct http2_stream *http2_stream_of(struct dissect_conn *conn, struct http2_sta
     if (s && dir == DIR_CLIENT && !s->message[dir].begun && frame->type == HTTP2_HEADERS &&
         frame->stream_id > state->max_client_id) { /* it was answered early */
         state->lone_done -= s->is_lone;
+        state->lingering -= s->is_lingering;
         s->is_lone = false;
         note_client_id(conn, state, frame->stream_id);
     }
@@ -452,6 +457,19 @@ void http2_end_stream(struct dissect_conn *conn, struct http2_state *state, enum
     }
 }
 
+/* A server that needs no more of the request says so behind its whole answer (section 8.1); what
+ * the client sent before it heard of it still counts. */
+static void linger(struct dissect_conn *conn, struct http2_state *state, struct http2_stream *s)
+{
+    s->is_lingering = true;
+    if (++state->lingering <= MAX_LINGERING)
+        return;
+    struct http2_stream *first = state->oldest;
+    while (!first->is_lingering)
+        first = first->newer;
+    http2_emit(conn, state, first, false, END_CLOSED);
+}
+
 void http2_reset(struct dissect_conn *conn, struct http2_state *state, enum dissect_dir dir,
                  uint32_t id, uint32_t code)
 {
@@ -462,7 +480,12 @@ void http2_reset(struct dissect_conn *conn, struct http2_state *state, enum diss
     s->reset_by = dir;
     s->reset_code = code;
     s->reset_ns = dissect_now_ns(conn);
-    http2_emit(conn, state, s, false, END_CLOSED);
+    const struct http_message *request = &s->message[DIR_CLIENT];
+    if (dir == DIR_SERVER && code == HTTP2_NO_ERROR && s->message[DIR_SERVER].done &&
+        request->begun && !request->done && !s->is_lingering)
+        linger(conn, state, s);
+    else
+        http2_emit(conn, state, s, false, END_CLOSED);
 }
 
 /* Streams above last_id were not and will not be processed (section 6.8). */

@@ -226,7 +226,7 @@ void tls_on_record_begin(struct dissect_conn *conn, struct tls_state *state, enu
 
 static struct dissect_span *span_of(const struct tls_state *state, enum dissect_dir dir)
 {
-    if (!state->handshake.entry)
+    if (!state->handshake.entry || state->side[dir].is_early)
         return NULL;
     return dir == DIR_CLIENT ? dissect_entry_request(state->handshake.entry)
                              : dissect_entry_response(state->handshake.entry);
@@ -382,6 +382,9 @@ static enum dissect_result read_header(struct dissect_conn *conn, struct tls_sta
         return ready;
     side->type = stream->data[0];
     size_t len = (size_t)stream->data[3] << 8 | stream->data[4];
+    const struct tls_handshake *h = &state->handshake;
+    side->is_early = side->type == TLS_APPLICATION_DATA && stream->dir == DIR_CLIENT &&
+                     (!h->has_server || h->server.is_retry);
     if (is_protected(state, stream->dir, side->type))
         return read_protected(conn, state, stream, len);
     side->left = len;
@@ -483,7 +486,8 @@ static void tls_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir di
         return;
     state->lost = true;
     struct dissect_span *span = span_of(state, dir);
-    span->gap_bytes += bytes;
+    if (span)
+        span->gap_bytes += bytes;
     if (state->decrypt && !side->looks_around)
         return;
     /* Inside a record nobody reads, its end is still known. */

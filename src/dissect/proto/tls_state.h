@@ -38,6 +38,7 @@ struct tls_side {
     uint8_t type;
     size_t left; /* bytes of the record */
     bool encrypted, seen;
+    bool is_early; /* the record in hand is early data: none of the handshake's bytes */
     /* the handshake message in hand */
     uint8_t header[4];
     size_t header_len;
