@@ -5,7 +5,7 @@ import { fieldGroups, isBlock, languageOf, sideOf, valueAt } from "../src/entry/
 import { tabReason } from "../src/entry/tabs";
 import { methodOf, statusOf, summaryOf } from "../src/format/entry";
 import { knownProtocols, protocolTag } from "../src/format/protocol";
-import { makeTable } from "../src/state/fields";
+import { makeTable, noTable } from "../src/state/fields";
 import { clauseOfCell, clauseOfField, clauseOfKey, clauseOfMember } from "../src/stream/valueClauses";
 // @ts-expect-error -- plain JavaScript of the mock server
 import { fields as mockFields } from "../dev/mock-data.mjs";
@@ -28,7 +28,7 @@ describe("the fields of an entry", () => {
   it("stand in groups, the protocol's own first, identity last, none twice and none left out", () => {
     for (const protocol of Object.keys(others as object)) {
       const entry = call(protocol);
-      const groups = fieldGroups(entry, fields);
+      const groups = fieldGroups(entry, table);
       const names = groups.flatMap((g) => g.fields.map((f) => f.name));
       expect(new Set(names).size, protocol).toBe(names.length);
       if (Object.keys(entry).some((name) => name.startsWith(`${protocol}_`))) expect(groups[0]?.id).toBe(protocol);
@@ -38,9 +38,9 @@ describe("the fields of an entry", () => {
     }
   });
   it("that are in no table are shown as others", () => {
-    const groups = fieldGroups({ ...base, zebra_stripes: 7 }, fields);
+    const groups = fieldGroups({ ...base, zebra_stripes: 7 }, table);
     expect(groups.find((g) => g.id === "other")?.fields).toEqual([{ name: "zebra_stripes", value: 7, info: null }]);
-    expect(fieldGroups(call("kafka"), []).find((g) => g.id === "other")?.fields.map((f) => f.name)).toContain("kafka_topics");
+    expect(fieldGroups(call("kafka"), noTable).find((g) => g.id === "other")?.fields.map((f) => f.name)).toContain("kafka_topics");
   });
   it("are found by their dotted names, never on the prototype", () => {
     expect(valueAt(base, "src.ip")).toBe("10.0.0.1");
@@ -99,7 +99,8 @@ describe("clauses of values", () => {
   it("carry the flag of the field's protocol", () => {
     expect(of("postgresql", "postgresql_error_code", "40P01")).toBe('postgresql && postgresql_error_code == "40P01"');
     expect(of("postgresql", "postgresql_success", false)).toBe("postgresql && !postgresql_success");
-    expect(of("grpc", "grpc_status", 0)).toBe("grpc && grpc_status == 0");
+    expect(of("grpc", "grpc_status", 0)).toBe("grpc && grpc_status == 0"); // though the table's owner is the dissector of HTTP/2
+    expect(of("mysql", "query_template", "select ?")).toBe('mysql && query_template == "select ?"');
     expect(of("grpc", "status_code", 200)).toBe("grpc && status_code == 200");
     expect(of("dns", "dns_rcode", 3)).toBe("dns && dns_rcode == 3");
     expect(of("http", "src.ip", "10.0.0.1")).toBe('src.ip == "10.0.0.1"');

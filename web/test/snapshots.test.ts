@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Snapshot } from "../src/api/types";
 import { fittingColumns } from "../src/snapshots/columns";
-import { coverageOf, dissectionsWords, displayStatus, failedDissection, gapsOf, matchesSearch, parseCoveredTime, sortSnapshots, worstNode } from "../src/snapshots/status";
+import { coverageOf, damageOf, damageWords, dissectionsWords, displayStatus, failedDissection, gapsOf, matchesSearch, parseCoveredTime, sortSnapshots, worstNode } from "../src/snapshots/status";
 
 const node = (name: string, from: string, to: string) => ({ name, window: { from, to }, covered: [{ from, to }], gaps: [], packets: 1, captured_bytes: 1, drops: { kernel: 0, ring: 0, disk: 0 }, clock_offset_ns: 0, clock_source: "hub", files: [] });
 const base: Snapshot = {
@@ -42,6 +42,12 @@ describe("the states of a snapshot", () => {
     expect(say({ verified: found, warnings })).toBe("cross error Completed · damaged | Damaged: nodes/n1/000001.pcapng at byte 65536");
     expect(say({ verified: found, warnings, status: "Dissected", dissections: [job("done", 100, 5)] })).toMatch(/^cross error Dissected · damaged/);
     expect(say({ verified: { ...found, ok: true, problems: 0, errors: [] } })).toBe("dot ok Completed | ");
+  });
+  it("name the first damaged place for the strip above the rows", () => {
+    const found = { at: base.to, ok: false, files: 3, bytes: 9, problems: 3, errors: [{ file: "nodes/n1/000001.pcapng", offset: 65536, text: "x" }] };
+    expect(damageWords(found)).toBe("nodes/n1/000001.pcapng at byte 65536 +2");
+    expect(damageWords({ ...found, errors: [{ file: "manifest.json", offset: null, text: "x" }], problems: 1 })).toBe("manifest.json");
+    expect(damageOf({ ...base, verified: { ...found, ok: true } })).toBeUndefined();
   });
   it("keep saying what is missing after the dissection", () => {
     const missing = [{ node: "node-7", from: "2019-03-03T14:02:00Z", to: "2026-03-03T14:05:00Z", reason: "recycled" }];

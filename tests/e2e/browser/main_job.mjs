@@ -1,7 +1,7 @@
 // The main job in the browser against a real hub with real traffic: capture live, snapshot, dissect, browse, PCAP, archive, delete. What stands on
 // the screen is compared with the CLI's --json. Run by run.sh, in the hub's network namespace.
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startBrowser } from "./browser.mjs";
 import { Checks, checkPage, outFolder, screenshot, theme } from "./checks.mjs";
@@ -94,9 +94,9 @@ async function createSnapshot() {
   const shown = json("snapshot", "show", name);
   const cell = (i) => row().locator(".cell").nth(i);
   checks.ok((await cell(1).getAttribute("data-tip")).startsWith(`${shown.size_bytes.toLocaleString("en-US")} bytes`), "size");
-  checks.equal(await cell(2).locator("div").first().textContent(), shown.start.slice(11, 19), "start time");
-  checks.equal(await cell(3).locator("div").first().textContent(), shown.end.slice(11, 19), "end time");
-  checks.ok((await cell(2).getAttribute("data-tip")).startsWith(shown.start), "start in nanoseconds");
+  checks.equal(await cell(2).locator("div").first().textContent(), shown.from.slice(11, 19), "start time");
+  checks.equal(await cell(3).locator("div").first().textContent(), shown.to.slice(11, 19), "end time");
+  checks.ok((await cell(2).getAttribute("data-tip")).startsWith(shown.from), "start in nanoseconds");
   checks.equal(await cell(5).locator("div").first().textContent(), shown.created_at.slice(11, 19), "created at");
   checks.equal(await cell(6).textContent(), shown.nodes.map((n) => n.name).join(""), "nodes");
   checks.ok((await cell(7).getAttribute("data-tip")).includes("0 packets lost"), "drops");
@@ -104,7 +104,7 @@ async function createSnapshot() {
   await row().locator(".cell").nth(4).click();
   await page.waitForSelector(".drawer tbody tr");
   checks.equal(await cell(1).textContent(), bytes(shown.size_bytes), "size as read");
-  checks.equal(await cell(2).locator("div").nth(1).textContent(), shown.start.slice(0, 10), "day of the start");
+  checks.equal(await cell(2).locator("div").nth(1).textContent(), shown.from.slice(0, 10), "day of the start");
   checks.equal(await cell(7).textContent(), percent(shown.coverage), "coverage");
   checks.ok((await cell(7).getAttribute("data-tip")).startsWith(`all: ${percent(shown.coverage)}`), "coverage in the tooltip");
   checks.equal(await text(".footer-words"), `${json("snapshot", "list").snapshots.length} snapshot · ${bytes(shown.size_bytes)}`, "the footer's sum");
@@ -353,6 +353,36 @@ async function exports(snapshot) {
   return archive.path;
 }
 
+/** A byte of the evidence is changed on the disk: Verify finds it, and the row, the drawer and the stream say it until it is gone. */
+async function damage(snapshot) {
+  const [{ files }] = snapshot.nodes;
+  const path = join(data, "snapshots", snapshot.id, files[0].name);
+  const whole = readFileSync(path);
+  const changed = Buffer.from(whole);
+  changed[whole.length >> 1] ^= 0xff;
+  chmodSync(path, 0o600);
+  writeFileSync(path, changed);
+  const verify = async () => {
+    await row().locator(".actions [aria-haspopup=menu]").click();
+    await page.click(".menu >> text=Verify checksums");
+  };
+  await verify();
+  await page.waitForSelector(".toast.error >> text=is damaged");
+  await page.click(".toast.error [aria-label^='Dismiss'], .toast.error .button.icon-only");
+  const { verified, warnings } = json("snapshot", "show", name);
+  checks.ok(verified && !verified.ok && verified.errors[0].file === files[0].name, `the CLI says the damage: ${JSON.stringify(verified)}`);
+  const status = await row().locator(".cell").nth(4).textContent();
+  checks.equal(status, `Dissected · damaged${warnings[0]}`, "the row says the damage");
+  await page.goto(`${hub}/#/snapshots?open=${snapshot.id}`);
+  const shown = await page.$$eval(".damage-line", (all) => all.map((line) => line.textContent));
+  checks.equal(shown.join("\n"), verified.errors.map((e) => `${e.file}${e.offset === null ? "" : ` at byte ${e.offset.toLocaleString("en-US")}`}: ${e.text}`).join("\n"), "the drawer says every damaged place");
+  await screenshot(page, "real-damaged");
+  writeFileSync(path, whole);
+  await verify();
+  await page.waitForSelector(".toast >> text=is intact");
+  checks.ok(/^Dissected · partial/.test(await row().locator(".cell").nth(4).textContent()), "a clean verification takes it back");
+}
+
 async function deleteAndImport(archive) {
   const { size_bytes } = json("snapshot", "show", name);
   await row().locator("[aria-label^='Delete']").click();
@@ -379,6 +409,7 @@ try {
   await browse(snapshot);
   await hostileTraffic();
   const archive = await exports(snapshot);
+  await damage(snapshot);
   await deleteAndImport(archive);
   checks.ok(server.length > 0, "the server's address is known");
   checks.equal(troubles.join("\n"), "", "console");

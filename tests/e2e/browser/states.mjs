@@ -362,6 +362,12 @@ async function behaviour(hub) {
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !document.querySelector(".entry-pane"));
   checks.ok(await page.evaluate(() => document.activeElement?.classList.contains("entry-scroll")), "closing the entry gives the focus back to the table");
+  // A snapshot whose bytes are no longer those of its manifest says so in its row and, place by place, in its drawer.
+  await show(page, hub, "#/snapshots?open=06F2Q0000B");
+  await page.waitForSelector(".damage-line");
+  checks.ok(/^Dissected · damagedDamaged: .*000012\.pcapng at byte 1310720 and 2 more/.test(await page.textContent(".snapshot-row.open .cell:nth-child(5)")), "damage in the row");
+  checks.ok(/at byte 1,310,720: its bytes are not those of the manifest/.test(await page.textContent(".damage-line")), "damage in the drawer");
+  await screenshot(page, "snapshot-damaged");
   // The list of snapshots by keyboard: rows, drawer, actions.
   await show(page, hub, "#/snapshots");
   await page.waitForSelector(".snapshot-row:not(.waiting)");

@@ -4,7 +4,7 @@ import { apiUrl } from "../api/client";
 import type { Entry } from "../api/types";
 import { statusOf } from "../format/entry";
 import { formatBytes } from "../format/quantity";
-import { fieldsStore } from "../state/fields";
+import { fieldsStore, noTable } from "../state/fields";
 import { useStore } from "../state/store";
 import { Captured } from "../ui/Captured";
 import { BodyViewer } from "./BodyViewer";
@@ -31,7 +31,7 @@ const isHttp = (entry: Entry): boolean => entry.protocol === "http" || entry.met
 export function HalfTab({ entry, half, source }: { entry: Entry; half: "request" | "response"; source: string }): JSX.Element {
   const table = useStore(fieldsStore);
   const part = entry[half];
-  const groups = fieldGroups(entry, table?.response.fields ?? []).filter((g) => g.id !== "identity" && g.id !== "call")
+  const groups = fieldGroups(entry, table ?? noTable).filter((g) => g.id !== "identity" && g.id !== "call")
     .map((g) => ({ ...g, fields: g.fields.filter((f) => sideOf(f.name) === half) })).filter((g) => g.fields.length > 0);
   const query = entry["query_string"];
   const version = entry.http_version ? ` HTTP/${entry.http_version}` : "";

@@ -6,7 +6,7 @@ import { formatBytes, formatExactCount, formatLatency } from "../format/quantity
 import { formatBoth } from "../format/time";
 import { Captured } from "../ui/Captured";
 import { KeyValue } from "./KeyValues";
-import { fieldsStore } from "../state/fields";
+import { fieldsStore, noTable } from "../state/fields";
 import { useStore } from "../state/store";
 import { clauseOfCell } from "../stream/valueClauses";
 import { FieldSection } from "./FieldRows";
@@ -72,7 +72,7 @@ export function SummaryTab({ entry }: { entry: Entry }): JSX.Element {
         {open.length === 0 ? "nothing: the call was recorded whole" : <ul class="unknowns">{open.map((text) => <li key={text} class="tone-warn">{text}</li>)}</ul>}
       </KeyValue>
     </dl>
-    {fieldGroups(entry, table?.response.fields ?? []).map((group) => <FieldSection key={group.id} entry={entry} group={group} />)}
+    {fieldGroups(entry, table ?? noTable).map((group) => <FieldSection key={group.id} entry={entry} group={group} />)}
     </>
   );
 }

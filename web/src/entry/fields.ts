@@ -1,5 +1,6 @@
 // An entry's fields in groups, by the hub's table: the protocol's own first, then those it stands on, the connection's, and who it is. Pure.
 import type { Entry, FieldInfo } from "../api/types";
+import { ownerOf } from "../state/fields";
 
 export interface ShownField {
   name: string;
@@ -30,12 +31,13 @@ const elsewhere = /^(elapsed_time|latency|time_to_response_us|summary|status|sta
 
 const empty = (value: unknown): boolean => value === undefined || value === null || (typeof value === "object" && !Array.isArray(value) && Object.keys(value as object).length === 0);
 
-function groupOf(info: FieldInfo): string {
-  if (info.protocol) return info.protocol;
+function groupOf(info: FieldInfo, flags: ReadonlySet<string>): string {
+  const owner = ownerOf(info.name, info, flags);
+  if (owner) return owner;
   return identity.test(info.name) ? "identity" : "call";
 }
 
-export function fieldGroups(entry: Entry, table: readonly FieldInfo[]): FieldGroup[] {
+export function fieldGroups(entry: Entry, { fields: table, flags }: { fields: readonly FieldInfo[]; flags: ReadonlySet<string> }): FieldGroup[] {
   const groups = new Map<string, ShownField[]>();
   const add = (id: string, field: ShownField): void => {
     const list = groups.get(id);
@@ -47,7 +49,7 @@ export function fieldGroups(entry: Entry, table: readonly FieldInfo[]): FieldGro
     known.add(info.name.split(".")[0] ?? info.name);
     if (elsewhere.test(info.name)) continue;
     const value = valueAt(entry, info.name);
-    if (!empty(value)) add(groupOf(info), { name: info.name, value, info });
+    if (!empty(value)) add(groupOf(info, flags), { name: info.name, value, info });
   }
   for (const [name, value] of Object.entries(entry)) if (!known.has(name) && !elsewhere.test(name) && !empty(value)) add("other", { name, value, info: null });
   const rank = (id: string): number => (id === entry.protocol ? 0 : id === "call" ? 1 : id === "conn" || id === "flow" ? 3 : id === "other" ? 4 : id === "identity" ? 5 : 2);

@@ -9,6 +9,7 @@ interface Tag {
 
 const tags: Record<string, Tag> = {
   http: { word: "HTTP", hue: "http" },
+  http2: { word: "HTTP/2", hue: "http" },
   grpc: { word: "gRPC", hue: "grpc" },
   ws: { word: "WS", hue: "ws" },
   quic: { word: "QUIC", hue: "ws" },

@@ -41,6 +41,22 @@ function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
   );
 }
 
+/** What the last look at every byte found, whole: which file, where, what. */
+function Verified({ snapshot }: { snapshot: Snapshot }): JSX.Element | null {
+  const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
+  const { verified } = snapshot;
+  if (!verified) return null;
+  const when = <time dateTime={verified.at} data-tip={formatBoth(verified.at)}>{formatFull(verified.at, zone).slice(0, 19).replace("T", " ")}</time>;
+  if (verified.ok) return <p class="drawer-verified hint">Verified {when}: {plural(verified.files, "file")}, {formatBytes(verified.bytes)}, every checksum as in the manifest.</p>;
+  return (
+    <section class="drawer-verified gap-list">
+      <h3>Damaged <span class="hint">verified {when}</span></h3>
+      <ul>{verified.errors.map((e, i) => <li key={i} class="damage-line tone-error"><span class="mono"><Captured text={e.file} />{e.offset === null ? "" : ` at byte ${formatExactCount(e.offset)}`}</span>: <Captured text={e.text} /></li>)}</ul>
+      {verified.problems > verified.errors.length && <p class="hint">{plural(verified.problems - verified.errors.length, "more place", "more places")}: `trawl snapshot verify {snapshot.id}` lists them.</p>}
+    </section>
+  );
+}
+
 /** `tools` are the row's actions where the row has no room for them. */
 export function SnapshotDrawer({ snapshot, tools }: { snapshot: Snapshot; tools?: ComponentChildren }): JSX.Element {
   const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
@@ -60,6 +76,7 @@ export function SnapshotDrawer({ snapshot, tools }: { snapshot: Snapshot; tools?
         <div class="drawer-nodes" tabIndex={0} aria-label="Nodes of the snapshot" role="region">
           {tools && <div class="drawer-tools">{tools}</div>}
           <p class={`drawer-status tone-${status.tone}`}>{status.word}{status.detail && ": "}<Captured text={status.detail} /></p>
+          <Verified snapshot={snapshot} />
           <GapList snapshot={snapshot} />
           <div class="drawer-table">
           <table>

@@ -34,7 +34,7 @@ export function SnapshotTable({ list, sort, setSort, selected, setSelected, setO
     return () => observer.disconnect();
   }, []);
   const columns = fittingColumns(room, hidden);
-  const template = { gridTemplateColumns: columns.map((c) => (c.id === "name" ? "minmax(0, 1fr)" : `${c.width}px`)).join(" ") };
+  const template = { gridTemplateColumns: columns.map((c) => (c.id === "name" ? "minmax(0, 1fr)" : c.id === "status" ? `minmax(${c.width}px, 0.7fr)` : `${c.width}px`)).join(" ") };
   const noActions = !columns.some((c) => c.id === "actions");
 
   const rows = (): HTMLElement[] => [...(grid.current?.querySelectorAll<HTMLElement>(".snapshot-row") ?? [])];

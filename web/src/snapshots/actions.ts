@@ -52,6 +52,7 @@ export async function verify(s: Snapshot): Promise<void> {
       const first = result.errors[0];
       say("error", `"${s.name}" is damaged: ${plural(result.errors.length, "file")} of ${result.files} differ from the manifest${first ? `, first ${first.file}: ${first.text}` : ""}. The rest can still be read; fetch a copy if you have one.`);
     }
+    takeSnapshot(await get<Snapshot>(at(s))); // the row keeps what was found
   } catch (error) {
     sayError(error);
   }

@@ -1,5 +1,5 @@
 // What the table says about a snapshot, and how one is searched for. Pure: tested in test/snapshots.test.ts.
-import type { Dissection, Gap, Interval, Snapshot, SnapshotNode } from "../api/types";
+import type { Dissection, Gap, Interval, Snapshot, SnapshotNode, Verification } from "../api/types";
 import { formatBytes, formatCount, formatSpan, plural } from "../format/quantity";
 import { formatMinutes, spanSeconds, toMs, type Zone } from "../format/time";
 
@@ -56,6 +56,17 @@ export function failedDissection(s: Snapshot): Dissection | undefined {
 }
 
 export const failureReason = (d: Dissection): string => d.reason ?? "its process ended without a reason";
+
+/** The finding of the last verification, when it found damage. */
+export function damageOf(s: Snapshot): Verification | undefined {
+  return s.verified && !s.verified.ok ? s.verified : undefined;
+}
+
+export function damageWords(found: Verification): string {
+  const [first] = found.errors;
+  const place = first ? `${first.file}${first.offset === null ? "" : ` at byte ${first.offset}`}` : `${plural(found.files, "file")}`;
+  return `${place}${found.problems > 1 ? ` +${found.problems - 1}` : ""}`;
+}
 
 const left = (eta: number | null): string => (eta === null ? "" : ` · ${formatSpan(eta)} left`);
 

@@ -7,7 +7,7 @@ import { go } from "../state/route";
 import { useStore } from "../state/store";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
-import { missingWords } from "../snapshots/status";
+import { damageOf, damageWords, missingWords } from "../snapshots/status";
 
 interface Fact {
   text: string;
@@ -18,6 +18,8 @@ export function honestFacts(snapshot: Snapshot | undefined, warnings: string[], 
   const facts: Fact[] = warnings.map((text) => ({ text }));
   if (!snapshot) return facts;
   const show = (): void => go({ view: "snapshots", open: snapshot.id });
+  const found = damageOf(snapshot);
+  if (found) facts.push({ text: `damaged: ${damageWords(found)}`, run: show });
   if (snapshot.partial) facts.push({ text: missingWords(snapshot, zone), run: show });
   for (const node of snapshot.nodes) {
     const lost = node.drops.kernel + node.drops.ring + node.drops.disk;

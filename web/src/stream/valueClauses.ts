@@ -2,7 +2,7 @@
 import type { Entry, FieldInfo } from "../api/types";
 import { addressOf } from "../format/entry";
 import { isCall, methodField, statusField, subjectField, type Named } from "../format/protocol";
-import type { FieldTable } from "../state/fields";
+import { ownerOf, type FieldTable } from "../state/fields";
 import { quote } from "./clauses";
 
 export interface ValueClause {
@@ -31,11 +31,11 @@ const common = /^(id|index|protocol|timestamp|elapsed_time|latency|summary|statu
 /** The flag that a clause of this field has to carry, or "". */
 export function guardOf(entry: Entry, name: string, table: Table): string {
   if (common.test(name)) return "";
-  const info = table?.byName.get(name);
-  const owner = info ? info.protocol : (/^([a-z]+)_/.exec(name)?.[1] ?? "");
+  const owner = ownerOf(name, table?.byName.get(name), table?.flags ?? new Set([entry.protocol]));
   // A connection's counters stand on calls too: there its flag would match none of them.
   if (owner === "conn" || owner === "flow") return isCall(entry) ? "" : owner;
-  const guard = owner && (table ? table.flags.has(owner) : name.startsWith(`${entry.protocol}_`)) ? owner : entry.protocol;
+  // A name without a flag in front (status_code, query_template) may belong to several protocols: here it is this entry's.
+  const guard = name.startsWith(`${owner}_`) ? owner : entry.protocol;
   return table && !table.flags.has(guard) ? "" : guard;
 }
 
