@@ -199,11 +199,11 @@ struct snapshot *snapshot_clone(const struct snapshot *from)
     struct snapshot *to = snapshot_new();
     if (!to)
         return NULL;
-    struct arena arena = to->arena;
-    *to = *from;
-    to->refs = 1;
+    /* count and arena are each version's own; that of `from` is being counted by others meanwhile
+     */
+    const size_t values = offsetof(struct snapshot, id);
+    memcpy((char *)to + values, (const char *)from + values, sizeof *to - values);
     to->manifest = snapshot_manifest_ref(from->manifest);
-    to->arena = arena;
     int r = snapshot_copy_request(&to->arena, &from->request, &to->request);
     to->status_detail = copy_text(&to->arena, from->status_detail ? from->status_detail : "", &r);
     to->note = copy_text(&to->arena, from->note ? from->note : "", &r);
