@@ -10,7 +10,13 @@ const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", 
 
 export async function startBrowser({ width = 1280, height = 720, scale = 1 } = {}) {
   const profile = mkdtempSync(join(tmpdir(), "trawl-browser-"));
-  process.on("exit", () => rmSync(profile, { recursive: true, force: true })); // also when the test stops early
+  process.on("exit", () => { // also when the test stops early, with the browser still writing
+    try {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    } catch (error) {
+      console.log(`${profile} stays: ${error.message}`);
+    }
+  });
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags, viewport: { width, height }, deviceScaleFactor: scale, acceptDownloads: true, timezoneId: "UTC",
   });
@@ -26,7 +32,7 @@ export async function startBrowser({ width = 1280, height = 720, scale = 1 } = {
   context.on("page", watch);
   const close = async () => {
     await context.close();
-    rmSync(profile, { recursive: true, force: true });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   };
   return { context, page: context.pages()[0] ?? (await context.newPage()), troubles, close };
 }

@@ -37,13 +37,8 @@ export async function screenshot(page, name) {
 }
 
 /** No serious or critical finding, no sideways scroll of the page, no button whose words do not fit. */
-export async function checkPage(checks, page, name) {
-  await page.evaluate(axeSource);
-  const findings = await page.evaluate(async () => {
-    const result = await globalThis.axe.run(document, { resultTypes: ["violations"] });
-    return result.violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", ")}`);
-  });
-  checks.ok(findings.length === 0, `${name}: accessibility: ${findings.join("; ")}`);
+export async function checkPage(checks, page, name, { axe = true } = {}) {
+  if (axe) await checkAccess(checks, page, name);
   const layout = await page.evaluate(() => {
     const root = document.scrollingElement ?? document.documentElement;
     const clipped = [...document.querySelectorAll("button, .tab, th, .head-cell")]
@@ -53,6 +48,15 @@ export async function checkPage(checks, page, name) {
   });
   checks.ok(layout.sideways <= 0, `${name}: the page scrolls sideways by ${layout.sideways} px`);
   checks.ok(layout.clipped.length === 0, `${name}: cut words: ${layout.clipped.join(" | ")}`);
+}
+
+async function checkAccess(checks, page, name) {
+  await page.evaluate(axeSource);
+  const findings = await page.evaluate(async () => {
+    const result = await globalThis.axe.run(document, { resultTypes: ["violations"] });
+    return result.violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", ")}`);
+  });
+  checks.ok(findings.length === 0, `${name}: accessibility: ${findings.join("; ")}`);
 }
 
 export async function theme(page, value) {
