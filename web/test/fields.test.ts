@@ -33,6 +33,7 @@ describe("the fields of an entry", () => {
       expect(new Set(names).size, protocol).toBe(names.length);
       if (Object.keys(entry).some((name) => name.startsWith(`${protocol}_`))) expect(groups[0]?.id).toBe(protocol);
       expect(groups.at(-1)?.id).toBe("identity");
+      expect(groups.at(-1)?.fields.map((f) => f.name)).toContain("conn_id");
       for (const [name, value] of Object.entries(entry)) if (name.startsWith(`${protocol}_`) && value !== undefined) expect(names, name).toContain(name);
       for (const group of groups) for (const field of group.fields) if (group.id === protocol) expect(field.info?.doc, field.name).toBeTruthy();
     }

@@ -44,8 +44,10 @@ export async function checkPage(checks, page, name, { axe = true } = {}) {
     const clipped = [...document.querySelectorAll("button, .tab, th, .head-cell")]
       .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && !e.closest(".source-select, .node-name") && !e.matches(".clause-text, .node-name, .call, .json-toggle"))
       .map((e) => `${e.className}: ${e.textContent}`);
-    return { sideways: root.scrollWidth - innerWidth, clipped };
+    const outside = [...document.querySelectorAll(".header a, .header button, .footer > *, .toolbar button, .filter-bar button")].filter((e) => e.checkVisibility() && (e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < -1)).map((e) => e.className);
+    return { sideways: root.scrollWidth - innerWidth, clipped, outside };
   });
+  checks.ok(layout.outside.length === 0, `${name}: out of sight: ${layout.outside.join(" | ")}`);
   checks.ok(layout.sideways <= 0, `${name}: the page scrolls sideways by ${layout.sideways} px`);
   checks.ok(layout.clipped.length === 0, `${name}: cut words: ${layout.clipped.join(" | ")}`);
 }

@@ -32,9 +32,7 @@ const elsewhere = /^(elapsed_time|latency|time_to_response_us|summary|status|sta
 const empty = (value: unknown): boolean => value === undefined || value === null || (typeof value === "object" && !Array.isArray(value) && Object.keys(value as object).length === 0);
 
 function groupOf(info: FieldInfo, flags: ReadonlySet<string>): string {
-  const owner = ownerOf(info.name, info, flags);
-  if (owner) return owner;
-  return identity.test(info.name) ? "identity" : "call";
+  return identity.test(info.name) ? "identity" : ownerOf(info.name, info, flags) || "call";
 }
 
 export function fieldGroups(entry: Entry, { fields: table, flags }: { fields: readonly FieldInfo[]; flags: ReadonlySet<string> }): FieldGroup[] {

@@ -13,7 +13,7 @@ import { protocolTag } from "../format/entry";
 import { cliLines, dissect, openInStream } from "./actions";
 import { clockWords } from "../nodes/retention";
 import { GapList } from "./GapList";
-import { displayStatus, failedDissection } from "./status";
+import { damageOf, displayStatus, failedDissection } from "./status";
 
 function NodeRow({ node }: { node: SnapshotNode }): JSX.Element {
   const zone = useStore(preferences, (p) => (p.zone === "relative" ? "local" : p.zone));
@@ -75,7 +75,7 @@ export function SnapshotDrawer({ snapshot, tools }: { snapshot: Snapshot; tools?
       <div role="gridcell" class="drawer-inner">
         <div class="drawer-nodes" tabIndex={0} aria-label="Nodes of the snapshot" role="region">
           {tools && <div class="drawer-tools">{tools}</div>}
-          <p class={`drawer-status tone-${status.tone}`}>{status.word}{status.detail && ": "}<Captured text={status.detail} /></p>
+          <p class={`drawer-status tone-${status.tone}`}>{status.word}{status.detail && !damageOf(snapshot) && <>: <Captured text={status.detail} /></>}</p>
           <Verified snapshot={snapshot} />
           <GapList snapshot={snapshot} />
           <div class="drawer-table">
