@@ -129,11 +129,11 @@ def compressed(compression, name):
            **{"request__headers.grpc-encoding": name})
 
 
+compressed(grpc.Compression.Gzip, "gzip")
+compressed(grpc.Compression.Deflate, "deflate")
 with grpc.insecure_channel(f"{HOST}:{PORT}") as one:
     unary_calls(one, 20, "one")
     streams(one)
     errors(one)
     many_at_once(one)
     deadline(one)
-compressed(grpc.Compression.Gzip, "gzip")
-compressed(grpc.Compression.Deflate, "deflate")

@@ -90,7 +90,7 @@ static void message_done(struct grpc_reader *reader, struct arena *arena, struct
     }
     note_size(reader, arena, reader->len);
     if (reader->view.full)
-        return;
+        return; /* no room */
     struct slice shown = bytes;
     bool readable = whole && !(flags & FLAG_COMPRESSED);
     if (whole && flags & FLAG_COMPRESSED) {
@@ -99,9 +99,9 @@ static void message_done(struct grpc_reader *reader, struct arena *arena, struct
         readable = r == 0 && !truncated;
         if (r < 0)
             shown = bytes;
-        reader->view.full |= truncated;
+        reader->cut |= truncated;
     }
-    reader->view.full |= !whole;
+    reader->cut |= !whole;
     show(reader, shown, readable);
 }
 
@@ -127,8 +127,7 @@ static void begin_message(struct grpc_reader *reader)
 {
     const uint8_t *p = reader->prefix;
     if (p[0] & ~(FLAG_COMPRESSED | FLAG_WEB_TRAILERS)) { /* no gRPC message begins so */
-        reader->lost = true;
-        reader->view.full = true;
+        reader->lost = reader->cut = true;
         return;
     }
     reader->len = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
@@ -136,9 +135,30 @@ static void begin_message(struct grpc_reader *reader)
     reader->in_message = true;
 }
 
+void grpc_reader_frame(struct grpc_reader *reader, uint32_t len)
+{
+    if (!reader->lost)
+        return;
+    reader->at_frame = true;
+    reader->frame_len = len;
+    reader->prefix_len = 0;
+    reader->in_message = false;
+}
+
+/* The prefix at the start of a frame, after a loss. */
+static void resume(struct grpc_reader *reader)
+{
+    const uint8_t *p = reader->prefix;
+    uint64_t len = (uint64_t)p[1] << 24 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 8 | p[4];
+    reader->at_frame = false;
+    reader->lost = p[0] > FLAG_COMPRESSED || len + GRPC_PREFIX_BYTES != reader->frame_len;
+    reader->message.len = 0;
+    reader->message.cut = reader->has_gap = false;
+}
+
 void grpc_reader_data(struct grpc_reader *reader, struct arena *arena, struct slice bytes)
 {
-    while (bytes.len && !reader->lost) {
+    while (bytes.len && (!reader->lost || reader->at_frame)) {
         if (!reader->in_message) {
             size_t n = GRPC_PREFIX_BYTES - reader->prefix_len;
             n = n < bytes.len ? n : bytes.len;
@@ -147,16 +167,19 @@ void grpc_reader_data(struct grpc_reader *reader, struct arena *arena, struct sl
             bytes = slice_sub(bytes, n, SIZE_MAX);
             if (reader->prefix_len < GRPC_PREFIX_BYTES)
                 return;
-            begin_message(reader);
+            if (reader->lost)
+                resume(reader);
+            if (!reader->lost)
+                begin_message(reader);
         }
-        if (reader->in_message)
+        if (reader->in_message && !reader->lost)
             collect(reader, arena, &bytes);
     }
 }
 
 void grpc_reader_gap(struct grpc_reader *reader, uint64_t bytes)
 {
-    reader->view.full = true;
+    reader->cut = true;
     /* What is left of the message says where the next one begins. */
     if (reader->in_message && bytes < reader->left) {
         reader->left -= (uint32_t)bytes;
@@ -168,8 +191,8 @@ void grpc_reader_gap(struct grpc_reader *reader, uint64_t bytes)
 
 void grpc_reader_lose(struct grpc_reader *reader)
 {
-    reader->lost = true;
-    reader->view.full = true;
+    reader->lost = reader->cut = true;
+    reader->at_frame = false;
 }
 
 /* ── the end ── */
@@ -203,7 +226,7 @@ void grpc_reader_finish(struct grpc_reader *reader, struct arena *arena,
         view_close(&reader->view, "]");
     message->body = reader->view.text;
     message->body_is_text = true;
-    message->truncated |= reader->view.full || reader->in_message;
+    message->truncated |= reader->view.full || reader->cut || reader->in_message;
     if (reader->web_trailers.len)
         add_web_trailers(reader, arena, message);
 }

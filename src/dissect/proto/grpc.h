@@ -21,8 +21,11 @@ struct grpc_reader {
     uint8_t prefix[GRPC_PREFIX_BYTES];
     uint8_t prefix_len;
     bool in_message;
-    bool lost;          /* bytes are missing: where messages begin is not known any more */
+    bool lost;     /* bytes are missing: where messages begin is not known */
+    bool at_frame; /* lost, and the next bytes are the first of a DATA frame */
+    uint32_t frame_len;
     bool has_gap;       /* in the message at hand */
+    bool cut;           /* the body does not show all */
     bool is_protobuf;   /* unless the content-type says otherwise */
     uint32_t len, left; /* of the message at hand */
     struct gather message;
@@ -38,6 +41,9 @@ bool grpc_is_content_type(struct slice type);
 /* NULL without memory. */
 struct grpc_reader *grpc_reader_new(struct arena *arena, struct slice content_type,
                                     struct slice encoding);
+/* A DATA frame of so many bytes begins. After a loss, one that is a message from its first byte to
+ * its last shows where messages begin again. */
+void grpc_reader_frame(struct grpc_reader *reader, uint32_t len);
 void grpc_reader_data(struct grpc_reader *reader, struct arena *arena, struct slice bytes);
 /* So many bytes of DATA are missing. */
 void grpc_reader_gap(struct grpc_reader *reader, uint64_t bytes);

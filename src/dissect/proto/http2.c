@@ -110,8 +110,11 @@ static void begin_data(struct dissect_conn *conn, struct http2_state *state, enu
 {
     struct http2_side *side = &state->side[dir];
     side->at = http2_stream_of(conn, state, dir, &side->frame);
-    if (side->at)
+    if (side->at) {
         side->at->message[dir].begun = true;
+        if (side->at->grpc[dir])
+            grpc_reader_frame(side->at->grpc[dir], side->left);
+    }
     http2_window_data(state, dir, side->at, side->frame.len, dissect_now_ns(conn));
 }
 

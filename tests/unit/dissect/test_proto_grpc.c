@@ -153,6 +153,15 @@ static void gaps_and_nonsense(void **state)
     proto_has(run, 0, "\"truncated\":true");
     proto_has(run, 0, "\"grpc_response_message_sizes\":[20,0]");
     proto_run_free(run);
+    /* Frames are missing; one that is a message as a whole shows where they begin again. */
+    run = RUN(CH(WHOLE | END, 1, CALL), SH(WHOLE, 1, ANSWER), DATA(DIR_SERVER, 0, 1, M("\x08\x01")),
+              SGAP(40), DATA(DIR_SERVER, 0, 1, SLICE_LITERAL("rest of a message")),
+              DATA(DIR_SERVER, 0, 1, M("\x08\x02")), SH(WHOLE | END, 1, "grpc-status: 0"));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"grpc_response_message_sizes\":[2,2]");
+    proto_has(run, 0, "\\\"value\\\":1}],[{");
+    proto_has(run, 0, "\"truncated\":true");
+    proto_run_free(run);
     /* No message begins with such a flag; one is longer than what comes. */
     run = RUN(CH(WHOLE, 1, CALL), DATA(DIR_CLIENT, END, 1, SLICE_LITERAL("<html>not gRPC")),
               SH(WHOLE, 1, ANSWER),
