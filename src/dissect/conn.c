@@ -337,6 +337,7 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
         side->broken = true;
     } else {
         side->broken = false;
+        side->lost_bytes += lost;
         conn->probed[index] = 0;
         if (conn->mode == CONN_UNKNOWN)
             conn->last_side = 2;

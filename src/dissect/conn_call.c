@@ -29,8 +29,10 @@ void conn_do_switch(struct dissect_conn *conn)
     conn->excluded = 0;
     /* The new protocol begins here, whatever came before it. */
     conn->late_join = conn->had_gap = false;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         conn->detect_from[i] = conn->side[i].offset;
+        conn->side[i].lost_bytes = 0;
+    }
     conn->params = conn->switch_params;
     if (conn->switch_to >= 0 && conn->detections++ < CONN_MAX_DETECTIONS)
         conn_open(conn, conn->switch_to);

@@ -336,25 +336,48 @@ static enum dissect_result read_protected(struct dissect_conn *conn, struct tls_
     return DISSECT_OK;
 }
 
-/* After a loss: the next place where records follow each other. */
+/* Where a record may begin; *ret_fragment_bytes is then what its header says, when that is there.
+ */
+static bool may_begin_record(struct slice s, size_t *ret_fragment_bytes)
+{
+    *ret_fragment_bytes = 0;
+    if (s.data[0] < TLS_ALERT || s.data[0] > TLS_APPLICATION_DATA ||
+        !tls_is_record_header(s.data, s.len))
+        return false;
+    if (s.len >= TLS_RECORD_HEADER)
+        *ret_fragment_bytes = (size_t)s.data[3] << 8 | s.data[4];
+    return s.len < TLS_RECORD_HEADER || *ret_fragment_bytes >= 17;
+}
+
+/* After a loss: the next record that opens. Nothing else proves that it is one, and waiting for
+ * more would let the other direction run ahead. */
 static enum dissect_result find_record(struct dissect_conn *conn, struct tls_state *state,
                                        struct dissect_stream *stream)
 {
     struct tls_side *side = &state->side[stream->dir];
-    size_t at = 0;
-    enum probe_result found = PROBE_NO;
-    for (; at < stream->len; at++) {
-        uint8_t type = stream->data[at];
-        if (type < TLS_ALERT || type > TLS_APPLICATION_DATA)
-            continue;
-        found = tls_probe_records(slice_of(stream->data + at, stream->len - at), stream->ended);
-        if (found != PROBE_NO)
+    uint64_t before = stream->offset;
+    while (stream->len && side->looks_around) {
+        size_t at = 0, len = 0;
+        while (at < stream->len &&
+               !may_begin_record(slice_of(stream->data + at, stream->len - at), &len))
+            at++;
+        if (at)
+            dissect_take(conn, stream, NULL, NULL, at);
+        if (stream->len == 0)
             break;
+        size_t total = TLS_RECORD_HEADER + len;
+        if ((len == 0 || stream->len < total) && !stream->ended)
+            return stream->offset != before ? DISSECT_OK : DISSECT_MORE;
+        uint8_t header[TLS_RECORD_HEADER] = {0};
+        memcpy(header, stream->data, stream->len < sizeof header ? stream->len : sizeof header);
+        struct tls_record record = {
+            .header = header, .lead = TLS_RECORD_HEADER, .fragment_bytes = len};
+        side->looks_around = len == 0 || stream->len < total ||
+                             !tls_decrypt_guess(conn, state->decrypt, stream, &record);
+        if (side->looks_around)
+            dissect_take(conn, stream, NULL, NULL, 1);
     }
-    side->looks_around = found != PROBE_YES;
-    if (at)
-        dissect_take(conn, stream, NULL, NULL, at);
-    return at || !side->looks_around ? DISSECT_OK : DISSECT_MORE;
+    return DISSECT_OK;
 }
 
 static enum dissect_result read_header(struct dissect_conn *conn, struct tls_state *state,

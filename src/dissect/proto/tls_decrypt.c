@@ -3,7 +3,7 @@
 #include "dissect/proto/tls_crypto.h"
 
 enum {
-    MAX_FAILURES = 64,
+    MAX_FAILURES = 256,
     MAX_LOST_RECORDS = 512, /* sequence numbers that are tried after a loss */
     SMALLEST_RECORD = 5 + 17,
     ENCRYPTED_EXTENSIONS = 8,
@@ -250,27 +250,46 @@ static uint64_t content_estimate(size_t fragment_len)
     return fragment_len > RECORD_OVERHEAD ? fragment_len - RECORD_OVERHEAD : 1;
 }
 
-void tls_decrypt_record(struct dissect_conn *conn, struct tls_decrypt *d,
-                        struct dissect_stream *stream, const struct tls_record *record)
+static void feed(struct dissect_conn *conn, struct tls_decrypt *d, struct dissect_stream *stream,
+                 const struct tls_record *record, const struct opened *opened)
 {
     enum dissect_dir dir = stream->dir;
     size_t bytes = record->lead + record->fragment_bytes;
-    struct slice fragment = slice_of(stream->data + record->lead, record->fragment_bytes);
-    struct opened opened = {0};
-    bool ok = open_record(conn, d, dir, record->header, fragment, &opened);
-    struct slice content = slice_of(d->plain, ok ? opened.len : 0);
+    struct slice content = slice_of(d->plain, opened->len);
     if (dir == DIR_SERVER && d->early == EARLY_UNDECIDED)
-        d->early = opened.type == HANDSHAKE_RECORD ? judge_early(content) : EARLY_REFUSED;
-    bool held_data = d->version != VERSION_13 || d->side[dir].epoch == EPOCH_APPLICATION;
-    if (ok && opened.type == DATA_RECORD) {
+        d->early = opened->type == HANDSHAKE_RECORD ? judge_early(content) : EARLY_REFUSED;
+    if (opened->type == DATA_RECORD) {
         dissect_layer_take(d->layer, stream, bytes, content);
         return;
     }
     dissect_take(conn, stream, record->arena, record->span, bytes);
-    if (!ok && held_data && record->header[0] == DATA_RECORD)
-        dissect_layer_gap(d->layer, dir, content_estimate(record->fragment_bytes));
-    if (opened.type == ALERT_RECORD && content.len == 2 && content.data[1] == 0) /* close_notify */
+    if (opened->type == ALERT_RECORD && content.len == 2 && content.data[1] == 0) /* close_notify */
         dissect_layer_end(d->layer, dir);
+}
+
+bool tls_decrypt_guess(struct dissect_conn *conn, struct tls_decrypt *d,
+                       struct dissect_stream *stream, const struct tls_record *record)
+{
+    struct slice fragment = slice_of(stream->data + record->lead, record->fragment_bytes);
+    struct opened opened = {0};
+    bool ok = open_record(conn, d, stream->dir, record->header, fragment, &opened);
+    if (ok)
+        feed(conn, d, stream, record, &opened);
+    return ok;
+}
+
+void tls_decrypt_record(struct dissect_conn *conn, struct tls_decrypt *d,
+                        struct dissect_stream *stream, const struct tls_record *record)
+{
+    enum dissect_dir dir = stream->dir;
+    if (tls_decrypt_guess(conn, d, stream, record))
+        return;
+    if (dir == DIR_SERVER && d->early == EARLY_UNDECIDED)
+        d->early = EARLY_REFUSED;
+    dissect_take(conn, stream, record->arena, record->span, record->lead + record->fragment_bytes);
+    bool held_data = d->version != VERSION_13 || d->side[dir].epoch == EPOCH_APPLICATION;
+    if (held_data && record->header[0] == DATA_RECORD)
+        dissect_layer_gap(d->layer, dir, content_estimate(record->fragment_bytes));
 }
 
 void tls_decrypt_gap(struct tls_decrypt *d, enum dissect_dir dir, uint64_t bytes)

@@ -3,8 +3,8 @@
  *
  * Which key a record needs is not derived from the handshake's messages but tried: only the right
  * one authenticates. So a key log that lacks the handshake's secrets, a KeyUpdate or a loss in the
- * recording cost nothing but what was lost. Tries are bounded: after MAX_FAILURES records in a row
- * the direction is given up.
+ * recording cost nothing but what was lost. Tries are bounded: after MAX_FAILURES records (or
+ * guesses where one begins) in a row the direction is given up.
  *
  * Early data (0-RTT) is read once the server's EncryptedExtensions say that it was accepted; what
  * was refused is sent again and would count twice. Ends with a renegotiation (TLS 1.2), whose
@@ -48,6 +48,10 @@ struct tls_record {
 /* Consumes the record and feeds what is inside to the layer. */
 void tls_decrypt_record(struct dissect_conn *conn, struct tls_decrypt *decrypt,
                         struct dissect_stream *stream, const struct tls_record *record);
+
+/* After a loss: the same if it opens, else nothing. Only what is authentic is a record. */
+bool tls_decrypt_guess(struct dissect_conn *conn, struct tls_decrypt *decrypt,
+                       struct dissect_stream *stream, const struct tls_record *record);
 
 /* Bytes of protected records are missing. */
 void tls_decrypt_gap(struct tls_decrypt *decrypt, enum dissect_dir dir, uint64_t bytes);

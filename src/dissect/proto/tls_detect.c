@@ -45,7 +45,8 @@ static enum probe_result probe_hello(struct slice s, uint8_t type, bool ended)
     return s.data[5] == type && version && s.data[6] == 0 ? PROBE_YES : PROBE_NO;
 }
 
-enum probe_result tls_probe_records(struct slice s, bool ended)
+/* Three chained records, or as many as are there when they fill it exactly. */
+static enum probe_result probe_records(struct slice s, bool ended)
 {
     size_t at = 0;
     for (int n = 0; n < 3; n++) {
@@ -101,10 +102,10 @@ enum probe_result tls_probe(const struct probe_input *in)
         return result;
     if (in->client.len)
         result = best_of(probe_hello(in->client, TLS_SERVER_HELLO, in->client_ended),
-                         tls_probe_records(in->client, in->client_ended));
+                         probe_records(in->client, in->client_ended));
     if (in->server.len && result != PROBE_YES)
         result =
             best_of(result, best_of(probe_hello(in->server, TLS_CLIENT_HELLO, in->server_ended),
-                                    tls_probe_records(in->server, in->server_ended)));
+                                    probe_records(in->server, in->server_ended)));
     return result;
 }

@@ -86,8 +86,6 @@ enum dissect_result tls_read_datagram(struct dissect_conn *conn, struct tls_stat
 /* ── tls_detect.c ── */
 bool tls_is_record_header(const uint8_t *p, size_t len);
 bool tls_is_v2_hello(const uint8_t *p, size_t len);
-/* Three chained records at the front, or as many as are there when they fill it exactly. */
-enum probe_result tls_probe_records(struct slice s, bool ended);
 bool tls_is_dtls_header(const uint8_t *p, size_t len);
 enum probe_result tls_probe(const struct probe_input *in);
 

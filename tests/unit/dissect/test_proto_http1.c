@@ -527,6 +527,20 @@ static void not_http(void **state)
     proto_run_free(run);
 }
 
+/* The loss came before anybody knew which protocol it is. */
+static void loss_before_detection(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        RUN(CGAP(40), S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+            C("GET /next HTTP/1.1\r\nHost: a\r\n\r\n"), S("HTTP/1.1 204 No Content\r\n\r\n"));
+    proto_count(run, 2);
+    proto_lacks(run, 0, "\"path\"");
+    proto_has(run, 0, "\"incomplete\":true");
+    proto_has(run, 1, "\"summary\":\"GET /next → 204\"");
+    proto_run_free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +565,7 @@ int main(void)
         cmocka_unit_test(hostile_sizes),
         cmocka_unit_test(body_cap),
         cmocka_unit_test(endless_pipeline),
+        cmocka_unit_test(loss_before_detection),
         cmocka_unit_test(not_http),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
