@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "dissect/key_store.h"
 #include "dissect/run.h"
 #include "entries/query.h"
 #include "entries/writer.h"
@@ -212,9 +213,13 @@ static int dissect(struct dissect_job *job, struct error *reterr)
                                               .protocol_count = job->protocol_count,
                                               .capture_source = capture_source(job),
                                               .spill_fd = spill_fd};
+        /* Secrets come with the captures (decryption secrets blocks). */
+        r = key_store_new(&options.keys);
         struct dissect_sink sink = {
             .entry = on_entry, .damage = on_damage, .progress = on_progress, .ctx = job};
-        r = dissect_run(&options, &sink, &statistics, reterr);
+        if (r == 0)
+            r = dissect_run(&options, &sink, &statistics, reterr);
+        key_store_free(options.keys);
     }
     if (r == 0)
         r = entries_writer_close(job->writer, reterr);

@@ -95,7 +95,7 @@ struct http2_state {
     uint32_t max_client_id, max_server_id; /* begun so far */
     uint32_t lost_from, lost_to;           /* client ids that may have begun in a gap */
     uint32_t lingering;
-    uint32_t lone_done;                    /* answered streams whose requests may still come */
+    uint32_t lone_done; /* answered streams whose requests may still come */
     bool any_entry;
     bool server_spoke;
     bool goaway; /* by the server */
