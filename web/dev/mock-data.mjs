@@ -120,7 +120,7 @@ export function wholeEntry(entry) {
     whole.response = {
       ...whole.response, headers: { "content-type": "application/json", server: "nginx/1.22.1", date: "Mon, 23 Nov 2026 14:02:07 GMT", "content-length": "215" }, packets: [{ node: "worker-1", seq: 7, offset: 5096 }],
       body: entry.index % 3 === 1 ? { base64: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3, 255, 254, 10, 65, 66, 67]).toString("base64") }
-        : JSON.stringify({ error: entry.status === "error" ? "payment refused" : null, order: { id: entry.index, total: 12.5, currency: "EUR", lines: Array.from({ length: 30 }, (_, i) => ({ sku: `A${i}`, n: i })) }, note: xss + "\u202e" }),
+        : JSON.stringify({ error: entry.status === "error" ? "payment refused" : null, order: { id: entry.index, total: 12.5, currency: "EUR", lines: Array.from({ length: 30 }, (_, i) => ({ sku: `A${i}`, n: i })) }, note: xss + "\u202e" }).replace('"total"', '"big":12345678901234567890,"total"'),
     };
   return { ...whole, tcp_initial_rtt_us: 210, tcp_handshake_us: 330, time_to_response_us: Math.floor((entry.elapsed_time ?? 0) * 0.8), tcp_retransmissions: entry.index % 5 ? 0 : 2, tcp_zero_windows: 0, tcp_resets: 0, tcp_goodput_bytes: 635 };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Entry, FieldInfo } from "../src/api/types";
 import { fieldGroups, isBlock, languageOf, sideOf, valueAt } from "../src/entry/fields";
 import { tabReason } from "../src/entry/tabs";
-import { methodOf, statusOf, summaryOf } from "../src/format/entry";
+import { askedOf, methodOf, statusOf, summaryOf } from "../src/format/entry";
 import { knownProtocols, protocolTag } from "../src/format/protocol";
 import { makeTable, noTable } from "../src/state/fields";
 import { clauseOfCell, clauseOfField, clauseOfKey, clauseOfMember } from "../src/stream/valueClauses";
@@ -72,7 +72,7 @@ describe("the fields of an entry", () => {
 
 describe("the row", () => {
   it.each([
-    ["grpc", "Charge", "14 UNAVAILABLE", "/pay.v1.Payments/Charge"], ["gql", "mutation", "error", "AddToCart"], ["ws", "text", "ok", '{"type":"tick","n":1}'],
+    ["grpc", "Charge", "14 UNAVAILABLE", "/pay.v1.Payments/Charge"], ["gql", "mutation", "error", "AddToCart"], ["ws", "text", "ok", 'text {"type":"tick","n":1}'],
     ["postgresql", "Execute", "40P01", "select o.id"], ["mysql", "COM_QUERY", "1213", "select o.id"], ["mongodb", "find", "ok", "shop.carts"], ["kafka", "Produce", "NOT_LEADER_OR_FOLLOWER", "orders audit"],
     ["amqp", "basic.publish", "ok", "order.paid"], ["mqtt", "PUBLISH", "ok", "plant/7/temperature"], ["nats", "PUB", "ok", "orders.eu.paid"], ["memcached", "get", "END", "session:57a9"], ["cql", "QUERY", "4352", "select * from carts"],
     ["ldap", "searchRequest", "32", "ou=people"], ["radius", "Access-Request", "ok", "alice"], ["diameter", "CCR", "5003", "gw;1;2"], ["smtp", "RCPT", "550", "b@example.com"], ["icmp", "8", "ok", "echo 10.0.0.2"], ["quic", "", "ok", "cdn.example.com h3"],
@@ -81,6 +81,11 @@ describe("the row", () => {
     expect(methodOf(entry)).toBe(method);
     expect(statusOf(entry).word).toBe(status);
     expect(summaryOf(entry).startsWith(summary), summaryOf(entry)).toBe(true);
+  });
+  it("folds the lines of a statement, and says its verb once", () => {
+    const entry = call("postgresql", { postgresql_command: "SELECT", postgresql_query: "SELECT a\n  FROM t\t;" });
+    expect([summaryOf(entry), askedOf(entry)]).toEqual(["SELECT a FROM t ;", "SELECT a FROM t ;"]);
+    expect(askedOf(call("kafka"))).toBe("Produce orders audit");
   });
   it("of a protocol that nobody knew shows its summary", () => {
     const entry: Entry = { ...base, protocol: "stomp", stomp_command: "SEND", summary: "SEND /queue/a → RECEIPT" };

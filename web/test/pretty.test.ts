@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { exact, ExactNumber, parseJson, wireText } from "../src/entry/json";
 import { prettyGraphql, prettySql, wireView } from "../src/entry/pretty";
 
 const bare = (text: string): string => text.replace(/\s+/g, "");
@@ -47,5 +48,21 @@ describe("protobuf without its schema", () => {
   it("is refused where the bytes are none", () => {
     for (const text of [bytes(), bytes(0x00), bytes(0x08), bytes(0x0a, 200, 1), bytes(0x0b), bytes(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)]) expect(wireView(text, false)).toBeNull();
     expect(wireView(bytes(7, 0, 0, 0, 0), true)).toBeNull();
+  });
+});
+
+describe("JSON", () => {
+  it("keeps numbers that the browser would round (which it shows, the browser test sees)", () => {
+    expect(exact(12345678901234567890, "12345678901234567890")).toEqual(new ExactNumber("12345678901234567890"));
+    expect(exact(1, "1.0")).toEqual(new ExactNumber("1.0"));
+    expect([exact(7, "7"), exact(7, undefined)]).toEqual([7, 7]);
+  });
+  it("is refused where it is none", () => expect(() => parseJson("{a}")).toThrow());
+  it("of protobuf's wire view is text, a line a field", () => {
+    const view = parseJson('[[{"field":1,"type":"varint","value":150},{"field":2,"type":"string","value":"a\\n<b>"},{"field":3,"type":"message","value":[{"field":1,"type":"fixed64","value":4607182418800017408,"double":1}]},{"field":4,"type":"bytes","value":"AP8="}],[]]');
+    const text = wireText(view) ?? "";
+    expect(text.split("\n").filter((line) => !/46071824/.test(line))).toEqual(["message 1", "  1: 150", '  2: "a\\n<b>"', "  3 {", "  }", "  4: 00ff", "message 2"]);
+    expect(text).toMatch(/ {4}1: 46071824\d+ \(1\)/);
+    for (const other of ["[]", "{}", "[[1]]", '[{"field":1}]', '[[{"field":"1","type":"varint","value":1}]]', "7"]) expect(wireText(parseJson(other)), other).toBeNull();
   });
 });

@@ -216,6 +216,11 @@ async function everyProtocol(hub) {
   await long.locator("text=show all").click();
   checks.ok((await long.textContent()).length > 10_000, "and shown whole when asked for");
   checks.ok(/U\+202E/.test(await page.locator(".kv", { hasText: "x-rtl" }).textContent()), "a mark of direction is boxed");
+  await page.click("#tab-response");
+  await page.waitForSelector(".json");
+  checks.ok(/big: 12345678901234567890/.test(await page.textContent(".json")), "a number of JSON is shown as it was sent, not rounded");
+  await page.click("#tab-request");
+  await page.waitForSelector("text=x-long");
   await checkPage(checks, page, "hostile headers");
   checks.equal(await page.evaluate(() => [globalThis.__xss, document.querySelectorAll("#app img, #app iframe, #app script, #app b").length].join()), ",0", "captured text stays inert");
   checks.equal(troubles.join("\n"), "", "console of the protocols");

@@ -12,6 +12,7 @@ import { HexView } from "./HexView";
 import { JsonTree } from "./JsonTree";
 import { bodyBytes, looksLikeJson } from "./bytes";
 import type { Language } from "./fields";
+import { parseJson, wireText } from "./json";
 import { mostPretty, prettyGraphql, prettySql, wireView } from "./pretty";
 
 interface Props {
@@ -37,7 +38,9 @@ function prettyOf(body: Body, contentType: string, language: Language): Pretty |
   if (body.length > prettyLimit) return "Pretty is for texts up to 1 MiB";
   if (looksLikeJson(body, contentType) || language === "json") {
     try {
-      return { kind: "json", value: JSON.parse(body) as unknown };
+      const value = parseJson(body);
+      const wire = /grpc|protobuf/i.test(contentType) ? wireText(value) : null;
+      return wire === null ? { kind: "json", value } : { kind: "text", text: wire };
     } catch {
       if (language === "json" || /json/i.test(contentType)) return "It says JSON but cannot be parsed";
     }

@@ -42,7 +42,7 @@ function Head({ entry, source, calls, full, setFull }: { entry: Entry; source: s
       <div class="entry-title">
         <p class="entry-line-1">
           <span class={`tag hue-${tag.hue}`}>{tag.word}</span>
-          <span class="mono"><Captured text={methodOf(entry)} /></span>
+          {!summaryOf(entry).toLowerCase().startsWith(methodOf(entry).toLowerCase()) && <span class="mono"><Captured text={methodOf(entry)} /></span>}
           <span class={`mono tone-${status.tone}`}><Captured text={status.word} /></span>
           <span class="mono entry-summary"><Captured text={summaryOf(entry)} /></span>
         </p>

@@ -3,25 +3,28 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Button } from "../ui/Button";
 import { Captured } from "../ui/Captured";
+import { ExactNumber } from "./json";
 
 const openLevels = 2;
 const pageSize = 100;
 const longText = 2000;
 
-function Scalar({ value }: { value: string | number | boolean | null }): JSX.Element {
+type Plain = string | number | boolean | null | ExactNumber;
+
+function Scalar({ value }: { value: Plain }): JSX.Element {
   const [all, setAll] = useState(false);
   if (typeof value === "string") {
     const cut = !all && value.length > longText;
     return <span class="json-text">"<Captured text={cut ? value.slice(0, longText) : value} />{cut ? <>… <Button kind="link" onClick={() => setAll(true)}>{`show all ${value.length}`}</Button></> : '"'}</span>;
   }
-  return <span class={value === null ? "json-null" : "json-number"}>{String(value)}</span>;
+  return <span class={value === null ? "json-null" : "json-number"}>{value instanceof ExactNumber ? value.source : String(value)}</span>;
 }
 
 function Node({ name, value, level }: { name: string | null; value: unknown; level: number }): JSX.Element {
   const [open, setOpen] = useState(level < openLevels);
   const [shown, setShown] = useState(pageSize);
   const label = name === null ? null : <><span class="json-key"><Captured text={name} /></span>: </>;
-  if (typeof value !== "object" || value === null) return <div class="json-line">{label}<Scalar value={value as string | number | boolean | null} /></div>;
+  if (typeof value !== "object" || value === null || value instanceof ExactNumber) return <div class="json-line">{label}<Scalar value={value as Plain} /></div>;
   const list = Array.isArray(value);
   const members: [string, unknown][] = list ? (value as unknown[]).map((v, i) => [String(i), v]) : Object.entries(value);
   const [left, right] = list ? ["[", "]"] : ["{", "}"];

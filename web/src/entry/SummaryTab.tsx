@@ -1,7 +1,7 @@
 // What was asked, what came back, how long, who, and what is not known about this call: in this order.
 import type { JSX } from "preact";
 import type { Endpoint, Entry } from "../api/types";
-import { addressOf, endName, methodOf, requestSize, responseSize, statusOf, summaryOf } from "../format/entry";
+import { addressOf, askedOf, endName, requestSize, responseSize, statusOf } from "../format/entry";
 import { formatBytes, formatExactCount, formatLatency } from "../format/quantity";
 import { formatBoth } from "../format/time";
 import { Captured } from "../ui/Captured";
@@ -54,14 +54,14 @@ export function SummaryTab({ entry }: { entry: Entry }): JSX.Element {
   return (
     <>
     <dl class="entry-section">
-      <KeyValue name="Asked"><Captured text={`${methodOf(entry)} ${entry.url ?? summaryOf(entry)}`.trim()} />{request !== null && <span class="hint"> · {formatBytes(request)}</span>}</KeyValue>
+      <KeyValue name="Asked"><Captured text={askedOf(entry)} />{request !== null && <span class="hint"> · {formatBytes(request)}</span>}</KeyValue>
       <KeyValue name="Came back">
         <Value entry={entry} name={came?.name ?? "status"} text={came?.value ?? status.word} clause={came}><span class={`tone-${status.tone}`}><Captured text={status.word} /></span></Value>
         {response !== null && <span class="hint"> · {formatBytes(response)}</span>}
         {typeof entry["content_type"] === "string" && <span class="hint"> · <Captured text={entry["content_type"]} /></span>}
       </KeyValue>
       <KeyValue name="Took">
-        {entry.elapsed_time === undefined ? <span class="unknown">unknown</span> : <span data-tip={`${formatExactCount(entry.elapsed_time)} µs`}>{formatLatency(entry.elapsed_time)}</span>}
+        {entry.elapsed_time === undefined ? entry.status === "ok" && (entry.response === undefined || entry.request === undefined) ? <span class="hint">nothing: a message without an answer</span> : <span class="unknown">unknown</span> : <span data-tip={`${formatExactCount(entry.elapsed_time)} µs`}>{formatLatency(entry.elapsed_time)}</span>}
         {entry.elapsed_time !== undefined && <TimeBar entry={entry} />}
       </KeyValue>
       <KeyValue name="At" tip={formatBoth(entry.timestamp)}>{formatBoth(entry.timestamp).split("\n").map((line, i) => <div key={line} class={i ? "hint" : ""}>{line}</div>)}</KeyValue>

@@ -84,15 +84,22 @@ function asked(entry: Entry): string {
   return method && front.startsWith(`${method} `) ? front.slice(method.length + 1) : front;
 }
 
+/** What was asked in one line: SQL begins with its verb, so the method is not said twice. */
+export function askedOf(entry: Entry): string {
+  const [method, subject] = [methodOf(entry), entry.protocol === "http" ? (entry.url ?? summaryOf(entry)) : summaryOf(entry)];
+  if (entry.protocol === "ws") return subject;
+  return subject.toLowerCase().startsWith(method.toLowerCase()) ? subject : `${method} ${subject}`.trim();
+}
+
 export function summaryOf(entry: Entry): string {
   if (entry.protocol === "http" && entry.path) {
     const query = entry.url ? entry.url.slice(entry.url.indexOf("?")) : "";
     return entry.url?.includes("?") ? `${entry.path}${query}` : entry.path;
   }
-  if (!isCall(entry)) return entry.summary;
+  if (!isCall(entry) || entry.protocol === "ws") return entry.summary; // a message: which way it went and what it says
   if (entry.protocol === "mongodb" && text(entry, "mongodb_collection")) return [text(entry, "mongodb_database"), text(entry, "mongodb_collection")].filter(Boolean).join(".");
   const field = subjectField(entry);
-  return (field && words(field[1])) || asked(entry) || entry.path || "";
+  return (field && words(field[1]).replace(/\s+/g, " ").trim()) || asked(entry) || entry.path || "";
 }
 
 export interface Flags {

@@ -23,7 +23,8 @@ export function makeTable(response: FieldsResponse): FieldTable {
 /** The protocol a field tells about: the flag in front of its name (`grpc_status` stands in HTTP/2's table), else the table's word. */
 export function ownerOf(name: string, info: FieldInfo | undefined | null, flags: ReadonlySet<string>): string {
   const front = /^([a-z0-9]+)_/.exec(name)?.[1] ?? "";
-  return flags.has(front) ? front : (info?.protocol ?? "");
+  // http_version is of all that HTTP carries.
+  return flags.has(front) && front !== "http" ? front : (info?.protocol ?? "");
 }
 
 /** Until the table is there, and when it cannot be had. */
