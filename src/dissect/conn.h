@@ -25,6 +25,8 @@ enum {
     CONN_ORIGIN_REFS_CAP = 64 * 1024 /* packet references of unconsumed bytes of a layer, a side */
 };
 
+struct flow_health_counts;
+
 /* What all connections of one shard share. Zero-initialise, set emit, mask and capture_source. */
 struct dissect_host {
     /* MUST NOT keep the entry beyond the call. */
@@ -136,6 +138,7 @@ struct dissect_conn {
     uint8_t first_side;
     char client_ip[46], server_ip[46];
     char conn_id[ENTRY_ID_TEXT_SIZE], flow_id[ENTRY_ID_TEXT_SIZE];
+    const struct flow_health_counts *health;  /* TCP; borrowed from the flow; NULL: none */
     struct slice node;                        /* borrowed; empty: left out */
     struct slice vantages[CONN_MAX_VANTAGES]; /* borrowed */
     uint32_t vantage_count;

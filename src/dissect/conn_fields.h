@@ -39,6 +39,8 @@
       "flow_remote_bps > 1000000")                                                                 \
     X(TCP_RETRANSMISSIONS, "tcp_retransmissions", FIELD_INT, 0, 0,                                 \
       "segments whose bytes had been seen before", "tcp_retransmissions > 0")                      \
+    X(TCP_FAST_RETRANSMISSIONS, "tcp_fast_retransmissions", FIELD_INT, 0, 0,                       \
+      "retransmissions that duplicate acknowledgements asked for", "tcp_fast_retransmissions > 0") \
     X(TCP_OUT_OF_ORDER, "tcp_out_of_order", FIELD_INT, 0, 0,                                       \
       "segments that came before their predecessors", "tcp_out_of_order > 0")                      \
     X(TCP_DUPLICATE_ACKS, "tcp_duplicate_acks", FIELD_INT, 0, 0,                                   \
@@ -49,9 +51,13 @@
     X(TCP_MISSING_SEGMENTS, "tcp_missing_segments", FIELD_INT, 0, 0,                               \
       "holes in the recorded stream", "tcp_missing_segments > 0")                                  \
     X(TCP_INITIAL_RTT_US, "tcp_initial_rtt_us", FIELD_INT, 0, 0,                                   \
-      "µs from SYN-ACK to its acknowledgement", "tcp_initial_rtt_us > 10000")                      \
+      "µs from the last SYN to the end of the handshake", "tcp_initial_rtt_us > 10000")            \
     X(TCP_HANDSHAKE_US, "tcp_handshake_us", FIELD_INT, 0, 0,                                       \
-      "µs from SYN to the end of the handshake", "tcp_handshake_us > 100000")                      \
+      "µs from the first SYN to the end of the handshake", "tcp_handshake_us > 100000")            \
+    X(TCP_RTT_AVG_US, "tcp_rtt_avg_us", FIELD_INT, 0, 0,                                           \
+      "µs from a segment to its acknowledgement, on average", "tcp_rtt_avg_us > 10000")            \
+    X(TCP_GOODPUT_BYTES, "tcp_goodput_bytes", FIELD_INT, 0, 0,                                     \
+      "payload bytes of both sides, each counted once", "tcp_goodput_bytes > 1000000")             \
     X(TCP_TIME_TO_FIRST_BYTE_US, "tcp_time_to_first_byte_us", FIELD_INT, 0, 0,                     \
       "µs from the first packet to the responder's first byte",                                    \
       "tcp_time_to_first_byte_us > 1000000")

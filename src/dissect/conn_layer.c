@@ -16,6 +16,7 @@ static void inherit(struct dissect_conn *inner, struct dissect_conn *outer)
     inner->depth = (uint8_t)(outer->depth + 1);
     inner->id_hash = outer->id_hash;
     inner->now_ns = outer->now_ns;
+    inner->health = outer->health;
     memcpy(inner->conn_id, outer->conn_id, sizeof inner->conn_id);
     memcpy(inner->flow_id, outer->flow_id, sizeof inner->flow_id);
 }

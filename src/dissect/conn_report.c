@@ -74,16 +74,22 @@ static int64_t between_us(int64_t from_ns, int64_t to_ns)
 
 static void set_health(struct dissect_entry *entry, const struct flow *flow)
 {
+    const struct flow_health_counts *h = &flow->health.counts;
     const struct flow_side *a = &flow->side[0], *b = &flow->side[1];
-    dissect_set_int(entry, FIELD_TCP_RETRANSMISSIONS_ID, a->retransmissions + b->retransmissions);
-    dissect_set_int(entry, FIELD_TCP_OUT_OF_ORDER_ID, a->out_of_order + b->out_of_order);
-    dissect_set_int(entry, FIELD_TCP_DUPLICATE_ACKS_ID, a->duplicate_acks + b->duplicate_acks);
-    dissect_set_int(entry, FIELD_TCP_ZERO_WINDOWS_ID, a->zero_windows + b->zero_windows);
-    dissect_set_int(entry, FIELD_TCP_RESETS_ID, a->resets + b->resets);
-    dissect_set_int(entry, FIELD_TCP_MISSING_SEGMENTS_ID, a->holes + b->holes);
-    if (flow->syn_ack_ns && flow->handshake_ns)
+    dissect_set_int(entry, FIELD_TCP_RETRANSMISSIONS_ID, h->retransmissions);
+    dissect_set_int(entry, FIELD_TCP_FAST_RETRANSMISSIONS_ID, h->fast_retransmissions);
+    dissect_set_int(entry, FIELD_TCP_OUT_OF_ORDER_ID, h->out_of_order);
+    dissect_set_int(entry, FIELD_TCP_DUPLICATE_ACKS_ID, h->duplicate_acks);
+    dissect_set_int(entry, FIELD_TCP_ZERO_WINDOWS_ID, h->zero_windows);
+    dissect_set_int(entry, FIELD_TCP_RESETS_ID, h->resets);
+    dissect_set_int(entry, FIELD_TCP_MISSING_SEGMENTS_ID, h->missing_segments);
+    dissect_set_int(entry, FIELD_TCP_GOODPUT_BYTES_ID,
+                    a->next + b->next - (int64_t)(a->gap_bytes + b->gap_bytes));
+    if (h->rtt_count)
+        dissect_set_int(entry, FIELD_TCP_RTT_AVG_US_ID, (int64_t)(h->rtt_sum_us / h->rtt_count));
+    if (flow->last_syn_ns && flow->handshake_ns)
         dissect_set_int(entry, FIELD_TCP_INITIAL_RTT_US_ID,
-                        between_us(flow->syn_ack_ns, flow->handshake_ns));
+                        between_us(flow->last_syn_ns, flow->handshake_ns));
     if (flow->syn_ns && flow->handshake_ns)
         dissect_set_int(entry, FIELD_TCP_HANDSHAKE_US_ID,
                         between_us(flow->syn_ns, flow->handshake_ns));

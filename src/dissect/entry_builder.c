@@ -3,6 +3,7 @@
 
 #include "dissect/conn.h"
 #include "dissect/registry.h"
+#include "flow/flow.h"
 
 enum {
     FREE_ENTRIES_KEPT = 64,
@@ -20,6 +21,7 @@ struct dissect_entry {
     const char *protocol;
     field_id field_base;
     bool reversed;
+    struct flow_health_counts health; /* when it was begun */
 };
 
 static struct dissect_entry *take_free(struct dissect_host *host)
@@ -75,6 +77,8 @@ struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn)
     if (!entry)
         return NULL;
     entry->conn = conn;
+    if (conn->health)
+        entry->health = *conn->health;
     entry->next = conn->entries;
     if (entry->next)
         entry->next->prev = entry;
@@ -320,6 +324,36 @@ static void set_spans(struct dissect_entry *entry)
                         elapsed_us(request->last_ns, response->first_ns));
 }
 
+static void set_nonzero(struct dissect_entry *entry, field_id field, uint64_t value)
+{
+    if (value)
+        dissect_set_int(entry, field, (int64_t)value);
+}
+
+/* What happened on the connection while the call was open. */
+static void set_health(const struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    const struct flow_health_counts *to = conn->health, *from = &entry->health;
+    set_nonzero(entry, FIELD_TCP_RETRANSMISSIONS_ID, to->retransmissions - from->retransmissions);
+    set_nonzero(entry, FIELD_TCP_FAST_RETRANSMISSIONS_ID,
+                to->fast_retransmissions - from->fast_retransmissions);
+    set_nonzero(entry, FIELD_TCP_OUT_OF_ORDER_ID, to->out_of_order - from->out_of_order);
+    set_nonzero(entry, FIELD_TCP_DUPLICATE_ACKS_ID, to->duplicate_acks - from->duplicate_acks);
+    set_nonzero(entry, FIELD_TCP_ZERO_WINDOWS_ID, to->zero_windows - from->zero_windows);
+    set_nonzero(entry, FIELD_TCP_RESETS_ID, to->resets - from->resets);
+    set_nonzero(entry, FIELD_TCP_MISSING_SEGMENTS_ID,
+                to->missing_segments - from->missing_segments);
+    uint32_t samples = to->rtt_count - from->rtt_count;
+    if (samples)
+        dissect_set_int(entry, FIELD_TCP_RTT_AVG_US_ID,
+                        (int64_t)((to->rtt_sum_us - from->rtt_sum_us) / samples));
+    const struct dissect_span *request = &entry->request, *response = &entry->response;
+    set_nonzero(entry, FIELD_TCP_GOODPUT_BYTES_ID, request->bytes + response->bytes);
+    if (request->bytes && response->bytes)
+        dissect_set_int(entry, FIELD_TCP_TIME_TO_FIRST_BYTE_US_ID,
+                        elapsed_us(request->first_ns, response->first_ns));
+}
+
 static enum entry_transport transport_of(const struct dissect_conn *conn)
 {
     switch (conn->transport) {
@@ -339,6 +373,8 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
 {
     set_context(conn, entry);
     set_spans(entry);
+    if (conn->health && conn->mode != CONN_CLOSED) /* else it speaks of the whole connection */
+        set_health(conn, entry);
     bool lone_response = entry->request.bytes == 0 && entry->response.bytes != 0;
     const struct dissect_span *first = lone_response ? &entry->response : &entry->request;
     uint8_t side = conn->client_side ^ (uint8_t)(lone_response != entry->reversed);

@@ -35,6 +35,8 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
     memcpy(spec.ip, flow->key.ip, sizeof spec.ip);
     struct dissect_conn *conn = dissect_conn_new(&shard->host, &spec);
     flow->user = conn;
+    if (conn && spec.transport == DISSECT_TCP)
+        conn->health = &flow->health.counts;
     for (uint8_t i = 0; conn && i < flow->vantage_count; i++)
         dissect_conn_vantage(conn,
                              shard->context.vantage_of(shard->context.names, flow->vantages[i]));

@@ -84,6 +84,39 @@ enum flow_end {
 struct flow_segment;
 struct flow_packet;
 
+/* TCP health, of the place that saw the connection first; counted by flow_health.c. */
+enum {
+    FLOW_HEALTH_SEGMENTS = 16
+};
+
+struct flow_health_side {
+    bool known, known_ack; /* next_seq; last_ack and last_window */
+    bool last_was_keep_alive;
+    bool sample_pending; /* a segment whose round trip is being measured */
+    uint8_t next_sent;
+    uint32_t next_seq; /* behind the highest byte, SYN and FIN included */
+    uint32_t last_ack, last_window;
+    uint32_t duplicate_acks; /* of last_ack */
+    uint32_t sample_end;
+    int64_t next_seq_ns, last_ack_ns, sample_ns;
+    struct flow_health_segment {
+        uint32_t seq, end;
+    } sent[FLOW_HEALTH_SEGMENTS]; /* the latest ones */
+};
+
+struct flow_health_counts {
+    uint32_t retransmissions; /* the fast ones among them */
+    uint32_t fast_retransmissions, out_of_order, duplicate_acks, zero_windows, resets;
+    uint32_t missing_segments; /* holes that were given up */
+    uint32_t rtt_count;
+    uint64_t rtt_sum_us;
+};
+
+struct flow_health {
+    struct flow_health_counts counts;
+    struct flow_health_side side[2];
+};
+
 struct flow_side {
     bool known; /* base_seq and next are valid */
     bool fin_seen;
@@ -91,7 +124,6 @@ struct flow_side {
     uint32_t base_seq; /* sequence number of offset 0 */
     int64_t next;      /* offset of the next byte to hand on */
     int64_t acked;     /* the other side has acknowledged up to here */
-    int64_t highest;   /* behind the furthest byte seen */
     int64_t fin;       /* offset of the end, when fin_seen */
     int64_t fin_ack;   /* what the FIN acknowledged, as an offset of the other side */
     struct flow_segment *first, *last; /* waiting, by offset, not overlapping */
@@ -99,13 +131,10 @@ struct flow_side {
     uint32_t waiting_bytes;
     int64_t hole_ns, acked_hole_ns; /* since when, by the table's clock; 0 = none */
     uint32_t wild_seq, wild_count;  /* segments far outside the window that follow one another */
-    uint32_t last_ack;
-    uint16_t last_window;
-    uint32_t vantage; /* the first one */
+    uint32_t vantage;               /* the first one */
     /* counters: copies from other vantage points are left out */
     uint64_t packets, bytes;
     uint64_t gap_bytes;
-    uint32_t retransmissions, out_of_order, duplicate_acks, zero_windows, resets, holes;
 };
 
 struct flow_fingerprint {
@@ -123,13 +152,16 @@ struct flow {
     bool in_holes;
     bool is_closed; /* close() was called: packets only count */
     bool late_join; /* its beginning was not seen */
+    bool syn_seen;
     uint8_t idle_list;
     uint8_t client_side;
     uint8_t reset_side;
     enum flow_state state;
     int64_t first_ns, last_ns; /* packet times */
     int64_t active_ns;         /* last packet's time, or the table's clock if later */
-    int64_t syn_ns, syn_ack_ns, handshake_ns, first_response_ns;
+    int64_t syn_ns, last_syn_ns, handshake_ns, first_response_ns;
+    uint32_t syn_seq;
+    struct flow_health health;
     struct flow_ref first_ref;
     struct flow_side side[2];
     uint32_t arrivals; /* numbers waiting segments */
@@ -218,6 +250,7 @@ struct flow_tcp_in {
     bool primary; /* counts for health */
 };
 void flow_tcp_packet(struct flow_table *table, struct flow *flow, const struct flow_tcp_in *in);
+void flow_health_packet(struct flow *flow, const struct flow_tcp_in *in);
 /* True when this packet begins another connection than the one in the table. */
 bool flow_tcp_is_new(const struct flow *flow, const struct frame *frame, uint8_t side);
 /* Both directions have ended. */

@@ -138,7 +138,7 @@ void flow_stream_gap(struct flow_table *table, struct flow *flow, uint8_t side, 
         return;
     uint64_t bytes = (uint64_t)(to - s->next);
     s->gap_bytes += bytes;
-    s->holes++;
+    flow->health.counts.missing_segments++;
     s->next = to;
     s->hole_ns = s->acked_hole_ns = 0;
     if (!flow->is_closed)

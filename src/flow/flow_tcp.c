@@ -56,37 +56,20 @@ static void begin(struct flow *flow, const struct frame *f, uint8_t side)
     }
 }
 
-static void count(struct flow *flow, const struct flow_tcp_in *in)
-{
-    const struct frame *f = in->frame;
-    struct flow_side *s = &flow->side[in->side];
-    if (f->tcp_flags & FRAME_TCP_RST)
-        s->resets++;
-    if (f->tcp_window == 0 && !(f->tcp_flags & (FRAME_TCP_RST | FRAME_TCP_SYN | FRAME_TCP_FIN)))
-        s->zero_windows++;
-    bool pure_ack = f->payload_bytes == 0 && f->tcp_flags == FRAME_TCP_ACK;
-    const struct flow_side *peer = &flow->side[in->side ^ 1];
-    if (pure_ack && f->tcp_ack == s->last_ack && f->tcp_window == s->last_window &&
-        peer->highest > offset_of(peer, f->tcp_ack))
-        s->duplicate_acks++;
-    if (f->tcp_flags & FRAME_TCP_ACK) {
-        s->last_ack = f->tcp_ack;
-        s->last_window = f->tcp_window;
-    }
-}
-
 static void handshake(struct flow *flow, const struct flow_tcp_in *in)
 {
     const struct frame *f = in->frame;
     int64_t ts_ns = in->packet->ref.ts_ns;
     bool syn = f->tcp_flags & FRAME_TCP_SYN, ack = f->tcp_flags & FRAME_TCP_ACK;
-    if (syn && !ack && flow->syn_ns == 0) {
-        flow->syn_ns = ts_ns;
-    } else if (syn && ack && flow->syn_ack_ns == 0) {
-        flow->syn_ack_ns = ts_ns;
-    } else if (!syn && ack && in->side == flow->client_side && flow->syn_ack_ns &&
-               flow->handshake_ns == 0) {
-        flow->handshake_ns = ts_ns;
+    if (syn && !ack && flow->handshake_ns == 0) {
+        flow->last_syn_ns = ts_ns;
+        if (!flow->syn_seen)
+            flow->syn_ns = ts_ns;
+        flow->syn_seen = true;
+        flow->syn_seq = f->tcp_seq;
+    } else if (!syn && ack && !(f->tcp_flags & FRAME_TCP_RST) && in->side == flow->client_side &&
+               flow->syn_seen && flow->handshake_ns == 0 && f->tcp_seq == flow->syn_seq + 1) {
+        flow->handshake_ns = ts_ns; /* the SYN-ACK itself may not have been recorded */
     }
     if ((syn && ack) || flow->side[in->side ^ 1].packets) {
         bool reset = f->tcp_flags & FRAME_TCP_RST;
@@ -134,20 +117,6 @@ static bool is_wild(struct flow_table *table, struct flow *flow, const struct fl
     return false;
 }
 
-static void note_data(struct flow *flow, const struct flow_tcp_in *in, int64_t offset, int64_t end)
-{
-    struct flow_side *s = &flow->side[in->side];
-    bool keep_alive = in->frame->payload_bytes <= 1 && offset == s->highest - 1;
-    if (in->primary && !keep_alive) {
-        if (end <= s->highest)
-            s->retransmissions++;
-        else if (offset > s->highest)
-            s->out_of_order++;
-    }
-    if (end > s->highest)
-        s->highest = end;
-}
-
 static void take_data(struct flow_table *table, struct flow *flow, const struct flow_tcp_in *in)
 {
     const struct frame *f = in->frame;
@@ -169,7 +138,6 @@ static void take_data(struct flow_table *table, struct flow *flow, const struct 
         s->fin_ack = ack;
     }
     if (f->payload_bytes) {
-        note_data(flow, in, offset, end);
         size_t kept = f->payload.len < f->payload_bytes ? f->payload.len : f->payload_bytes;
         struct flow_piece piece = {.offset = offset,
                                    .bytes = slice_of(f->payload.data, kept),
@@ -220,7 +188,7 @@ void flow_tcp_packet(struct flow_table *table, struct flow *flow, const struct f
     s->bytes += f->payload_bytes;
     handshake(flow, in);
     if (in->primary)
-        count(flow, in);
+        flow_health_packet(flow, in);
     if (flow->is_closed)
         return;
     bool is_reset = f->tcp_flags & FRAME_TCP_RST;
