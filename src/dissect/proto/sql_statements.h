@@ -28,7 +28,8 @@ struct sql_statement {
     struct sql_statement *next_in_bucket, *older, *newer;
     struct slice part[SQL_PARTS];
     uint64_t hash;
-    bool text_cut; /* the text is longer than what is kept */
+    bool text_cut;        /* the text is longer than what is kept */
+    uint16_t param_count; /* the dissector's to use */
 };
 
 /* Zero-initialise. */
