@@ -134,7 +134,7 @@ static int hex4(struct slice text, size_t at)
     return text_unhex(digits, bytes, sizeof bytes) == 2 ? bytes[0] << 8 | bytes[1] : -1;
 }
 
-/* \uXXXX, with its second half where there is one. Moves *at behind it. */
+/* "\u" and four digits, with its second half where there is one. Moves *at behind it. */
 static size_t put_unicode(struct slice text, size_t *at, uint8_t *out)
 {
     int unit = hex4(text, *at);
