@@ -269,6 +269,30 @@ async function manyRows() {
   hub.stop();
 }
 
+/** A page of rows that cannot be had is said once, with a way to try again, and not asked for over and over. */
+async function brokenPage(hub) {
+  const { page, close } = await signedIn(hub, sizes[0]);
+  let asked = 0;
+  let busy = true;
+  await page.route(/\/api\/v1\/entries\?.*cursor=/, (route) => {
+    if (!busy) return route.continue();
+    asked++;
+    return route.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify({ title: "Too busy", status: 503, detail: "The hub answers other questions. Try again in a moment." }) });
+  });
+  await show(page, hub, `#/stream?source=${source}`);
+  await page.waitForSelector("#row-0");
+  await page.focus(".entry-scroll");
+  await page.keyboard.press("End");
+  await page.waitForSelector(".empty[role=alert] >> text=The hub answers other questions.");
+  await page.waitForTimeout(500);
+  checks.equal(asked, 1, "how often the page was asked for");
+  await screenshot(page, "stream-broken-page");
+  busy = false;
+  await page.click(".empty >> text=Try again");
+  await page.waitForSelector("#row-0");
+  await close();
+}
+
 /** A question that nobody waits for any more is taken back, and its late answer changes nothing. */
 async function outdated(hub) {
   const { page, close } = await signedIn(hub, sizes[0]);
@@ -455,7 +479,7 @@ try {
   const wants = (part) => !only || only.includes(part);
   const view = (name) => [name, () => everyView(hub, sizes.find((size) => size.name === name))];
   const lanes = [
-    [view("1280"), view("1440"), ["protocols", () => everyProtocol(hub)], ["outdated", () => outdated(hub)]],
+    [view("1280"), view("1440"), ["protocols", () => everyProtocol(hub)], ["outdated", () => outdated(hub)], ["broken", () => brokenPage(hub)]],
     [view("zoom"), view("1920"), ["extremes", () => extremes(hub)], ["empty", () => emptyStates()], ["behaviour", async () => behaviour(await startHub())]],
   ];
   // Two browsers side by side: much of their time is waiting. The many rows have the machine for themselves.

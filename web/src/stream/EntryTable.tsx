@@ -76,8 +76,8 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => {
-    if (!entries.complete && rows.length > 0 && last > rows.length - nearEnd) more();
-  }, [last, rows.length, entries.complete, entries.loading]);
+    if (!entries.complete && !entries.problem && rows.length > 0 && last > rows.length - nearEnd) more();
+  }, [last, rows.length, entries.complete, entries.loading, entries.problem]);
 
   // A new answer starts at the top; a link to an entry keeps its row in sight.
   useEffect(() => {

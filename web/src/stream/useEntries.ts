@@ -34,6 +34,8 @@ export const mostRows = 100_000;
 const longestUrl = 2000;
 const none: EntryRows = { rows: [], total: 0, lowerBound: false, of: 0, warnings: [], loading: "first", since: 0, problem: null, complete: false, generation: 0 };
 
+const problemOf = (error: unknown): Problem => (error instanceof ApiError ? error.problem : { type: "", title: "", status: 0, detail: String(error) });
+
 function ask(query: EntryQuery, cursor: string | null, signal: AbortSignal): Promise<EntriesResponse> {
   const members = { ...query, order: query.order || "-time", limit: cursor === null ? firstPage : nextPage, cursor: cursor ?? undefined };
   if (query.filter.length < longestUrl) return get<EntriesResponse>("entries", members, signal);
@@ -67,7 +69,7 @@ export function useEntries(query: EntryQuery | null, refresh: number): EntryRows
       (error: unknown) => {
         if (stop.signal.aborted) return;
         running.current = null;
-        const problem = error instanceof ApiError ? error.problem : { type: "", title: "", status: 0, detail: String(error) };
+        const problem = problemOf(error);
         // A wrong filter leaves the rows that are there; anything else has nothing to show.
         setState((before) => ({ ...(problem.status === 400 ? before : none), loading: "", since: 0, problem }));
       },
@@ -93,7 +95,7 @@ export function useEntries(query: EntryQuery | null, refresh: number): EntryRows
       (error: unknown) => {
         if (stop.signal.aborted) return;
         running.current = null;
-        setState((before) => ({ ...before, loading: "", problem: error instanceof ApiError ? error.problem : before.problem }));
+        setState((before) => ({ ...before, loading: "", problem: problemOf(error) })); // and no further page is asked for by itself
       },
     );
   }, [key]);
