@@ -288,7 +288,7 @@ async function brokenPage(hub) {
   checks.equal(asked, 1, "how often the page was asked for");
   await screenshot(page, "stream-broken-page");
   busy = false;
-  await page.click(".empty >> text=Try again");
+  await page.click(".empty button");
   await page.waitForSelector("#row-0");
   await close();
 }
