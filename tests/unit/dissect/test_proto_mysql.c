@@ -178,6 +178,25 @@ static void prepared_statements(void **state)
     proto_run_free(run);
 }
 
+/* MariaDB: many rows of parameters with one statement; how far a command is, told before its end.
+ */
+static void mariadb(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(
+        OLD, C(PREPARE), S(PREPARED_OLD),
+        C("@@@\000\372\007\000\000\000\200\000\010\000\375\000\000\052\000\000\000\000\000\000\000"
+          "\000\001x\001\002"),
+        S("@@@\001\377\377\377\001\002\003\000\000\000\000@@@\002\000\002\000\002\000\000\000"),
+        C(SELECT_1), OK_1);
+    proto_count(run, 4);
+    proto_has(run, 2, "\"mysql_command\":\"COM_STMT_BULK_EXECUTE\"");
+    proto_has(run, 2, "\"mysql_params\":[\"42\",\"x\",\"NULL\",\"DEFAULT\"]");
+    proto_has(run, 2, "\"mysql_rows\":2");
+    proto_has(run, 2, "\"status\":\"ok\"");
+    proto_run_free(run);
+}
+
 static void local_file(void **state)
 {
     (void)state;
@@ -375,6 +394,7 @@ int main(void)
         cmocka_unit_test(errors_and_databases),
         cmocka_unit_test(several_results),
         cmocka_unit_test(prepared_statements),
+        cmocka_unit_test(mariadb),
         cmocka_unit_test(local_file),
         cmocka_unit_test(logins),
         cmocka_unit_test(secrets),
