@@ -80,7 +80,7 @@ def _frames(packet):
 
 def tshark_sides(path):
     """(conversation, stream id, sender) → Side."""
-    sides = {}
+    sides, over = {}, set()
     for number, packet in oracle.tshark_packets(path, ["-Y", "http2 && tcp"] + DECODE_AS.get(os.path.basename(path), [])):
         ends = oracle.stream_of(packet)
         for frame, sizes in _frames(packet):
@@ -88,6 +88,8 @@ def tshark_sides(path):
             if not stream_id or stream_id == "0":
                 continue
             key = (oracle.unordered(ends), int(stream_id), (ends[1], int(ends[2])))
+            if key[:2] in over:
+                continue  # RFC 9113 section 5.4.2: what comes behind a RST_STREAM "can be ignored"
             side = sides.setdefault(key, Side(number))
             side.sizes += sizes
             if kind in ("1", "9"):
@@ -107,6 +109,7 @@ def tshark_sides(path):
                         break
             elif kind == "3":
                 side.reset = int(oracle.first(frame, "http2.rst_stream.error"))
+                over.add(key[:2])
     return sides
 
 
