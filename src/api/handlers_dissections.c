@@ -89,14 +89,6 @@ void handle_dissection(struct api_call *call)
 
 /* ── starting and ending ── */
 
-/* The name becomes a folder and a part of source ids. */
-static bool is_dissection_name(const char *name)
-{
-    size_t len = strlen(name);
-    return len >= 1 && len <= 64 && name[0] != '.' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
-}
-
 void handle_dissect(struct api_call *call)
 {
     struct snapshot *snapshot = handler_snapshot(call, call->params[0]);
@@ -112,10 +104,10 @@ void handle_dissect(struct api_call *call)
     struct error err = {.offset = ERROR_NO_OFFSET};
     if (!name)
         name = "default";
-    if (!is_dissection_name(name) || n > MAX_PROTOCOLS) {
-        call_fail(call, 400,
-                  "The name of a dissection has 1 to 64 letters, digits, dots, dashes or "
-                  "underscores, and at most 64 protocols can be chosen.");
+    if (snapshot_check_dissection_name(name, &err) < 0) {
+        call_error(call, &err);
+    } else if (n > MAX_PROTOCOLS) {
+        call_fail(call, 400, "At most %d protocols can be chosen.", MAX_PROTOCOLS);
     } else {
         for (size_t i = 0; i < n; i++)
             protocols[i] = json_string_value(json_array_get(list, i));

@@ -9,7 +9,7 @@
 #include "snapshot/snapshot_model.h"
 #include "snapshot/snapshot_store_private.h"
 
-static int check_name(const char *name, struct error *reterr)
+int snapshot_check_dissection_name(const char *name, struct error *reterr)
 {
     size_t len = strlen(name);
     if (len == 0 || len > 64 || name[0] == '.' ||
@@ -112,7 +112,7 @@ int snapshot_store_put_dissection(struct snapshot_store *store, const char *id,
                                   const struct snapshot_dissection *dissection, bool persist,
                                   struct error *reterr)
 {
-    int r = check_name(dissection->name, reterr);
+    int r = snapshot_check_dissection_name(dissection->name, reterr);
     if (r < 0)
         return r;
     struct record_edit edit = {store, dissection, persist};
@@ -138,7 +138,7 @@ static int edit_remove(struct snapshot *s, void *ctx, struct error *reterr)
 int snapshot_store_delete_dissection(struct snapshot_store *store, const char *id, const char *name,
                                      struct error *reterr)
 {
-    int r = check_name(name, reterr);
+    int r = snapshot_check_dissection_name(name, reterr);
     if (r < 0)
         return r;
     char copy[80];

@@ -125,6 +125,8 @@ int snapshot_store_path(const struct snapshot_store *store, const char *id, char
                         size_t out_size);
 
 /* ── dissections: dissections/<name>/state.json; parts beside it belong to the entry store ── */
+/* −EINVAL with a sentence: the name is a folder's name and a part of source ids. */
+int snapshot_check_dissection_name(const char *name, struct error *reterr);
 /* Makes or replaces the record (and its folder); persist = also on disk (progress: false). The
  * record is copied. Only for Completed snapshots. */
 int snapshot_store_put_dissection(struct snapshot_store *store, const char *id,
