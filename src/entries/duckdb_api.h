@@ -22,6 +22,7 @@
     X(prepare)                          \
     X(destroy_prepare)                  \
     X(prepare_error)                    \
+    X(nparams)                          \
     X(bind_int64)                       \
     X(bind_varchar_length)              \
     X(execute_prepared)                 \

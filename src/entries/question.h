@@ -7,6 +7,7 @@
 
 #include "base/json_writer.h"
 #include "entries/reader.h"
+#include "filter/push_down.h"
 
 enum {
     QUERY_MAX_PAGE = 1000,
@@ -33,6 +34,7 @@ struct query_session {
     struct arena arena; /* of the row that is being written */
     int (*send)(void *ctx, struct slice line);
     void *send_ctx;
+    bool judge_all; /* no push-down: the evaluator answers alone (tests compare with it) */
 };
 
 struct question {
@@ -40,8 +42,13 @@ struct question {
     json_int_t number;
     const json_t *json;
     int64_t from_ns, to_ns;
-    const struct match_table *matches; /* NULL: no filter, every row */
-    struct buf warnings;               /* JSON strings, comma-separated */
+    /* What the filter leaves: the rows of a table, or those the columns' condition holds for (its
+     * whole); neither: every row. */
+    const struct match_table *matches;
+    const struct filter_push_down *condition;
+    struct filter *filter; /* the condition borrows from it */
+    struct filter_push_down push_down;
+    struct buf warnings; /* JSON strings, comma-separated */
     struct problem {
         int status;
         char title[80];
@@ -57,11 +64,14 @@ void query_session_done(struct query_session *session);
  * failed. */
 int query_session_answer(struct query_session *session, struct slice line);
 
+int question_store_failed(struct question *q, const char *detail);
 /* Fills the problem; returns -EINVAL. */
 int question_refuse(struct question *q, int status, const char *title, const struct error *error);
-/* Compiles the filter and makes sure its match table is there. */
+/* question_filter.c: compiles the filter and sets q->matches or q->condition. */
 int question_apply_filter(struct question *q);
-/* "rows r" or "rows r JOIN m3 USING (row)" with the time range as WHERE clause. */
+void question_filter_done(struct question *q);
+/* "rows r" or "rows r JOIN m3 USING (row)" with the time range and the condition as WHERE clause.
+ * question_select binds the condition's parameters. */
 void question_put_from(const struct question *q, struct buf *sql);
 /* Runs a statement whose result is read row by row: int64 columns only, NULL → INT64_MIN. on_row
  * non-zero stops. */

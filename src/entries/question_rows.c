@@ -124,6 +124,8 @@ int question_count_rows(struct question *q, bool of_filter, int64_t *ret_count)
     struct question all = *q;
     if (!of_filter)
         all.matches = NULL;
+    if (!of_filter)
+        all.condition = NULL;
     buf_append_str(&sql, "SELECT count(*)::BIGINT FROM ");
     question_put_from(&all, &sql);
     buf_append_u8(&sql, 0);

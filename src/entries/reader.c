@@ -275,10 +275,13 @@ struct scan {
     struct entries_reader *reader;
     const struct filter *filter;
     unsigned payload;
-    int64_t from_ns, to_ns;
+    struct entries_range range;
     struct scan_unit {
         const struct part *part;
         const struct block_info *block;
+        uint64_t base;        /* row of the block's first entry */
+        const uint64_t *only; /* rows to judge; NULL = all */
+        uint64_t only_count;
         struct block_matches matches;
     } * units;
     size_t unit_count;
@@ -321,7 +324,9 @@ static int judge_block(struct scan *scan, struct scan_worker *worker, struct sca
         worker->slot_cap = unit->block->row_count;
     }
     struct block_matches *matches = &unit->matches;
-    for (uint32_t slot = 0; slot < unit->block->row_count; slot++) {
+    uint64_t count = unit->only ? unit->only_count : unit->block->row_count;
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t slot = (uint32_t)(unit->only ? unit->only[i] - unit->base : i);
         struct entry entry;
         arena_reset(&worker->arena);
         r = block_reader_row(worker->reader, slot, &worker->arena, &entry);
@@ -329,7 +334,7 @@ static int judge_block(struct scan *scan, struct scan_worker *worker, struct sca
             return error_set_at(reterr, r, unit->block->offset,
                                 "an entry of the block at offset %" PRIu64 " is damaged.",
                                 unit->block->offset);
-        if (entry.timestamp_ns < scan->from_ns || entry.timestamp_ns >= scan->to_ns)
+        if (entry.timestamp_ns < scan->range.from_ns || entry.timestamp_ns >= scan->range.to_ns)
             continue;
         enum filter_result result = filter_match(scan->filter, &entry, worker->scratch);
         if (result == FILTER_YES)
@@ -379,6 +384,37 @@ static void *scan_thread(void *arg)
     return NULL;
 }
 
+/* The first of the rows to judge that is not below `row`. */
+static uint64_t lower_bound(const struct entries_range *range, uint64_t row)
+{
+    uint64_t low = 0, high = range->only_count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (range->only[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void plan_block(struct scan *scan, const struct part *part, const struct block_info *block)
+{
+    const struct entries_range *range = &scan->range;
+    struct scan_unit unit = {.part = part, .block = block};
+    unit.base = part->first_row + block->first_row - part->description.summary.first_index;
+    if (block->first_ns >= range->to_ns || block->last_ns < range->from_ns)
+        return;
+    if (range->only) {
+        uint64_t first = lower_bound(range, unit.base);
+        unit.only = range->only + first;
+        unit.only_count = lower_bound(range, unit.base + block->row_count) - first;
+        if (unit.only_count == 0)
+            return;
+    }
+    scan->units[scan->unit_count++] = unit;
+}
+
 static int plan_scan(struct entries_reader *r, struct scan *scan)
 {
     size_t total = 0;
@@ -388,12 +424,8 @@ static int plan_scan(struct entries_reader *r, struct scan *scan)
     if (!scan->units)
         return -ENOMEM;
     for (size_t i = 0; i < r->part_count; i++)
-        for (size_t b = 0; b < r->parts[i].block_count; b++) {
-            const struct block_info *block = &r->parts[i].blocks[b];
-            if (block->first_ns < scan->to_ns && block->last_ns >= scan->from_ns)
-                scan->units[scan->unit_count++] =
-                    (struct scan_unit){.part = &r->parts[i], .block = block};
-        }
+        for (size_t b = 0; b < r->parts[i].block_count; b++)
+            plan_block(scan, &r->parts[i], &r->parts[i].blocks[b]);
     return 0;
 }
 
@@ -408,24 +440,22 @@ static int gather(const struct scan *scan, struct entries_matches *ret_matches)
     uint64_t at = 0;
     for (size_t i = 0; i < scan->unit_count; i++) {
         const struct scan_unit *unit = &scan->units[i];
-        uint64_t base = unit->part->first_row + unit->block->first_row -
-                        unit->part->description.summary.first_index;
         for (uint32_t k = 0; k < unit->matches.count; k++)
-            m.rows[at++] = base + unit->matches.slots[k];
+            m.rows[at++] = unit->base + unit->matches.slots[k];
         m.unjudged += unit->matches.unjudged;
     }
     *ret_matches = m;
     return 0;
 }
 
-int entries_reader_match(struct entries_reader *r, const struct filter *filter, int64_t from_ns,
-                         int64_t to_ns, struct entries_matches *ret_matches, struct error *reterr)
+int entries_reader_match(struct entries_reader *r, const struct filter *filter,
+                         const struct entries_range *range, struct entries_matches *ret_matches,
+                         struct error *reterr)
 {
     struct scan scan = {.reader = r,
                         .filter = filter,
                         .payload = filter_payload(filter),
-                        .from_ns = from_ns,
-                        .to_ns = to_ns,
+                        .range = *range,
                         .error_lock = PTHREAD_MUTEX_INITIALIZER};
     if (plan_scan(r, &scan) < 0)
         return error_set(reterr, -ENOMEM, "out of memory.");

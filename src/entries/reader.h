@@ -44,10 +44,15 @@ struct entries_matches {
     uint64_t count;
     uint64_t unjudged; /* the filter failed on them, or what it asked for is known in part only */
 };
+struct entries_range {
+    int64_t from_ns, to_ns;
+    const uint64_t *only; /* judge only these rows (ascending); NULL = all */
+    uint64_t only_count;
+};
 /* Judges every entry whose time is in [from_ns, to_ns) with the one evaluator, over the blocks in
  * parallel. */
 int entries_reader_match(struct entries_reader *reader, const struct filter *filter,
-                         int64_t from_ns, int64_t to_ns, struct entries_matches *ret_matches,
+                         const struct entries_range *range, struct entries_matches *ret_matches,
                          struct error *reterr);
 
 #endif
