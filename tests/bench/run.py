@@ -183,6 +183,38 @@ def bench_dissect(table, trawl, capture, requests):
     table.ratio(work, SPEED)
 
 
+def record_http2(hosts, work, path, count):
+    """h2load against nghttpd: how many requests were answered."""
+    server = subprocess.Popen(hosts.on(hosts.srv, ["nghttpd", "--no-tls", "-a", "10.99.0.1", "-d", f"{work}/www", "8081"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    dump = subprocess.Popen(hosts.on(hosts.srv, ["tcpdump", "-Z", "root", "-i", "v0", "-s0", "-B", "262144", "-w", path, "tcp port 8081"]), stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    urls = [f"http://10.99.0.1:8081/p{i}.json?page={i}" for i in range(6)]
+    out = subprocess.run(hosts.on(hosts.cli, ["h2load", "-n", str(count), "-c", "10", "-m", "20", "-H", "authorization: Bearer token", *urls]), capture_output=True, text=True).stdout
+    time.sleep(1)
+    dump.send_signal(signal.SIGINT)
+    dump.wait()
+    server.terminate()
+    server.wait()
+    return int(next(line for line in out.splitlines() if line.startswith("requests:")).split("succeeded")[0].split()[-1])
+
+
+def bench_http2(table, trawl, capture, requests):
+    size = os.path.getsize(capture) / 1e6
+    packets = capture_info(capture)
+    work = f"HTTP/2 capture of {size:.0f} MB to calls"
+    with tempfile.TemporaryFile() as out:
+        run_once([trawl, "dissect", capture, "--jsonl"], out)
+        out.seek(0)
+        calls = sum(1 for line in out if b'"h2_stream_id"' in line)
+    cpu, _, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", "1"])
+    table.add(work, "trawl dissect --jsonl", **{SPEED: size / cpu, "packets/CPU s": packets / cpu, "peak MiB": rss, "calls": calls, "client says": requests})
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as part:  # the beginning is enough: it is slow
+        subprocess.run(["editcap", "-F", "pcap", "-r", capture, part.name, "1-60000"], stderr=subprocess.DEVNULL)
+        cpu, _, rss = run(["tshark", "-r", part.name, "-d", "tcp.port==8081,http2", "-Y", "http2", "-T", "fields", "-e", "http2.streamid", "-e", "http2.headers.method", "-e", "http2.headers.path", "-e", "http2.headers.status"], rounds=1)
+        table.add(work, "tshark -T fields (60,000 packets)", **{SPEED: os.path.getsize(part.name) / 1e6 / cpu, "packets/CPU s": min(packets, 60000) / cpu, "peak MiB": rss})
+    table.ratio(work, SPEED)
+
+
 def bench_export(table, trawl, capture, work_dir):
     """Output goes to /dev/null for every tool: what is measured is the tool, not the disk."""
     half = capture_info(capture) // 2
@@ -414,7 +446,7 @@ def main():
     parser.add_argument("--trawl", default=f"{ROOT}/build/release/trawl")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--keep")
-    parser.add_argument("--only", default="dissect,export,capture,snapshot,query")
+    parser.add_argument("--only", default="dissect,http2,export,capture,snapshot,query")
     parser.add_argument("--ring", type=int, default=1024, help="MiB of the ring that is filled for the snapshot")
     parser.add_argument("--entries", type=int, default=1_000_000)
     args = parser.parse_args()
@@ -432,6 +464,9 @@ def main():
             print(f"{capture_info(capture):,} packets, {os.path.getsize(capture) / 1e6:.0f} MB, {requests:,} requests")
         if "dissect" in args.only:
             bench_dissect(table, args.trawl, capture, requests)
+        if "http2" in args.only:
+            requests = record_http2(hosts, work_dir, f"{work_dir}/http2.pcap", 100_000)
+            bench_http2(table, args.trawl, f"{work_dir}/http2.pcap", requests)
         if "export" in args.only:
             bench_export(table, args.trawl, capture, work_dir)
         if "capture" in args.only:

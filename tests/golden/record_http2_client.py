@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-HOST, PORT, PROXY, WWW = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+HOST, PORT, PROXY, WWW = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 BIG = open(WWW + "/big.json", encoding="ascii").read()
 LOAD = 3000
 
@@ -15,12 +15,12 @@ def expect(count=1, **fields):
         print(line)
 
 
-def curl(path, *options, port=PORT, **wanted):
+def curl(path, *options, port=PORT, scheme="http", **wanted):
     done = subprocess.run(["curl", "-s", "-S", *options, "-w", "%{stderr}%{http_code} %{http_version} %{size_download}",
-                           f"http://{HOST}:{port}{path}"], capture_output=True, check=True, text=True)
+                           f"{scheme}://{HOST}:{port}{path}"], capture_output=True, check=True, text=True)
     code, version, size = done.stderr.split()
     assert version == "2", (path, options, done.stderr)
-    fields = dict(method="GET", path=path.split("?")[0], url=f"http://{HOST}:{port}{path}", status_code=int(code),
+    fields = dict(method="GET", path=path.split("?")[0], url=f"{scheme}://{HOST}:{port}{path}", status_code=int(code),
                   http_version="2", host=f"{HOST}:{port}", incomplete=False, response__body=done.stdout or None,
                   response__body_size=int(size), status="error" if int(code) >= 500 else "ok")
     fields.update(wanted)
@@ -57,7 +57,7 @@ def nghttp(path, *options, **wanted):
 
 def frames():
     nghttp("/hello.txt", "--padding=100", "--continuation", response__body="hello, world\n")
-    nghttp("/big.json", "-w", "4", "-W", "10", "--header-table-size=0", response__body=BIG)
+    nghttp("/big.json", "-w", "10", "-W", "12", "--header-table-size=0", response__body=BIG)
     nghttp("/hello.txt", "--header-table-size=65536", "--encoder-header-table-size=65536", "--trailer=x-end: yes",
            "--data=" + WWW + "/hello.txt", method="POST", response__body="hello, world\n",
            request__body="hello, world\n", **{"request__headers.x-end": "yes"})
@@ -73,7 +73,15 @@ def load():
            **{"request__headers.x-load": "yes"})
 
 
-prior_knowledge()
-upgrade()
-frames()
-load()
+def inside_tls():
+    for path in ("/hello.txt", "/big.json"):
+        curl(path, "-k", "--http2", port=PROXY, scheme="https", tls=True)
+
+
+if PORT == "tls":
+    inside_tls()
+else:
+    prior_knowledge()
+    upgrade()
+    frames()
+    load()

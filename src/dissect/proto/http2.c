@@ -40,12 +40,15 @@ static void read_settings(struct dissect_conn *conn, struct http2_state *state,
                           enum dissect_dir dir, struct slice payload)
 {
     struct cursor c = cursor_of(payload.data, payload.len);
+    uint32_t window = UINT32_MAX;
     while (cursor_left(&c) >= 6) {
         uint16_t id = cursor_be16(&c);
         uint32_t value = cursor_be32(&c);
         if (id == SETTINGS_INITIAL_WINDOW_SIZE && value <= INT32_MAX)
-            http2_window_initial(state, dir, value, dissect_now_ns(conn));
+            window = value;
     }
+    if (window != UINT32_MAX) /* once a frame: every open stream is looked at */
+        http2_window_initial(state, dir, window, dissect_now_ns(conn));
 }
 
 /* Frames that are read whole at their header; `fixed` is what http2_fixed_bytes says. */
