@@ -160,7 +160,6 @@ struct flow {
     int64_t first_ns, last_ns; /* packet times */
     int64_t active_ns;         /* last packet's time, or the table's clock if later */
     int64_t syn_ns, last_syn_ns, handshake_ns, first_response_ns;
-    uint32_t syn_seq;
     struct flow_health health;
     struct flow_ref first_ref;
     struct flow_side side[2];

@@ -66,9 +66,8 @@ static void handshake(struct flow *flow, const struct flow_tcp_in *in)
         if (!flow->syn_seen)
             flow->syn_ns = ts_ns;
         flow->syn_seen = true;
-        flow->syn_seq = f->tcp_seq;
     } else if (!syn && ack && !(f->tcp_flags & FRAME_TCP_RST) && in->side == flow->client_side &&
-               flow->syn_seen && flow->handshake_ns == 0 && f->tcp_seq == flow->syn_seq + 1) {
+               flow->syn_seen && flow->handshake_ns == 0) {
         flow->handshake_ns = ts_ns; /* the SYN-ACK itself may not have been recorded */
     }
     if ((syn && ack) || flow->side[in->side ^ 1].packets) {

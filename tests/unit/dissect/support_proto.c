@@ -73,7 +73,7 @@ struct proto_run *proto_run_cut(const struct drive_options *options, const struc
         bytes += steps[i].bytes.len;
     struct drive_options with = *options;
     struct proto_run *whole = proto_run(options, steps, count);
-    bool is_udp = options->transport == DISSECT_UDP;
+    bool is_udp = options->transport > DISSECT_TCP;
     for (uint64_t seed = bytes > BYTE_BY_BYTE_MAX ? 2 : 1; seed < RANDOM_CUTS && !is_udp; seed++) {
         with.cut_seed = seed;
         struct proto_run *cut = proto_run(&with, steps, count);
