@@ -215,6 +215,13 @@ async function browse(snapshot) {
   checks.equal(await footerTotal(), Number(cli("entries", "--source", snapshot.id, "--count")), "entries shown and counted by the CLI");
   await both("stream");
   await firstRows(snapshot);
+  // Where nothing was recorded the rows say so: between the last call before the gap and the first one after it.
+  const [gap] = json("snapshot", "show", name).nodes[0].gaps;
+  const all = lines("entries", "--source", snapshot.id, "--order", "-time");
+  const at = all.findIndex((entry, i) => entry.timestamp >= gap.to && all[i + 1]?.timestamp <= gap.from);
+  await page.waitForSelector(".row-gap", { state: "attached" });
+  checks.ok(at >= 0 && (await page.getAttribute(`#row-${at} .row-gap`, "data-tip")) === `${gap.from.slice(11, 19)}–${gap.to.slice(11, 19)} was not recorded: ${reasonWords[gap.reason]}`, `the gap between row ${at} and the next`);
+  checks.equal(await page.$$eval(".row-gap", (marks) => marks.length), 1, "gaps between rows");
   for (const filter of ["http && status_code >= 500", 'http && method == "POST"', 'path.contains("orders") && elapsed_time >= 0']) {
     await typeFilter(filter);
     checks.equal(await footerTotal(), Number(cli("entries", "--source", snapshot.id, "--filter", filter, "--count")), `count of ${filter}`);

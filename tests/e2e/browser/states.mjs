@@ -175,7 +175,7 @@ async function everyProtocol(hub) {
     await page.waitForFunction((p) => document.querySelector(".entry-content .fields")?.dataset.group === p || !document.querySelector(".entry-content .fields") === false, protocol);
     const entry = await page.evaluate(async ([s, id]) => (await fetch(`/api/v1/entries/${s}/${id}`)).json(), [source, idOf(protocol)]);
     const shown = await page.$$eval(".entry-content .field", (rows) => Object.fromEntries(rows.map((r) => [r.dataset.field, { value: r.querySelector(".field-value").textContent, doc: r.querySelector(".field-doc")?.textContent ?? "" }])));
-    for (const field of fields.filter((f) => f.protocol === protocol && entry[f.name] !== undefined && entry[f.name] !== "")) {
+    for (const field of fields.filter((f) => f.name.startsWith(`${protocol}_`) && entry[f.name] !== undefined && entry[f.name] !== "")) {
       const row = shown[field.name];
       const words = [entry[field.name]].flat().map((v) => String(v).replace(/\s+/g, ""));
       checks.ok(row && words.every((word) => row.value.replace(/\s+/g, "").includes(word)), `${protocol}: ${field.name} shows ${words}: ${row?.value}`);

@@ -20,6 +20,8 @@ interface Props {
   top: number;
   height: number;
   gridTemplate: string;
+  /** What was not recorded between this row and the next, in words; "" when nothing is known to be missing. */
+  missing: string;
   onOpen: (index: number) => void;
   onMenu: (event: MouseEvent, index: number, column: string) => void;
 }
@@ -131,7 +133,7 @@ function Row(p: Props): JSX.Element {
   return (
     <div
       id={`row-${index}`} class={`entry-row ${p.selected ? "selected" : ""} ${p.focused ? "focused" : ""} ${p.mark === entry ? "is-mark" : ""}`} role="row" aria-rowindex={index + 2} aria-selected={p.selected}
-      aria-label={rowSentence(entry, formatTime(entry.timestamp, p.zone), entry.elapsed_time === undefined ? "" : formatLatency(entry.elapsed_time))}
+      aria-label={`${rowSentence(entry, formatTime(entry.timestamp, p.zone), entry.elapsed_time === undefined ? "" : formatLatency(entry.elapsed_time))}${p.missing && `, then ${p.missing}`}`}
       style={{ transform: `translateY(${p.top}px)`, height: `${p.height}px`, gridTemplateColumns: p.gridTemplate }}
       onClick={() => {
         if (!getSelection()?.toString()) p.onOpen(index);
@@ -143,6 +145,7 @@ function Row(p: Props): JSX.Element {
           {cell(column, p)}
         </div>
       ))}
+      {p.missing && <span class="row-gap" aria-hidden="true" data-tip={p.missing} />}
     </div>
   );
 }

@@ -2,7 +2,7 @@
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 import type { JSX } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import type { Entry } from "../api/types";
+import type { Entry, Gap } from "../api/types";
 import { useAction } from "../frame/keys";
 import { zoneWord } from "../format/time";
 import { preferences } from "../state/preferences";
@@ -12,6 +12,7 @@ import { EntryRow } from "./EntryRow";
 import { ValueMenu, type MenuAt } from "./ValueMenu";
 import { fieldsStore } from "../state/fields";
 import { addClause } from "./clauses";
+import { missingBetween } from "./gaps";
 import { clauseOfCell } from "./valueClauses";
 import { latencyScale, template, visibleColumns, type Column } from "./columns";
 import { mostRows, type EntryRows } from "./useEntries";
@@ -39,12 +40,13 @@ function Waiting({ shown, top, height, grid }: { shown: Column[]; top: number; h
 
 interface Props {
   entries: EntryRows;
+  gaps: readonly Gap[];
   more: () => void;
 }
 
 const nearEnd = 60;
 
-export function EntryTable({ entries, more }: Props): JSX.Element {
+export function EntryTable({ entries, gaps, more }: Props): JSX.Element {
   const route = useStore(routeStore);
   const zone = useStore(preferences, (p) => p.zone);
   const comfortable = useStore(preferences, (p) => p.comfortable);
@@ -64,6 +66,7 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
   const grid = template(shown, room);
   const scale = useMemo(() => latencyScale(rows), [rows]);
   const order = route.order || "-time";
+  const byTime = order.slice(1) === "time";
 
   useLayoutEffect(() => {
     const box = scroll.current;
@@ -177,7 +180,7 @@ export function EntryTable({ entries, more }: Props): JSX.Element {
           const entry = rows[item.index];
           if (!entry) return <Waiting key={item.index} shown={shown} top={item.start} height={rowHeight} grid={grid} />;
           return (
-            <EntryRow key={entry.id} entry={entry} index={item.index} shown={shown} zone={zone} mark={mark} selected={entry.id === route.entry} focused={item.index === at} focusColumn={column} scale={scale} top={item.start} height={rowHeight} gridTemplate={grid}
+            <EntryRow key={entry.id} entry={entry} index={item.index} shown={shown} zone={zone} mark={mark} selected={entry.id === route.entry} focused={item.index === at} focusColumn={column} scale={scale} top={item.start} height={rowHeight} gridTemplate={grid} missing={byTime ? missingBetween(entry, rows[item.index + 1], gaps, zone) : ""}
               onOpen={onOpen} onMenu={onMenu} />
           );
         })}

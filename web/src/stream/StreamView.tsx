@@ -114,7 +114,7 @@ export function StreamView(): JSX.Element {
           <div ref={body} class="stream-body">
             {broken && entries.problem ? <QueryProblem problem={entries.problem} onRetry={() => setRefresh((n) => n + 1)} />
               : nothing && query ? <NoMatch query={query} of={entries.of} />
-                : <EntryTable entries={entries} more={entries.more} />}
+                : <EntryTable entries={entries} gaps={gaps} more={entries.more} />}
             {paneOpen && (
               <>
                 <PaneSplitter container={body} right={right} />
