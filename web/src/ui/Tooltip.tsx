@@ -1,6 +1,7 @@
 // One tooltip for the page: any element with `data-tip` shows it on hover and on keyboard focus. Text only.
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { plainCaptured } from "../format/captured";
 
 const delayMs = 400;
 
@@ -20,7 +21,7 @@ export function TooltipLayer(): JSX.Element {
     const show = (target: HTMLElement): void => {
       const text = target.dataset["tip"];
       if (!text || !target.isConnected) return;
-      tip.textContent = text;
+      tip.textContent = text.split("\n").map(plainCaptured).join("\n"); // names of nodes and files are somebody else's too
       tip.showPopover();
       const at = target.getBoundingClientRect();
       const own = tip.getBoundingClientRect();
