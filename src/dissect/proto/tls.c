@@ -25,7 +25,7 @@ static void finish(struct dissect_conn *conn, struct tls_state *state, const cha
 /* Datagrams have no beginning that could be missed: what was not seen was before. */
 static const char *why_unseen(const struct dissect_conn *conn, const struct tls_handshake *h)
 {
-    return dissect_is_late_join(conn) || h->is_dtls ? "window_start" : "capture_gap";
+    return dissect_is_late_join(conn) || h->is_dtls || h->is_quic ? "window_start" : "capture_gap";
 }
 
 static void finish_by_content(struct dissect_conn *conn, struct tls_state *state)
@@ -52,6 +52,13 @@ static void check_done(struct dissect_conn *conn, struct tls_state *state)
         finish_by_content(conn, state);
 }
 
+void tls_check_quic(struct dissect_conn *conn, struct tls_state *state, bool beyond)
+{
+    const struct tls_handshake *h = &state->handshake;
+    if (h->alert_is_fatal || (h->has_client && h->has_server) || (beyond && !h->has_client))
+        finish_by_content(conn, state);
+}
+
 /* ── messages ── */
 
 static void on_client_hello(struct tls_state *state, struct slice body)
@@ -66,6 +73,7 @@ static void on_client_hello(struct tls_state *state, struct slice body)
         h->was_retried = true;
         return;
     }
+    hello.is_quic = h->is_quic;
     h->client = hello;
     h->has_client = true;
 }
@@ -480,8 +488,12 @@ static enum dissect_result tls_data(struct dissect_conn *conn, void *opaque,
         dissect_take(conn, stream, NULL, NULL, stream->len);
         return DISSECT_OK;
     }
-    return stream->is_datagram ? tls_read_datagram(conn, state, stream)
-                               : read_stream(conn, state, stream);
+    if (!stream->is_datagram)
+        return read_stream(conn, state, stream);
+    bool is_first = !state->handshake.entry;
+    if (state->quic || (is_first && tls_is_quic(slice_of(stream->data, stream->len))))
+        return tls_read_quic(conn, state, stream);
+    return tls_read_datagram(conn, state, stream);
 }
 
 /* What was not consumed before the gap is in `bytes` too. */
@@ -536,7 +548,7 @@ static void tls_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
         return;
     bool one_sided = !state->side[DIR_CLIENT].seen ||
                      (!state->side[DIR_SERVER].seen && state->side[DIR_CLIENT].encrypted);
-    if (one_sided && !h->has_client && dissect_is_late_join(conn))
+    if (!h->has_client && (h->is_quic || (one_sided && dissect_is_late_join(conn))))
         finish(conn, state, "incomplete", "window_start");
     else if (one_sided || state->lost)
         finish(conn, state, "incomplete", "capture_gap");
@@ -550,13 +562,16 @@ static void tls_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
 
 static const uint16_t tls_ports[] = {443, 8443, 853, 993, 995, 465, 636, 0};
 
+static const char *const more_protocols[] = {"quic", NULL};
+
 const struct dissector dissector_tls = {
     .name = "tlsx",
-    .spec = "RFC 8446, RFC 5246, RFC 6101, RFC 6347, RFC 9147",
+    .spec = "RFC 8446, RFC 5246, RFC 6101, RFC 6347, RFC 9147, RFC 9001",
     .transports = DISSECT_TCP | DISSECT_UDP,
     .port_hints = tls_ports,
     .fields = tls_fields,
     .field_count = TLS_FIELD_COUNT,
+    .more_protocols = more_protocols,
     .state_bytes = sizeof(struct tls_state),
     .probe = tls_probe,
     .data = tls_data,

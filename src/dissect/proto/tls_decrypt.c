@@ -112,7 +112,9 @@ struct tls_decrypt *tls_decrypt_new(struct dissect_conn *conn, const struct tls_
 {
     const struct tls_suite *suite = tls_suite_find(h->server.cipher);
     uint16_t version = h->server.version;
+    bool is_suite_of_13 = suite && suite->id >> 8 == 0x13;
     if (!suite || h->client.is_v2 || version < VERSION_10 || version > VERSION_13 ||
+        is_suite_of_13 != (version == VERSION_13) ||
         !any_secret(conn, h->client.random, version == VERSION_13))
         return NULL;
     struct arena *arena = dissect_arena(conn);

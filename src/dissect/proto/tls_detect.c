@@ -69,8 +69,10 @@ static enum probe_result probe_records(struct slice s, bool ended)
     return PROBE_YES;
 }
 
-static enum probe_result probe_datagram(struct slice s, bool is_late)
+static enum probe_result probe_datagram(struct slice s)
 {
+    if (tls_is_quic(s))
+        return PROBE_YES;
     if (!tls_is_dtls_header(s.data, s.len))
         return PROBE_NO;
     size_t len = (size_t)s.data[11] << 8 | s.data[12];
@@ -78,7 +80,6 @@ static enum probe_result probe_datagram(struct slice s, bool is_late)
         return PROBE_NO;
     if (s.data[0] == TLS_HANDSHAKE && s.data[3] == 0 && s.data[4] == 0)
         return len >= DTLS_MESSAGE_HEADER && s.data[13] <= TLS_CERTIFICATE ? PROBE_YES : PROBE_NO;
-    (void)is_late;
     return s.data[0] == TLS_APPLICATION_DATA || s.data[0] == TLS_HANDSHAKE || s.data[0] == DTLS_CID
                ? PROBE_YES
                : PROBE_NO;
@@ -92,7 +93,7 @@ static enum probe_result best_of(enum probe_result a, enum probe_result b)
 enum probe_result tls_probe(const struct probe_input *in)
 {
     if (in->transport == DISSECT_UDP)
-        return probe_datagram(in->client.len ? in->client : in->server, in->is_late_join);
+        return probe_datagram(in->client.len ? in->client : in->server);
     enum probe_result result = probe_hello(in->client, TLS_CLIENT_HELLO, in->client_ended);
     if (in->client.len == 0 || in->is_late_join)
         result = best_of(result, in->server.len

@@ -159,7 +159,7 @@ static void set_summary(struct tls_handshake *h, struct arena *arena)
     char version[TLS_NAME_SIZE];
     char cipher[TLS_NAME_SIZE];
     char alert[TLS_NAME_SIZE];
-    const char *kind = h->is_dtls ? "DTLS" : "TLS";
+    const char *kind = h->is_quic ? "QUIC" : h->is_dtls ? "DTLS" : "TLS";
     struct slice text;
     if (!h->has_client && !h->has_server)
         text = arena_printf(arena, "%s, handshake not recorded", kind);

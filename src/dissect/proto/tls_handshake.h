@@ -11,7 +11,7 @@ struct tls_handshake {
     struct tls_server_hello server;
     struct tls_certificate certificate;
     bool has_client, has_server, has_certificate, has_key_exchange;
-    bool was_retried, is_dtls;
+    bool was_retried, is_dtls, is_quic;
     bool is_abbreviated; /* the server went encrypted without a certificate */
     int alert;           /* −1: none */
     bool alert_is_fatal;

@@ -403,7 +403,10 @@ struct slice tls_ja4(struct arena *arena, const struct tls_client_hello *hello)
     struct slice a = ciphers.len ? digest(arena, EVP_sha256(), gather_slice(&ciphers), 6) : zeros;
     struct slice b =
         extensions.len ? digest(arena, EVP_sha256(), gather_slice(&extensions), 6) : zeros;
-    return arena_printf(arena, "%c%s%c%02zu%02zu%s_%.*s_%.*s", hello->is_dtls ? 'd' : 't',
+    return arena_printf(arena, "%c%s%c%02zu%02zu%s_%.*s_%.*s",
+                        hello->is_quic   ? 'q'
+                        : hello->is_dtls ? 'd'
+                                         : 't',
                         ja4_version(hello->version), hello->sni.len ? 'd' : 'i',
                         cipher_count > 99 ? 99 : cipher_count,
                         extension_count > 99 ? 99 : extension_count, alpn, SLICE_ARGS(a),

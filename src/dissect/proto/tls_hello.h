@@ -17,7 +17,7 @@ struct tls_numbers {
 };
 
 struct tls_client_hello {
-    bool is_dtls, is_v2;
+    bool is_dtls, is_v2, is_quic;
     uint8_t random[32];
     uint16_t version; /* the highest that is offered */
     uint16_t legacy_version;

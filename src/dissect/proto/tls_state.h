@@ -1,5 +1,5 @@
-/* What tls.c (streams), tls_datagram.c (DTLS) and tls_detect.c share of one connection. Lives in
- * the connection's state. Thread: that of the connection. */
+/* What tls.c (streams), tls_datagram.c (DTLS), tls_quic.c and tls_detect.c share of one connection.
+ * Lives in the connection's state. Thread: that of the connection. */
 #ifndef TRAWL_DISSECT_PROTO_TLS_STATE_H
 #define TRAWL_DISSECT_PROTO_TLS_STATE_H
 
@@ -58,6 +58,7 @@ struct tls_state {
     struct tls_handshake handshake;
     bool done;
     bool lost;                   /* bytes of the handshake are missing */
+    struct tls_quic *quic;       /* NULL: not QUIC */
     struct tls_decrypt *decrypt; /* NULL: no secrets, or not yet */
 };
 
@@ -75,6 +76,9 @@ void tls_on_record_begin(struct dissect_conn *conn, struct tls_state *state, enu
 void tls_on_encrypted(struct dissect_conn *conn, struct tls_state *state, enum dissect_dir dir);
 void tls_on_alert(struct dissect_conn *conn, struct tls_state *state, unsigned level,
                   unsigned description);
+/* The entry leaves when both hellos are there, at an error, or when the sides are `beyond` their
+ * Initial packets. */
+void tls_check_quic(struct dissect_conn *conn, struct tls_state *state, bool beyond);
 /* Consumes bytes, into the handshake's entry while there is one. */
 void tls_take(struct dissect_conn *conn, const struct tls_state *state,
               struct dissect_stream *stream, size_t n);
@@ -82,6 +86,12 @@ void tls_take(struct dissect_conn *conn, const struct tls_state *state,
 /* ── tls_datagram.c ── */
 enum dissect_result tls_read_datagram(struct dissect_conn *conn, struct tls_state *state,
                                       struct dissect_stream *stream);
+
+/* ── tls_quic.c ── */
+/* Does a QUIC packet with a long header begin here? */
+bool tls_is_quic(struct slice datagram);
+enum dissect_result tls_read_quic(struct dissect_conn *conn, struct tls_state *state,
+                                  struct dissect_stream *stream);
 
 /* ── tls_detect.c ── */
 bool tls_is_record_header(const uint8_t *p, size_t len);
