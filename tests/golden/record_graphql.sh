@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm's graphql-http and graphql-ws (test-only, tests/golden/peers) with fetch, curl and a WebSocket client: queries,
+# npm's graphql-http and graphql-ws (test-only, tests/golden/peers) with fetch, HTTP/2, curl and a WebSocket client: queries,
 # mutations, subscriptions, fragments, errors under 200, persisted queries, batches. What the clients asked and were
 # told is what the entries must say.
 set -eu
@@ -7,6 +7,7 @@ set -eu
 [ -d "$here/peers/node_modules/graphql-http" ] || npm ci --silent --prefix "$here/peers" >/dev/null
 serve node "$here/peers/graphql_server.mjs" "$SERVER_IP" 4000
 wait_for_port 4000
+wait_for_port 4001
 start_recording
 in_client node "$here/peers/graphql_client.mjs" "$SERVER_IP" 4000 >"$work/expected.jsonl"
 query='query ByCurl { hello(name: "curl") }'

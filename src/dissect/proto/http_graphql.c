@@ -156,6 +156,8 @@ bool http_graphql_fill(struct dissect_entry *entry, const struct http_message *r
     bool expected = is_expected(request, response);
     struct graphql_call call = {0};
     struct graphql_errors errors = {.count = 0};
+    if (slice_starts_with(http_header(request, "content-type"), SLICE_LITERAL("application/grpc")))
+        return false;
     if (slice_eq_str(request->method, "GET")) {
         if (!read_get(arena, request, expected, &call))
             return false;

@@ -1,5 +1,6 @@
 // Asks graphql_server.mjs and prints what each call must look like as an entry. usage: graphql_client.mjs ADDRESS PORT
 import { once } from 'node:events';
+import { connect } from 'node:http2';
 import WebSocket from 'ws';
 
 const [address, port] = process.argv.slice(2);
@@ -55,5 +56,22 @@ async function subscriptions() {
   }
 }
 
-await Promise.all([http(1), http(2), http(3), subscriptions()]);
+async function http2() {
+  const session = connect(`http://${address}:${Number(port) + 1}`);
+  const ask = async (query, fields) => {
+    const stream = session.request({ ':method': 'POST', ':path': '/graphql', 'content-type': 'application/json' });
+    stream.end(JSON.stringify({ query }));
+    let text = '';
+    for await (const part of stream) text += part;
+    const errors = messages(JSON.parse(text));
+    expect({ protocol: 'gql', http_version: '2', 'response.body': text, gql_query: query, gql_errors: errors, status: errors ? 'error' : 'ok', ...fields });
+  };
+  await Promise.all(Array.from({ length: 20 }, (_, i) => ask(`query Two${i} { item(id: ${i}) { name } }`, { gql_operation: 'query', gql_operation_name: `Two${i}` })));
+  await ask('mutation M { put(name: "x") { id } }', { gql_operation: 'mutation', gql_operation_name: 'M' });
+  await ask('{ fail }', { gql_operation: 'query', gql_operation_name: null });
+  session.close();
+  await once(session, 'close');
+}
+
+await Promise.all([http2(), http(1), http(2), http(3), subscriptions()]);
 process.exit(0);

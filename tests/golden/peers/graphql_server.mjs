@@ -1,7 +1,10 @@
-// A small schema over HTTP (/graphql, batches at /batch) and WebSocket. usage: graphql_server.mjs ADDRESS PORT
+// A small schema over HTTP (/graphql, batches at /batch) and WebSocket; over HTTP/2 without TLS on the next port.
+// usage: graphql_server.mjs ADDRESS PORT
 import { createServer } from 'node:http';
+import { createServer as createServer2 } from 'node:http2';
 import { graphql, buildSchema } from 'graphql';
 import { createHandler } from 'graphql-http/lib/use/http';
+import { createHandler as createHandler2 } from 'graphql-http/lib/use/http2';
 import { useServer } from 'graphql-ws/lib/use/ws';
 import { WebSocketServer } from 'ws';
 
@@ -30,3 +33,4 @@ const server = createServer(async (request, response) => {
 });
 useServer({ schema, roots: { subscription: rootValue, query: rootValue } }, new WebSocketServer({ server, path: '/subscriptions' }));
 server.listen(Number(port), address);
+createServer2(createHandler2({ schema, rootValue })).listen(Number(port) + 1, address);

@@ -227,6 +227,36 @@ static void hostile(void **state)
     }
 }
 
+static void look_at_flags(void *ctx, const struct entry *entry)
+{
+    static const char *const names[] = {"http", "gql", "gqlv1", "gqlv2"};
+    unsigned *flags = ctx;
+    for (unsigned i = 0; i < 4; i++) {
+        struct entry_value v;
+        char scratch[ENTRY_ID_TEXT_SIZE];
+        if (entry_get(entry, field_find(slice_str(names[i])), scratch, &v) && v.boolean)
+            *flags |= 1u << i;
+    }
+}
+
+static void flags(void **state)
+{
+    (void)state;
+    struct drive_step steps[] = {C("GET /graphql?query={a} HTTP/1.1\r\nHost: a\r\n\r\n"),
+                                 S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")};
+    unsigned seen = 0;
+    assert_int_equal(dissect_drive_entries(&(struct drive_options){.dissector = "http"}, steps, 2,
+                                           look_at_flags, &seen),
+                     0);
+    assert_int_equal(seen, 7); /* http, gql, gqlv1 */
+    struct entry_value version = {
+        .field = FIELD_HTTP_VERSION_ID, .type = FIELD_TEXT, .text = SLICE_LITERAL("2")};
+    struct entry two = {.protocol = "gql", .values = &version, .value_count = 1};
+    seen = 0;
+    look_at_flags(&seen, &two);
+    assert_int_equal(seen, 11); /* http, gql, gqlv2 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +264,7 @@ int main(void)
         cmocka_unit_test(errors),      cmocka_unit_test(faulty_documents),
         cmocka_unit_test(batches),     cmocka_unit_test(get_and_other_media_types),
         cmocka_unit_test(not_graphql), cmocka_unit_test(hostile),
+        cmocka_unit_test(flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
