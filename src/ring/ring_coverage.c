@@ -209,6 +209,25 @@ static int clip(const struct spans *covered, struct ring_interval window, struct
     return 0;
 }
 
+/* Where a list without an end ends: with what is covered, or where a running capturer begins to
+ * cover: so the gap after a crash shows before anything is in the new segment. A stretch that is
+ * not covered by intention goes on until now. */
+static int64_t open_end(const struct ring_look *look, int64_t newest_ns)
+{
+    int64_t end_ns = newest_ns;
+    if (!look->alive || !newest_ns)
+        return end_ns;
+    if (look->state.started_ns > end_ns)
+        end_ns = look->state.started_ns;
+    for (size_t i = 0; i < look->count; i++)
+        if (look->segments[i].info.covered_from_ns > end_ns)
+            end_ns = look->segments[i].info.covered_from_ns;
+    if (look->state.flags & (RING_STATE_PAUSED | RING_STATE_WAITING) &&
+        look->state.heartbeat_ns > end_ns)
+        end_ns = look->state.heartbeat_ns;
+    return end_ns;
+}
+
 int ring_coverage(const struct ring_look *look, int64_t from_ns, int64_t to_ns,
                   struct ring_list *list)
 {
@@ -230,7 +249,7 @@ int ring_coverage(const struct ring_look *look, int64_t from_ns, int64_t to_ns,
     if (from_ns == INT64_MIN)
         window.from_ns = outside.has_any ? covered.items[0].from_ns : 0;
     if (to_ns == INT64_MAX)
-        window.to_ns = outside.newest_ns;
+        window.to_ns = open_end(look, outside.newest_ns);
     if (r == 0)
         r = clip(&covered, window, list);
     if (r == 0)
