@@ -130,7 +130,7 @@ static int prepare(const struct hub_flags *flags, char data[DATA_DIR_PATH_SIZE],
     if (!e)
         e = data_dir_give(data, &owner, reterr);
     if (!e)
-        e = ring_owner_become(&owner, false, false, reterr);
+        e = ring_owner_become(&owner, 0, false, reterr);
     if (!e && supervisor_bind_to_parent() < 0) /* a change of user undid it */
         _exit(1);
     return e;

@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/ring_flows_list.h"
 #include "config/options.h"
 #include "hub/data_dir.h"
 #include "ring/ring_json.h"
@@ -25,7 +26,7 @@ enum {
 
 struct flags {
     char *data_dir;
-    bool json;
+    bool json, flows;
 };
 
 static const struct option_def defs[] = {
@@ -38,11 +39,15 @@ static const struct option_def defs[] = {
      .type = OPTION_BOOL,
      .offset = offsetof(struct flags, json),
      .doc = "one JSON document instead of text"},
+    {.name = "flows",
+     .type = OPTION_BOOL,
+     .offset = offsetof(struct flags, flows),
+     .doc = "list: the connections of sealed segments and their processes; with --json one a line"},
     {0},
 };
 
 static const struct option_spec spec = {
-    .usage = "trawl ring status|list|verify [--data DIR] [--json]",
+    .usage = "trawl ring status|list|verify [--flows] [--data DIR] [--json]",
     .summary = "Shows what the ring of this machine holds, or checks every byte of it.",
     .example = "trawl ring status --data ./data",
     .defs = defs,
@@ -315,7 +320,8 @@ static int run_verb(const char *verb, const struct flags *flags)
         snprintf(path, sizeof path, "%.4000s/ring", flags->data_dir);
         if (ring_reader_open(AT_FDCWD, path, &reader, &error) < 0)
             return cli_fail("ring", 1, "%s; --data names the data folder", error.text);
-        int code = runs[i](reader, flags->json);
+        int code = flags->flows && i == 1 ? ring_flows_list(reader, flags->json)
+                                          : runs[i](reader, flags->json);
         ring_reader_free(reader);
         return code;
     }

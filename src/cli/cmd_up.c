@@ -185,8 +185,9 @@ static int run_up(const struct up_flags *flags)
         !fill_worker(flags, data, url, token_file, &children[1]))
         return cli_fail("up", 2, "Too many interfaces, names or exclusions were given.");
     warn_without_capability(flags);
-    /* Only the capturer will hold the capability; it passes through us. */
-    if (ring_owner_become(&owner, !flags->no_capture, !flags->no_capture, &err) < 0)
+    /* Only the capturer and its look-out for processes will hold them; they pass through us. */
+    unsigned keep = flags->no_capture ? 0 : RING_KEEP_NET_RAW | RING_KEEP_PROCESSES;
+    if (ring_owner_become(&owner, keep, keep != 0, &err) < 0)
         return cli_fail_error("up", 1, &err);
     struct supervisor_options options = {.children = children, .count = 2, .lock_fd = lock_fd};
     return supervisor_run(&options);

@@ -40,6 +40,10 @@
       "src.process.pid == 4242")                                                                        \
     X(SRC_PROCESS_NAME, "src.process.name", FIELD_TEXT, 0, 0, "process name",                           \
       "src.process.name == \"node\"")                                                                   \
+    X(SRC_PROCESS_EXE, "src.process.exe", FIELD_TEXT, 0, 0, "its executable",                           \
+      "src.process.exe.endsWith(\"/node\")")                                                            \
+    X(SRC_CONTAINER, "src.container", FIELD_TEXT, 0, 0, "id of its container",                          \
+      "src.container.startsWith(\"4f2a\")")                                                             \
     X(DST_IP, "dst.ip", FIELD_TEXT, FIELD_COLUMN, 0, "address of the responder",                        \
       "dst.ip == \"10.0.6.161\"")                                                                       \
     X(DST_PORT, "dst.port", FIELD_INT, FIELD_COLUMN, 0, "port of the responder", "dst.port == 80")      \
@@ -60,6 +64,10 @@
       "dst.process.pid == 4242")                                                                        \
     X(DST_PROCESS_NAME, "dst.process.name", FIELD_TEXT, 0, 0, "process name",                           \
       "dst.process.name == \"nginx\"")                                                                  \
+    X(DST_PROCESS_EXE, "dst.process.exe", FIELD_TEXT, 0, 0, "its executable",                           \
+      "dst.process.exe.endsWith(\"/nginx\")")                                                           \
+    X(DST_CONTAINER, "dst.container", FIELD_TEXT, 0, 0, "id of its container",                          \
+      "dst.container.startsWith(\"4f2a\")")                                                             \
     X(NODE_NAME, "node.name", FIELD_TEXT, FIELD_COLUMN, 0, "node that captured it",                     \
       "node.name == \"worker-1\"")                                                                      \
     X(NODE_IP, "node.ip", FIELD_TEXT, 0, 0, "address of that node", "node.ip == \"10.0.0.4\"")          \

@@ -74,6 +74,13 @@ static int advance(struct input_merge *merge, struct merge_input *in)
             if (r < 0)
                 return r;
         }
+        if (event == CAPTURE_STATISTICS && merge->options.note &&
+            capture_reader_note(in->reader).len) {
+            int r = merge->options.note(merge->options.note_ctx, in->input,
+                                        capture_reader_note(in->reader));
+            if (r < 0)
+                return r;
+        }
         if (event == CAPTURE_DAMAGE || event < 0)
             report(merge, in, &error);
         if (event == CAPTURE_END || event < 0) {

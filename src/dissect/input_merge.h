@@ -23,6 +23,9 @@ struct input_merge_options {
      * Anything but 0 ends the reading and is returned. MAY be NULL. */
     int (*secrets)(void *ctx, struct slice text);
     void *secrets_ctx;
+    /* What the recorder noted in a statistics block of this input. As secrets(). MAY be NULL. */
+    int (*note)(void *ctx, const struct dissect_input *input, struct slice note);
+    void *note_ctx;
 };
 
 int input_merge_new(const struct input_merge_options *options, struct input_merge **ret_merge,

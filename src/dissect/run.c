@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "dissect/input_merge.h"
+#include "dissect/owner_table.h"
 #include "dissect/registry.h"
 #include "dissect/run_workers.h"
 #include "dissect/shard.h"
@@ -32,6 +33,7 @@ struct run {
     struct input_merge *merge;
     struct defrag *defrag;
     struct sorter *sorter;
+    struct owner_table *owners;
     struct run_workers *workers;
     const char *wanted[DISSECT_MAX_PROTOCOLS];
     size_t wanted_count;
@@ -164,6 +166,12 @@ static int on_secrets(void *ctx, struct slice text)
     return r;
 }
 
+static int on_note(void *ctx, const struct dissect_input *input, struct slice note)
+{
+    struct run *run = ctx;
+    return owner_table_add(run->owners, slice_str(input->node), note);
+}
+
 static int read_all(struct run *run)
 {
     struct merged_packet in;
@@ -203,12 +211,12 @@ static int give(void *ctx, const struct entry *entry)
 {
     struct run *run = ctx;
     count_entry(&run->stats, entry->protocol);
-    if (++run->stats.entries_handed % PROGRESS_ENTRIES == 0) {
-        int r = report_progress(run);
-        if (r < 0)
-            return r;
-    }
-    return run->sink->entry(run->sink->ctx, entry, run->reterr);
+    int r = 0;
+    if (++run->stats.entries_handed % PROGRESS_ENTRIES == 0)
+        r = report_progress(run);
+    if (r == 0)
+        r = owner_table_fill(run->owners, entry, &entry);
+    return r < 0 ? r : run->sink->entry(run->sink->ctx, entry, run->reterr);
 }
 
 /* ── the whole ── */
@@ -259,7 +267,12 @@ static int prepare(struct run *run)
                                         .damage = run->sink->damage,
                                         .ctx = run->sink->ctx,
                                         .secrets = on_secrets,
-                                        .secrets_ctx = run};
+                                        .secrets_ctx = run,
+                                        .note = on_note,
+                                        .note_ctx = run};
+    run->owners = owner_table_new();
+    if (!run->owners)
+        return -ENOMEM;
     r = input_merge_new(&merge, &run->merge, run->reterr);
     if (r < 0)
         return r;
@@ -308,6 +321,7 @@ static void release(struct run *run)
     for (size_t i = 0; i < run->shards_ready; i++)
         shard_done(&run->shards[i]);
     sorter_free(run->sorter);
+    owner_table_free(run->owners);
     defrag_free(run->defrag);
     input_merge_free(run->merge);
     free(run);

@@ -143,6 +143,11 @@ const struct capture_statistics *capture_reader_statistics(const struct capture_
     return &r->statistics;
 }
 
+struct slice capture_reader_note(const struct capture_reader *r)
+{
+    return r->note;
+}
+
 struct slice capture_reader_secrets(const struct capture_reader *r)
 {
     return r->secrets;

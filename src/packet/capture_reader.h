@@ -57,6 +57,9 @@ size_t capture_reader_interface_count(const struct capture_reader *reader);
 const struct packet_interface *capture_reader_interface(const struct capture_reader *reader,
                                                         uint32_t index);
 const struct capture_statistics *capture_reader_statistics(const struct capture_reader *reader);
+/* After CAPTURE_STATISTICS: what the recorder noted there (a custom option of ours, without its
+ * enterprise number); empty = nothing. Borrowed until the next call. */
+struct slice capture_reader_note(const struct capture_reader *reader);
 /* NSS key log text; borrowed until the next call. */
 struct slice capture_reader_secrets(const struct capture_reader *reader);
 /* Bytes of the (compressed) input read so far, for progress. */

@@ -38,7 +38,7 @@ struct capture_reader {
     bool seek_pending;           /* start_offset not yet jumped to */
     uint64_t gap_start, gap_end; /* jumped over and not looked at: may hold interfaces */
     struct capture_statistics statistics;
-    struct slice secrets;
+    struct slice secrets, note;
 
     /* pcap */
     bool nanoseconds;

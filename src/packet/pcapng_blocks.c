@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "packet/pcapng_writer.h"
 
 enum {
     INTERFACE_BODY_BYTES = 8,
@@ -360,7 +361,11 @@ static int read_statistics(struct capture_reader *r, const struct pcapng_block *
     const uint8_t *end = p + block->bytes - 4;
     uint16_t option;
     struct slice value;
+    r->note = SLICE_NONE;
     while (next_option(r, &at, end, &option, &value)) {
+        if (option == PCAPNG_OPTION_CUSTOM && value.len > 4 &&
+            reader_u32(r, value.data) == PCAPNG_OUR_PEN)
+            r->note = slice_sub(value, 4, value.len - 4);
         if (value.len != 8)
             continue;
         uint64_t v = reader_u64(r, value.data);

@@ -122,6 +122,25 @@ static uint8_t *put_filter_option(uint8_t *p, const char *filter)
     return value + padded(n + 1);
 }
 
+int pcapng_put_note(struct buf *out, uint32_t interface, int64_t ts_ns, struct slice note)
+{
+    if (note.len > PCAPNG_NOTE_BYTES_MAX)
+        return -E2BIG;
+    size_t bytes = FRAME_BYTES + 12 + 4 + padded(4 + note.len) + 4;
+    uint8_t *p = begin_block(out, BLOCK_STATISTICS, bytes);
+    if (!p)
+        return buf_failed(out);
+    p = put_u32(p, interface);
+    p = put_u32(p, (uint32_t)((uint64_t)ts_ns >> 32));
+    p = put_u32(p, (uint32_t)ts_ns);
+    p = put_u16(p, PCAPNG_OPTION_CUSTOM);
+    p = put_u16(p, (uint16_t)(4 + note.len));
+    p = put_u32(p, PCAPNG_OUR_PEN);
+    p = put_padded(p, note.data, note.len);
+    p = put_u32(p, 0);
+    return end_block(out, p, bytes);
+}
+
 int pcapng_put_interface(struct buf *out, const struct packet_interface *interface)
 {
     const char *filter = interface->filter && *interface->filter ? interface->filter : NULL;

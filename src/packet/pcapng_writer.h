@@ -19,6 +19,13 @@ int pcapng_put_interface(struct buf *out, const struct packet_interface *interfa
 int pcapng_put_packet(struct buf *out, const struct packet *packet, const char *comment);
 int pcapng_put_statistics(struct buf *out, uint32_t interface,
                           const struct pcapng_statistics *statistics);
+enum {
+    PCAPNG_OPTION_CUSTOM = 2989, /* binary, may be copied */
+    PCAPNG_OUR_PEN = 32473,      /* RFC 5612: for documentation; notes begin with a magic of ours */
+    PCAPNG_NOTE_BYTES_MAX = 65000
+};
+/* An Interface Statistics Block that carries nothing but a note of ours. -E2BIG. */
+int pcapng_put_note(struct buf *out, uint32_t interface, int64_t ts_ns, struct slice note);
 /* NSS key log text as Decryption Secrets Blocks of at most 1 MiB, cut between lines. */
 int pcapng_put_secrets(struct buf *out, struct slice nss_key_log);
 

@@ -76,7 +76,7 @@ void ring_put_pad(uint8_t *out, size_t bytes, uint32_t idb, const struct ring_no
     put_u32(p, (uint32_t)bytes);
 }
 
-bool ring_find_note(struct slice options, struct ring_note *ret_note)
+bool ring_find_note(struct slice options, struct ring_note *ret_note, struct slice *ret_bytes)
 {
     struct cursor c = cursor_of(options.data, options.len);
     while (cursor_left(&c) >= 4) {
@@ -92,6 +92,7 @@ bool ring_find_note(struct slice options, struct ring_note *ret_note)
         if (cursor_le32(&v) != RING_PEN)
             continue;
         memcpy(ret_note, v.pos, sizeof *ret_note);
+        *ret_bytes = slice_of(v.pos, cursor_left(&v));
         if (ret_note->magic == RING_NOTE_MAGIC)
             return true;
     }

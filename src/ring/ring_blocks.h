@@ -54,7 +54,8 @@ size_t ring_put_isb(uint8_t *out, const struct ring_isb *isb);
  */
 void ring_put_pad(uint8_t *out, size_t bytes, uint32_t idb, const struct ring_note *note);
 
-/* Of an Interface Statistics Block's option area: the note, if it is one of ours. */
-bool ring_find_note(struct slice options, struct ring_note *ret_note);
+/* Of an Interface Statistics Block's option area: the note, if it is one of ours, and all its bytes
+ * (borrowed). */
+bool ring_find_note(struct slice options, struct ring_note *ret_note, struct slice *ret_bytes);
 
 #endif

@@ -150,6 +150,43 @@ static inline bool same_flow(const struct ring_flow_record *record, const struct
            record->ip_version == key->ip_version;
 }
 
+bool ring_flow_key_of_end(const uint64_t secret[2], const struct owner_end *end,
+                          struct ring_flow_key *ret_key)
+{
+    *ret_key = (struct ring_flow_key){
+        .ip_version = end->ip_version, .ip_protocol = end->ip_protocol, .is_flow = true};
+    memcpy(&ret_key->words[0], end->local_ip, 16);
+    memcpy(&ret_key->words[2], end->remote_ip, 16);
+    order_ends(ret_key, end->local_port, end->remote_port);
+    ret_key->hash = key_hash(secret, ret_key);
+    return memcmp(&ret_key->words[0], end->local_ip, 16) == 0 && ret_key->port_a == end->local_port;
+}
+
+/* The record, or NULL and the free slot it would take. */
+static inline struct ring_flow_record *find(const struct ring_flows *flows,
+                                            const struct ring_flow_key *key, uint32_t *ret_at)
+{
+    uint32_t tag = (uint32_t)(key->hash >> 48) << 16;
+    uint32_t at = ring_flows_slot_of(key->hash);
+    for (; flows->slots[at]; at = (at + 1) & (SLOTS - 1)) {
+        uint32_t slot = flows->slots[at];
+        if ((slot & 0xffff0000u) != tag)
+            continue;
+        struct ring_flow_record *record = &flows->records[(slot & 0xffff) - 1];
+        if (same_flow(record, key))
+            return record;
+    }
+    *ret_at = at;
+    return NULL;
+}
+
+struct ring_flow_record *ring_flows_find(const struct ring_flows *flows,
+                                         const struct ring_flow_key *key)
+{
+    uint32_t at;
+    return find(flows, key, &at);
+}
+
 static void start_record(struct ring_flow_record *record, const struct ring_flow_key *key,
                          const struct packet *packet, uint64_t offset)
 {
@@ -170,23 +207,13 @@ bool ring_flows_add(struct ring_flows *flows, const struct ring_flow_key *key,
 {
     if (!key->is_flow)
         return true;
-    uint32_t tag = (uint32_t)(key->hash >> 48) << 16;
-    uint32_t at = ring_flows_slot_of(key->hash);
-    struct ring_flow_record *record = NULL;
-    for (; flows->slots[at]; at = (at + 1) & (SLOTS - 1)) {
-        uint32_t slot = flows->slots[at];
-        if ((slot & 0xffff0000u) != tag)
-            continue;
-        record = &flows->records[(slot & 0xffff) - 1];
-        if (same_flow(record, key))
-            break;
-        record = NULL;
-    }
+    uint32_t at;
+    struct ring_flow_record *record = find(flows, key, &at);
     if (!record) {
         if (flows->count == RING_MAX_FLOWS)
             return false;
         record = &flows->records[flows->count++];
-        flows->slots[at] = tag | flows->count;
+        flows->slots[at] = (uint32_t)(key->hash >> 48) << 16 | flows->count;
         start_record(record, key, packet, offset);
     }
     record->packets++;

@@ -4,6 +4,7 @@
 #ifndef TRAWL_RING_RING_FLOWS_H
 #define TRAWL_RING_RING_FLOWS_H
 
+#include "packet/owner_note.h"
 #include "packet/packet.h"
 #include "ring/ring_format.h"
 
@@ -57,6 +58,13 @@ static inline void ring_flows_prefetch_record(const struct ring_flows *flows,
 /* False when the table is full and the flow is new: seal the segment. */
 bool ring_flows_add(struct ring_flows *flows, const struct ring_flow_key *key,
                     const struct packet *packet, uint64_t offset);
+
+/* The flow of such an end; true: the local end is the record's a. */
+bool ring_flow_key_of_end(const uint64_t secret[2], const struct owner_end *end,
+                          struct ring_flow_key *ret_key);
+/* NULL when it is not in the table; not after ring_flows_sort. */
+struct ring_flow_record *ring_flows_find(const struct ring_flows *flows,
+                                         const struct ring_flow_key *key);
 
 /* By ring_flow_record_cmp; the table takes no more after this until it is reset. */
 void ring_flows_sort(struct ring_flows *flows);

@@ -44,7 +44,8 @@ enum {
 enum ring_note_kind {
     RING_NOTE_BEGIN = 1,    /* first block after the interfaces of a segment */
     RING_NOTE_PROGRESS = 2, /* last block of a flush, overwritten by the next; and of a segment */
-    RING_NOTE_DROPS = 3     /* a drop event */
+    RING_NOTE_DROPS = 3,    /* a drop event */
+    RING_NOTE_OWNER = 4     /* packet/owner_note.h */
 };
 
 /* 64 bytes on disk; what does not apply is 0. */
@@ -65,11 +66,14 @@ _Static_assert(sizeof(struct ring_note) == 64, "layout on disk");
 /* ── index file ── */
 #define RING_INDEX_MAGIC "TRWLIDX1"
 enum {
-    RING_INDEX_VERSION = 1
+    RING_INDEX_VERSION = 2,
+    RING_INDEX_HEADER_BYTES_1 = 168, /* of version 1 */
+    RING_INDEX_SORTED = 1            /* flag: no packet is older than the one before it */
 };
 
-/* Header of an index; then drop events, chunks, flows (arrays of the records below), then a
- * SipHash-2-4 with the fixed key over everything before. */
+/* Header of an index; then drop events, chunks, flows (arrays of the records below), owners (notes
+ * without ends, packet/owner_note.h), then a SipHash-2-4 with the fixed key over everything before.
+ * Version 1 ends behind owner_count, which is 0. */
 struct ring_index_header {
     uint8_t magic[8];
     uint32_t version;
@@ -83,9 +87,10 @@ struct ring_index_header {
     int64_t first_ns, last_ns, covered_from_ns, covered_to_ns, previous_covered_to_ns;
     uint64_t drops_kernel, drops_ring, drops_disk;
     uint8_t sha256[RING_SHA256_SIZE];
-    uint32_t event_count, chunk_count, flow_count, reserved;
+    uint32_t event_count, chunk_count, flow_count, owner_count;
+    uint32_t owner_bytes, flags; /* since version 2 */
 };
-_Static_assert(sizeof(struct ring_index_header) == 168, "layout on disk");
+_Static_assert(sizeof(struct ring_index_header) == 176, "layout on disk");
 
 struct ring_event_record {
     int64_t from_ns, to_ns;
@@ -102,7 +107,7 @@ struct ring_flow_record {
     uint8_t ip_a[16], ip_b[16];
     uint16_t port_a, port_b;
     uint8_t ip_version, ip_protocol;
-    uint16_t owner_a, owner_b; /* reserved for the process table of a later version: 0 */
+    uint16_t owner_a, owner_b; /* number of the process from 1; 0 = not known */
     uint16_t reserved;
     uint32_t packets;
     int64_t first_ns, last_ns;

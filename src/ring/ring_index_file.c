@@ -16,9 +16,10 @@ enum {
 
 uint64_t ring_index_file_bytes(const struct ring_index_header *header)
 {
-    return sizeof *header + header->event_count * sizeof(struct ring_event_record) +
+    return header->header_bytes + header->event_count * sizeof(struct ring_event_record) +
            header->chunk_count * sizeof(struct ring_chunk_record) +
-           (uint64_t)header->flow_count * sizeof(struct ring_flow_record) + CHECKSUM_BYTES;
+           (uint64_t)header->flow_count * sizeof(struct ring_flow_record) + header->owner_bytes +
+           CHECKSUM_BYTES;
 }
 
 static int encode(const struct ring_index_parts *parts, struct buf *out)
@@ -28,6 +29,7 @@ static int encode(const struct ring_index_parts *parts, struct buf *out)
     buf_append(out, parts->events, header->event_count * sizeof *parts->events);
     buf_append(out, parts->chunks, header->chunk_count * sizeof *parts->chunks);
     buf_append(out, parts->flows, header->flow_count * sizeof *parts->flows);
+    buf_append(out, parts->owners, header->owner_bytes);
     if (buf_failed(out))
         return buf_failed(out);
     uint64_t sum = hash_bytes(hash_fixed_key, out->data, out->len);
@@ -60,27 +62,35 @@ int ring_index_write(int dir_fd, const char *index_name, const struct ring_index
 static int check(struct ring_index_image *image)
 {
     struct ring_index_parts *parts = &image->parts;
-    if (image->bytes.len < sizeof parts->header + CHECKSUM_BYTES)
+    struct ring_index_header *header = &parts->header;
+    if (image->bytes.len < RING_INDEX_HEADER_BYTES_1 + CHECKSUM_BYTES)
         return -EBADMSG;
-    memcpy(&parts->header, image->bytes.data, sizeof parts->header);
-    const struct ring_index_header *header = &parts->header;
+    memcpy(header, image->bytes.data, RING_INDEX_HEADER_BYTES_1);
     if (memcmp(header->magic, RING_INDEX_MAGIC, 8) != 0)
         return -EBADMSG;
     if (header->version > RING_INDEX_VERSION)
         return -EPROTO;
-    if (header->version != RING_INDEX_VERSION || header->header_bytes != sizeof *header ||
-        ring_index_file_bytes(header) != image->bytes.len)
+    bool first = header->version == 1 && header->header_bytes == RING_INDEX_HEADER_BYTES_1;
+    if (first)
+        header->owner_count = 0;
+    else if (header->version != RING_INDEX_VERSION || header->header_bytes != sizeof *header ||
+             image->bytes.len < sizeof *header + CHECKSUM_BYTES)
+        return -EBADMSG;
+    else
+        memcpy(header, image->bytes.data, sizeof *header);
+    if (ring_index_file_bytes(header) != image->bytes.len)
         return -EBADMSG;
     uint64_t sum;
     memcpy(&sum, image->bytes.data + image->bytes.len - CHECKSUM_BYTES, sizeof sum);
     if (sum != hash_bytes(hash_fixed_key, image->bytes.data, image->bytes.len - CHECKSUM_BYTES))
         return -EBADMSG;
-    uint8_t *p = image->bytes.data + sizeof *header;
+    uint8_t *p = image->bytes.data + header->header_bytes;
     parts->events = (struct ring_event_record *)(void *)p;
     p += header->event_count * sizeof *parts->events;
     parts->chunks = (struct ring_chunk_record *)(void *)p;
     p += header->chunk_count * sizeof *parts->chunks;
     parts->flows = (struct ring_flow_record *)(void *)p;
+    parts->owners = p + header->flow_count * sizeof *parts->flows;
     return 0;
 }
 
@@ -124,6 +134,35 @@ void ring_index_segment_info(const struct ring_index_header *header, const char 
     memcpy(ret_info->sha256, header->sha256, sizeof ret_info->sha256);
 }
 
+static const struct owner_process *owner_at(const struct ring_index *index, uint16_t number)
+{
+    return number && number <= index->owner_count ? &index->owners[number - 1] : NULL;
+}
+
+/* The texts are kept in the same piece of memory. */
+static int copy_owners(const struct ring_index_parts *parts, struct ring_index *index)
+{
+    size_t table = (parts->header.owner_count + 1u) * sizeof *index->owners;
+    size_t bytes = parts->header.owner_bytes;
+    if (parts->header.owner_count > bytes / 64)
+        return -EBADMSG;
+    index->owners = calloc(1, table + bytes);
+    if (!index->owners)
+        return -ENOMEM;
+    uint8_t *texts = (uint8_t *)index->owners + table;
+    if (bytes)
+        memcpy(texts, parts->owners, bytes);
+    for (size_t at = 0; index->owner_count < parts->header.owner_count;) {
+        struct owner_note note;
+        size_t n;
+        if (owner_note_read(slice_of(texts + at, bytes - at), &note, &n) < 0)
+            break;
+        index->owners[index->owner_count++] = note.process;
+        at += n;
+    }
+    return 0;
+}
+
 static void copy_flows(const struct ring_index_parts *parts, struct ring_index *index)
 {
     for (size_t i = 0; i < index->flow_count; i++) {
@@ -133,6 +172,8 @@ static void copy_flows(const struct ring_index_parts *parts, struct ring_index *
                                    .ip_protocol = record->ip_protocol,
                                    .port_a = record->port_a,
                                    .port_b = record->port_b,
+                                   .owner_a = owner_at(index, record->owner_a),
+                                   .owner_b = owner_at(index, record->owner_b),
                                    .first_ns = record->first_ns,
                                    .last_ns = record->last_ns,
                                    .packets = record->packets,
@@ -158,10 +199,12 @@ int ring_index_publish(const struct ring_index_parts *parts, const char *segment
     index.flows = calloc(index.flow_count + 1, sizeof *index.flows);
     index.chunks = calloc(index.chunk_count + 1, sizeof *index.chunks);
     index.drop_events = calloc(index.drop_event_count + 1, sizeof *index.drop_events);
-    if (!index.flows || !index.chunks || !index.drop_events) {
+    int r = index.flows && index.chunks && index.drop_events ? copy_owners(parts, &index) : -ENOMEM;
+    if (r < 0) {
         ring_index_done(&index);
-        return -ENOMEM;
+        return r;
     }
+    index.sorted = header->flags & RING_INDEX_SORTED;
     copy_flows(parts, &index);
     for (size_t i = 0; i < index.chunk_count; i++)
         index.chunks[i] = (struct ring_chunk){parts->chunks[i].offset, parts->chunks[i].min_ns,
@@ -180,6 +223,7 @@ void ring_index_done(struct ring_index *index)
     free(index->flows);
     free(index->chunks);
     free(index->drop_events);
+    free(index->owners);
     *index = (struct ring_index){0};
 }
 

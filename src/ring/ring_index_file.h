@@ -12,6 +12,7 @@ struct ring_index_parts {
     struct ring_event_record *events;
     struct ring_chunk_record *chunks;
     struct ring_flow_record *flows; /* sorted */
+    const uint8_t *owners;          /* header.owner_bytes */
 };
 
 /* Bytes of the file. */

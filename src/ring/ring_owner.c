@@ -77,47 +77,55 @@ bool ring_owner_has_net_raw(void)
     return get_capabilities(&now) == 0 && now.words[0].effective & 1u << CAP_NET_RAW;
 }
 
-/* Exactly CAP_NET_RAW when it is wanted and there, else nothing. */
-static int set_capabilities(bool net_raw, bool inheritable)
+static uint32_t mask_of(unsigned keep)
+{
+    return (keep & RING_KEEP_NET_RAW ? 1u << CAP_NET_RAW : 0) |
+           (keep & RING_KEEP_PROCESSES ? 1u << CAP_SYS_PTRACE | 1u << CAP_DAC_READ_SEARCH : 0);
+}
+
+/* Exactly those that are wanted and there. */
+static int set_capabilities(uint32_t mask, bool inheritable)
 {
     struct capabilities now;
     int r = get_capabilities(&now);
     if (r < 0)
         return r;
-    uint32_t keep = net_raw ? now.words[0].permitted & 1u << CAP_NET_RAW : 0;
+    uint32_t keep = now.words[0].permitted & mask;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct words[2] = {
         {.effective = keep, .permitted = keep, .inheritable = inheritable ? keep : 0}};
     if (syscall(SYS_capset, &header, words) < 0)
         return -errno;
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (keep && inheritable && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) < 0)
-        return -errno;
+    for (int cap = 0; inheritable && cap < 32; cap++)
+        if (keep & 1u << cap && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+            return -errno;
     return 0;
 }
 
 /* What an exec'd program could get back is taken from the bounding set. */
-static void drop_bounding(bool keep_net_raw)
+static void drop_bounding(uint32_t mask)
 {
     for (int cap = 0; cap <= 63; cap++)
-        if ((cap != CAP_NET_RAW || !keep_net_raw) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+        if ((cap >= 32 || !(mask & 1u << cap)) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
             (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
-int ring_owner_become(const struct ring_owner *owner, bool keep_net_raw, bool pass_on_net_raw,
+int ring_owner_become(const struct ring_owner *owner, unsigned keep, bool pass_on,
                       struct error *reterr)
 {
-    drop_bounding(keep_net_raw);
+    uint32_t mask = mask_of(keep);
+    drop_bounding(mask);
     int r = 0;
     if (owner->drops) {
-        if (prctl(PR_SET_KEEPCAPS, keep_net_raw ? 1 : 0, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+        if (prctl(PR_SET_KEEPCAPS, mask ? 1 : 0, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
             setresgid(owner->gid, owner->gid, owner->gid) < 0 ||
             setresuid(owner->uid, owner->uid, owner->uid) < 0)
             r = -errno;
         (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
     }
     if (r == 0)
-        r = set_capabilities(keep_net_raw, pass_on_net_raw);
+        r = set_capabilities(mask, pass_on);
     if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = -errno;
     return r < 0 ? error_set(reterr, r, "privileges cannot be given up: %s", strerror(-r)) : 0;

@@ -21,10 +21,14 @@ int ring_owner_find(const char *data_dir, struct ring_owner *ret_owner, struct e
 /* Gives one file or folder (never followed) to the owner; nothing happens when !drops. */
 int ring_owner_give(const struct ring_owner *owner, int dir_fd, const char *name);
 
-/* Becomes the owner and gives up every capability but CAP_NET_RAW if keep_net_raw. With
- * pass_on_net_raw it is put into the ambient set too, so that an exec'd child has it. Sets
- * no_new_privs. */
-int ring_owner_become(const struct ring_owner *owner, bool keep_net_raw, bool pass_on_net_raw,
+enum {                       /* capabilities that may be kept, as far as they are there */
+    RING_KEEP_NET_RAW = 1,   /* CAP_NET_RAW: packets */
+    RING_KEEP_PROCESSES = 2, /* CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH: whose socket it is */
+};
+
+/* Becomes the owner and gives up every capability but those in `keep`. With pass_on they are put
+ * into the ambient set too, so that an exec'd child has them. Sets no_new_privs. */
+int ring_owner_become(const struct ring_owner *owner, unsigned keep, bool pass_on,
                       struct error *reterr);
 /* CAP_NET_RAW is in the effective set. */
 bool ring_owner_has_net_raw(void);

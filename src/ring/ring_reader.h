@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "packet/owner_note.h"
 
 enum {
     RING_NAME_SIZE = 32, /* "00001-0000000042.pcapng" and its NUL fit */
@@ -183,6 +184,8 @@ struct ring_flow {
     int64_t first_ns, last_ns;
     uint64_t packets, bytes;
     uint64_t first_offset; /* of the block of its first packet in the segment */
+    /* Who owned each end while it was recorded; NULL: it is not local or was not seen. */
+    const struct owner_process *owner_a, *owner_b;
 };
 
 /* Stretches of the segment with their times, for reading a time slice without the rest. */
@@ -200,6 +203,9 @@ struct ring_index {
     size_t chunk_count;
     struct ring_drop_event *drop_events;
     size_t drop_event_count;
+    struct owner_process *owners; /* those flows point to */
+    size_t owner_count;
+    bool sorted; /* no packet is older than the one before it */
     /* coverage before this segment ended here (0 = nothing known); see gap_reason */
     int64_t previous_covered_to_ns;
     enum ring_gap_reason gap_reason; /* of [previous_covered_to, covered_from) */

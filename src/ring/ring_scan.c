@@ -24,6 +24,7 @@ struct reading {
     EVP_MD_CTX *sha;
     uint64_t secret[2];
     uint32_t chunk_cap;
+    bool unsorted;
     struct ring_scan *scan;
 };
 
@@ -93,6 +94,7 @@ static int count_packet(struct reading *r, const struct packet *packet)
     struct ring_chunk_record *chunk = &parts->chunks[header->chunk_count - 1];
     count_times(&chunk->min_ns, &chunk->max_ns, packet->ts_ns, chunk->packets == 0);
     chunk->packets++;
+    r->unsorted |= header->packets && packet->ts_ns < header->last_ns;
     count_times(&header->first_ns, &header->last_ns, packet->ts_ns, header->packets == 0);
     header->packets++;
     header->captured_bytes += packet->captured_bytes;
@@ -131,7 +133,9 @@ static void read_statistics(struct reading *r, const uint8_t *block, uint32_t to
 {
     struct ring_index_header *header = &r->scan->parts.header;
     struct ring_note note;
-    if (total < 28 || !ring_find_note(slice_of(block + 20, total - 24), &note))
+    struct slice bytes;
+    struct owner_note owner;
+    if (total < 28 || !ring_find_note(slice_of(block + 20, total - 24), &note, &bytes))
         return;
     if (note.kind == RING_NOTE_BEGIN) {
         header->covered_from_ns = note.from_ns;
@@ -144,6 +148,8 @@ static void read_statistics(struct reading *r, const uint8_t *block, uint32_t to
         header->covered_to_ns = note.to_ns;
     } else if (note.kind == RING_NOTE_DROPS) {
         add_event(r->scan, &note);
+    } else if (owner_note_read(bytes, &owner, NULL) == 0) {
+        (void)ring_owners_apply(&r->scan->owners, &r->scan->flows, r->secret, &owner);
     }
 }
 
@@ -227,6 +233,10 @@ static void finish(struct reading *r)
     ring_flows_sort(&r->scan->flows);
     parts->flows = r->scan->flows.records;
     header->flow_count = r->scan->flows.count;
+    parts->owners = r->scan->owners.processes.data;
+    header->owner_count = r->scan->owners.count;
+    header->owner_bytes = (uint32_t)r->scan->owners.processes.len;
+    header->flags = r->unsorted ? 0 : RING_INDEX_SORTED;
     memcpy(header->magic, RING_INDEX_MAGIC, 8);
     header->version = RING_INDEX_VERSION;
     header->header_bytes = sizeof *header;
@@ -250,6 +260,7 @@ static int scan_blocks(struct reading *r, struct error *reterr)
 int ring_scan_file(int fd, uint64_t limit_bytes, struct ring_scan *ret_scan, struct error *reterr)
 {
     *ret_scan = (struct ring_scan){0};
+    ring_owners_init(&ret_scan->owners);
     struct stat st;
     if (fstat(fd, &st) < 0)
         return error_set(reterr, -errno, "cannot be examined: %s", strerror(errno));
@@ -278,5 +289,6 @@ void ring_scan_done(struct ring_scan *scan)
     free(scan->parts.events);
     free(scan->parts.chunks);
     ring_flows_done(&scan->flows);
+    ring_owners_done(&scan->owners);
     *scan = (struct ring_scan){0};
 }

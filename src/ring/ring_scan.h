@@ -6,10 +6,12 @@
 
 #include "ring/ring_flows.h"
 #include "ring/ring_index_file.h"
+#include "ring/ring_owners.h"
 
 struct ring_scan {
     struct ring_index_parts parts; /* arrays owned by the scan; header.size_bytes = good bytes */
     struct ring_flows flows;
+    struct ring_owners owners;
     bool damaged;     /* something follows the good bytes, within the limit */
     char damage[160]; /* a sentence about it */
     bool has_begin;   /* a BEGIN note was found */

@@ -33,10 +33,14 @@ static void parts_of(const struct ring_segment *segment, const struct ring_segme
                    .drops_disk = figures->drops.disk,
                    .event_count = segment->event_count,
                    .chunk_count = segment->chunk_count,
-                   .flow_count = segment->flows.count},
+                   .flow_count = segment->flows.count,
+                   .owner_count = segment->owners.count,
+                   .owner_bytes = (uint32_t)segment->owners.processes.len,
+                   .flags = segment->unsorted ? 0 : RING_INDEX_SORTED},
         .events = segment->events,
         .chunks = segment->chunks,
-        .flows = segment->flows.records};
+        .flows = segment->flows.records,
+        .owners = segment->owners.processes.data};
     memcpy(parts->header.sha256, segment->sha256, sizeof parts->header.sha256);
 }
 

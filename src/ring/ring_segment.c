@@ -19,6 +19,7 @@ struct ring_segment *ring_segment_new(uint64_t max_bytes)
         ring_segment_free(segment);
         return NULL;
     }
+    ring_owners_init(&segment->owners);
     ring_segment_reset(segment);
     return segment;
 }
@@ -28,6 +29,7 @@ void ring_segment_free(struct ring_segment *segment)
     if (!segment)
         return;
     ring_flows_done(&segment->flows);
+    ring_owners_done(&segment->owners);
     free(segment->chunks);
     free(segment->events);
     free(segment->idbs);
@@ -40,6 +42,10 @@ void ring_segment_reset(struct ring_segment *segment)
     memset(&segment->now, 0, sizeof segment->now);
     memset(segment->slot_idb, 0, sizeof segment->slot_idb);
     ring_flows_reset(&segment->flows);
+    ring_owners_reset(&segment->owners);
+    segment->owners_asked = 0;
+    segment->owner_bytes = 0;
+    segment->unsorted = false;
     segment->idb_count = 0;
     segment->chunk_count = 0;
     segment->event_count = 0;
@@ -101,6 +107,7 @@ bool ring_segment_put_packet(struct ring_segment *segment, const struct packet *
     if (!ring_flows_add(&segment->flows, key, packet, now->length_bytes))
         return false;
     ring_put_epb(room(segment), packet, idb);
+    segment->unsorted |= now->packets && packet->ts_ns < now->last_ns;
     count_chunk(segment, now->length_bytes, packet->ts_ns);
     count_times(&now->first_ns, &now->last_ns, packet->ts_ns, now->packets == 0);
     count_times(&buffer->first_ns, &buffer->last_ns, packet->ts_ns, buffer->packets == 0);

@@ -10,6 +10,7 @@
 
 #include "ring/ring_blocks.h"
 #include "ring/ring_flows.h"
+#include "ring/ring_owners.h"
 
 struct ring_buffer {
     uint8_t *data; /* RING_BUFFER_BYTES, aligned for direct I/O */
@@ -52,6 +53,10 @@ struct ring_segment {
     uint32_t idb_count;
     uint16_t slot_idb[RING_MAX_SLOTS]; /* IDB number + 1; 0 = not described yet */
     struct ring_flows flows;
+    struct ring_owners owners;
+    uint32_t owners_asked; /* flows below were asked for their owners */
+    uint64_t owner_bytes;  /* of notes in the segment */
+    bool unsorted;         /* a packet is older than one before it */
     struct ring_chunk_record *chunks;
     uint32_t chunk_count, chunk_cap;
     struct ring_event_record *events;

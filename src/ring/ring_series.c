@@ -211,6 +211,24 @@ void ring_series_put(struct ring_writer *writer, struct ring_series *series,
     lose(writer, packet, series->segment == NULL);
 }
 
+bool ring_series_put_note(struct ring_writer *writer, struct ring_series *series, int64_t ts_ns,
+                          struct slice note)
+{
+    struct ring_segment *segment = series->segment;
+    struct buf block;
+    buf_init(&block, 2 * OWNER_NOTE_MAX_BYTES);
+    bool fits = pcapng_put_note(&block, 0, ts_ns, note) == 0 &&
+                segment->owner_bytes + block.len <= segment->max_bytes / 16 &&
+                ring_segment_has_room(segment, block.len);
+    if (fits) {
+        need_buffer_room(writer, segment, block.len);
+        ring_segment_put_raw(segment, buf_slice(&block));
+        segment->owner_bytes += block.len;
+    }
+    buf_done(&block);
+    return fits;
+}
+
 void ring_series_declare_pending(struct ring_writer *writer)
 {
     struct ring_segment *segment = writer->series[0].segment;

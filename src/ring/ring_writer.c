@@ -23,7 +23,9 @@
 
 enum {
     GROUP = 32, /* packets whose table lines are fetched together */
-    LINK_ETHERNET = 1
+    LINK_ETHERNET = 1,
+    PROTO_TCP = 6,
+    PROTO_UDP = 17
 };
 
 /* ── opening ── */
@@ -541,4 +543,54 @@ void ring_writer_set_waiting(struct ring_writer *writer, bool waiting, int64_t a
         halt(writer, at_ns);
     else
         go_on(writer, at_ns);
+}
+
+/* ── owners ── */
+
+static bool has_owner(const struct ring_flow_record *record)
+{
+    return (record->ip_protocol == PROTO_TCP || record->ip_protocol == PROTO_UDP) &&
+           record->port_a && record->port_b;
+}
+
+size_t ring_writer_take_new_flows(struct ring_writer *writer, struct owner_end *ret_ends,
+                                  size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_segment *segment = writer->series[i].segment;
+        while (segment && n < max && segment->owners_asked < segment->flows.count) {
+            const struct ring_flow_record *record =
+                &segment->flows.records[segment->owners_asked++];
+            if (!has_owner(record))
+                continue;
+            struct owner_end *end = &ret_ends[n++];
+            *end = (struct owner_end){.local_port = record->port_a,
+                                      .remote_port = record->port_b,
+                                      .ip_version = record->ip_version,
+                                      .ip_protocol = record->ip_protocol};
+            memcpy(end->local_ip, record->ip_a, sizeof end->local_ip);
+            memcpy(end->remote_ip, record->ip_b, sizeof end->remote_ip);
+        }
+    }
+    return n;
+}
+
+bool ring_writer_put_owner(struct ring_writer *writer, struct slice bytes)
+{
+    struct owner_note note;
+    if (owner_note_read(bytes, &note, NULL) < 0)
+        return false;
+    struct ring_series *first = NULL;
+    for (size_t i = 0; i < RING_MAX_OPEN; i++) {
+        struct ring_series *series = &writer->series[i];
+        if (!series->segment)
+            continue;
+        first = first ? first : series;
+        if (ring_owners_apply(&series->segment->owners, &series->segment->flows,
+                              writer->disk.secret, &note))
+            return ring_series_put_note(writer, series, note.seen_ns, bytes);
+    }
+    /* its flows are in the segment before: whoever reads both still finds it */
+    return first && ring_series_put_note(writer, first, note.seen_ns, bytes);
 }

@@ -8,6 +8,7 @@
 #ifndef TRAWL_RING_RING_WRITER_H
 #define TRAWL_RING_RING_WRITER_H
 
+#include "packet/owner_note.h"
 #include "packet/packet.h"
 #include "ring/ring_reader.h"
 
@@ -69,6 +70,18 @@ void ring_writer_resume(struct ring_writer *writer, int64_t at_ns);
  * one call to the next is a gap (not_recording), also before the first packets. Independent of stop
  * and resume. */
 void ring_writer_set_waiting(struct ring_writer *writer, bool waiting, int64_t at_ns);
+
+/* ── owners of flows ── */
+
+/* TCP and UDP flows of the open segments that have not been asked for: each once a segment, in the
+ * order they came, ends as they are stored (which one is local is for others to say). At most
+ * max. */
+size_t ring_writer_take_new_flows(struct ring_writer *writer, struct owner_end *ret_ends,
+                                  size_t max);
+/* Writes an owner note (packet/owner_note.h) into the open segment that has its flows, and into
+ * that one's index. False: it is no such note, or there is no room for it (at most a 16th of a
+ * segment is notes). */
+bool ring_writer_put_owner(struct ring_writer *writer, struct slice note);
 
 struct ring_writer_totals {
     uint64_t packets, captured_bytes, excluded_packets;

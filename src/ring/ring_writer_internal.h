@@ -55,6 +55,9 @@ void ring_series_seal(struct ring_writer *writer, struct ring_series *series,
                       int64_t captured_until_ns);
 void ring_series_put(struct ring_writer *writer, struct ring_series *series,
                      const struct packet *packet, struct ring_flow_key *key);
+/* False when there is no room for it. */
+bool ring_series_put_note(struct ring_writer *writer, struct ring_series *series, int64_t ts_ns,
+                          struct slice note);
 /* Declares what is pending in the primary's open segment. */
 void ring_series_declare_pending(struct ring_writer *writer);
 void ring_writer_add_pending(struct ring_writer *writer, const struct ring_event_record *event);

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "packet/capture_reader.h"
+#include "packet/owner_note.h"
 #include "packet/pcapng_writer.h"
 #include "snapshot/snapshot_filter.h"
 #include "snapshot/snapshot_hash.h"
@@ -58,6 +59,14 @@ static void take_packet(struct cut *c, const struct packet *packet)
 static void take_statistics(struct cut *c)
 {
     const struct capture_statistics *s = capture_reader_statistics(c->reader);
+    struct owner_note owner;
+    struct slice note = capture_reader_note(c->reader);
+    /* owners of what is kept may have been noted a moment after the window, or long before its
+     * packets: all of them stay */
+    if (owner_note_read(note, &owner, NULL) == 0) {
+        pcapng_put_note(&c->out, s->interface, s->ts_ns, note);
+        return;
+    }
     if (s->ts_ns < c->extract->from_ns || s->ts_ns >= c->extract->to_ns)
         return;
     struct pcapng_statistics copy = {.ts_ns = s->ts_ns,

@@ -20,13 +20,15 @@
 #include "ring/ring_owner.h"
 #include "ring/ring_requests.h"
 #include "ring/ring_writer.h"
+#include "worker/owner_watch.h"
 
 #define AREA          "capturer"
 #define LOSS_EVERY_NS (50 * NS_PER_MS)
 #define DRAIN_LIMIT_NS                                                        \
     (1500 * NS_PER_MS) /* a request is answered even when draining never ends \
                         */
-#define LOSS_LOG_NS (10 * NS_PER_S)
+#define LOSS_LOG_NS     (10 * NS_PER_S)
+#define OWNERS_EVERY_NS (20 * NS_PER_MS)
 
 enum {
     BATCHES_PER_TURN = 64,
@@ -50,6 +52,8 @@ struct capturer {
     struct waiting waiting[MAX_WAITING];
     size_t waiting_count;
     bool ending, no_interface;
+    struct owner_watch owners;
+    int64_t owners_mono_ns;
     int64_t drained_until_ns;
     int64_t links_ns; /* when the kernel was last asked for its interfaces */
     int64_t loss_checked_ns, loss_checked_mono_ns, loss_logged_mono_ns;
@@ -298,6 +302,10 @@ static void turn(struct capturer *c)
     drain(c, now_ns);
     if (mono_ns - c->loss_checked_mono_ns >= LOSS_EVERY_NS || c->waiting_count)
         check_losses(c, clock_now_ns(), mono_ns);
+    if (mono_ns - c->owners_mono_ns >= OWNERS_EVERY_NS) {
+        c->owners_mono_ns = mono_ns;
+        owner_watch_turn(&c->owners, c->writer);
+    }
     answer_requests(c, mono_ns);
 }
 
@@ -342,8 +350,10 @@ static int begin(struct capturer *c, struct error *reterr)
     const struct capturer_options *options = c->options;
     struct ring_owner owner;
     int r = ring_owner_find(options->data_dir, &owner, reterr);
-    if (r == 0)
-        r = ring_owner_become(&owner, true, false, reterr);
+    if (r == 0) {
+        owner_watch_start(&c->owners, &owner);
+        r = ring_owner_become(&owner, RING_KEEP_NET_RAW, false, reterr);
+    }
     if (r == 0)
         r = prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ? -errno : 0; /* a change of user clears it */
     if (r == 0)
@@ -383,7 +393,8 @@ int capturer_run(const struct capturer_options *options, struct error *reterr)
     struct error error = {0};
     if (!c)
         return error_set(reterr, -ENOMEM, "no memory");
-    *c = (struct capturer){.options = options, .signal_fd = -1, .inotify_fd = -1};
+    *c = (struct capturer){
+        .options = options, .signal_fd = -1, .inotify_fd = -1, .owners = {.fd = -1}};
     int r = c->ring_fd = capturer_prepare_folder(options->data_dir, &error);
     if (r >= 0) {
         r = begin(c, &error);
@@ -401,6 +412,7 @@ int capturer_run(const struct capturer_options *options, struct error *reterr)
         log_info(AREA, "sealed, ending", NULL);
     }
     ring_writer_close(c->writer, clock_now_ns());
+    owner_watch_stop(&c->owners);
     ring_requests_free(c->requests);
     capture_free(c->capture);
     if (c->signal_fd >= 0)

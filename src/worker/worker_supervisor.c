@@ -106,7 +106,7 @@ static int run_server(const struct supervisor *s)
 {
     struct error error;
     struct ring_owner owner = {.uid = geteuid(), .gid = getegid()};
-    if (ring_owner_become(&owner, false, false, &error) < 0) {
+    if (ring_owner_become(&owner, 0, false, &error) < 0) {
         log_error("worker", "the server could not give up its capabilities", "reason=\"%s\"",
                   error.text);
         return 1;
@@ -282,7 +282,7 @@ static int settle_owner(const struct worker_supervisor_options *options, struct 
         return r;
     ring_owner_give(&owner, AT_FDCWD, options->data_dir);
     ring_owner_give(&owner, AT_FDCWD, ring);
-    return ring_owner_become(&owner, true, true, reterr);
+    return ring_owner_become(&owner, RING_KEEP_NET_RAW | RING_KEEP_PROCESSES, true, reterr);
 }
 
 int worker_supervise(const struct worker_supervisor_options *options, struct error *reterr)
