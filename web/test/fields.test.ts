@@ -82,6 +82,10 @@ describe("the row", () => {
     expect(statusOf(entry).word).toBe(status);
     expect(summaryOf(entry).startsWith(summary), summaryOf(entry)).toBe(true);
   });
+  it("says that GraphQL's 200 has errors", () => {
+    expect(statusOf(call("gql"))).toEqual({ word: "200 errors", tone: "error" });
+    expect(statusOf(call("gql", { status: "ok" })).word).toBe("200");
+  });
   it("folds the lines of a statement, and says its verb once", () => {
     const entry = call("postgresql", { postgresql_command: "SELECT", postgresql_query: "SELECT a\n  FROM t\t;" });
     expect([summaryOf(entry), askedOf(entry)]).toEqual(["SELECT a FROM t ;", "SELECT a FROM t ;"]);

@@ -37,7 +37,8 @@ export function statusOf(entry: Entry): { word: string; tone: Tone } {
   if (field && entry.protocol !== "http") return { word: words(field[1]) || (failed ? "error" : "ok"), tone };
   if (entry.status_code !== undefined) {
     const of: Tone = entry.status_code >= 500 ? "error" : entry.status_code >= 400 ? "warn" : "none";
-    return { word: String(entry.status_code), tone: failed && of === "none" ? "error" : of };
+    // GraphQL's 200 with errors: the code alone would look like a mistake of ours.
+    return { word: `${entry.status_code}${failed && entry.protocol === "gql" && of === "none" ? " errors" : ""}`, tone: failed && of === "none" ? "error" : of };
   }
   if (failed) return { word: entry.status_reason || "error", tone };
   return { word: text(entry, "conn_state") || "ok", tone };
