@@ -5,6 +5,8 @@
  * anything is read to its end. Packets are ordered by their stored stamps; equal stamps keep the
  * order of the inputs, then that within the file. One interface block per node and interface, named
  * "node:interface". The same inputs and options give the same bytes.
+ * A segment of a ring with its index beside it is read from the slice's first packets on, to its
+ * last, and not twice.
  * Memory: one window per file whose time it is, plus what a file that is out of order in itself
  * needs to be put in order (at most 96 MiB; what would need more is written out of order and
  * counted). A file whose times are known but that is no capture (damaged) is left out and counted.

@@ -27,15 +27,14 @@ static int open_file(const char *path, struct error *reterr)
     return fd;
 }
 
-static int open_reader(const char *path, bool packets_only, int *ret_fd,
+static int open_reader(const char *path, const struct capture_reader_options *options, int *ret_fd,
                        struct capture_reader **ret_reader, struct error *reterr)
 {
     int fd = open_file(path, reterr);
     if (fd < 0)
         return fd;
-    struct capture_reader_options options = {.packets_only = packets_only};
     struct error e = {.text = ""};
-    int r = capture_reader_open(fd, &options, ret_reader, &e);
+    int r = capture_reader_open(fd, options, ret_reader, &e);
     if (r < 0) {
         close(fd);
         return error_set(reterr, r, "%s: %s", path, e.text);
@@ -43,6 +42,8 @@ static int open_reader(const char *path, bool packets_only, int *ret_fd,
     *ret_fd = fd;
     return 0;
 }
+
+static const struct capture_reader_options everything = {.packets_only = false};
 
 /* Evidence with a hole still gives the rest; a file that a person named has to be a capture. */
 static bool is_left_out(const struct export_input *input, int r)
@@ -54,7 +55,7 @@ int cursor_peek(struct export_state *state, const struct export_input *input, st
 {
     int fd = -1;
     struct capture_reader *reader = NULL;
-    int r = open_reader(input->path, false, &fd, &reader, reterr);
+    int r = open_reader(input->path, &everything, &fd, &reader, reterr);
     if (r < 0)
         return is_left_out(input, r) ? 0 : r;
     struct packet packet;
@@ -185,9 +186,31 @@ static bool is_cancelled(const struct export_state *state)
     return state->options->cancel && __atomic_load_n(state->options->cancel, __ATOMIC_RELAXED);
 }
 
+int cursor_read_statistics(struct export_state *state, struct export_cursor *c, uint64_t offset,
+                           struct error *reterr)
+{
+    struct capture_reader_options options = {.start_offset = offset};
+    struct packet packet;
+    int event = open_reader(c->input->path, &options, &c->fd, &c->reader, reterr);
+    if (event < 0)
+        return event;
+    do {
+        event = capture_reader_next(c->reader, &packet, reterr);
+        if (event == CAPTURE_STATISTICS)
+            note_statistics(state, c, c->reader);
+        else if (event == CAPTURE_DAMAGE)
+            state->result.damage++;
+    } while (event > CAPTURE_END);
+    close_reader(c);
+    return event;
+}
+
 int cursor_scan(struct export_state *state, struct export_cursor *c, struct error *reterr)
 {
-    int r = open_reader(c->input->path, false, &c->fd, &c->reader, reterr);
+    int r = cursor_use_index(state, c, reterr);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = open_reader(c->input->path, &everything, &c->fd, &c->reader, reterr);
     c->sorted = true;
     c->first_ns = INT64_MAX;
     c->last_ns = INT64_MIN;
@@ -407,6 +430,7 @@ int cursor_start(struct export_state *state, struct export_cursor *c, struct err
         c->has_packet = false;
         return 0;
     }
-    int r = open_reader(c->input->path, true, &c->fd, &c->reader, reterr);
+    struct capture_reader_options options = {.packets_only = true, .start_offset = c->start_offset};
+    int r = open_reader(c->input->path, &options, &c->fd, &c->reader, reterr);
     return r < 0 ? r : cursor_advance(state, c, reterr);
 }

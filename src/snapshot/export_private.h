@@ -66,6 +66,7 @@ struct export_cursor {
     size_t map_count;
     /* order within the file */
     bool sorted;
+    uint64_t start_offset;     /* nothing before it is wanted */
     int64_t first_ns, last_ns; /* found by the scan; first > last: no packet */
     int64_t *suffix_min;       /* the smallest stamp from chunk i on */
     size_t chunk_count;
@@ -94,6 +95,13 @@ int cursor_new(struct export_state *state, const struct export_input *input, siz
                struct export_cursor **ret_cursor, struct error *reterr);
 /* Reads the whole file once for the order of its stamps; decryption secrets go out at once. */
 int cursor_scan(struct export_state *state, struct export_cursor *cursor, struct error *reterr);
+/* The same for a segment of a ring from the index beside it, without reading it: 1; 0 when there is
+ * none that helps (export_index.c). */
+int cursor_use_index(struct export_state *state, struct export_cursor *cursor,
+                     struct error *reterr);
+/* Only the statistics from that block on. */
+int cursor_read_statistics(struct export_state *state, struct export_cursor *cursor,
+                           uint64_t offset, struct error *reterr);
 /* Opens it for good and finds the first packet. */
 int cursor_start(struct export_state *state, struct export_cursor *cursor, struct error *reterr);
 int cursor_advance(struct export_state *state, struct export_cursor *cursor, struct error *reterr);
