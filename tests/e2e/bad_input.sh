@@ -59,7 +59,7 @@ r 2 'last|duration' snapshot create x --last 99999999999999h
 r 1 'before|after|end' snapshot create x --from 2026-11-23T12:00:00Z --to 2026-11-23T11:00:00Z
 r 1 'before|after|end|empty' snapshot create x --from 2026-11-23T12:00:00Z --to 2026-11-23T12:00:00Z
 r 1 'available|holds|nothing' snapshot create x --from 1975-01-01T00:00:00Z --to 1975-01-01T01:00:00Z
-r 1 'from now' snapshot create x --from 2199-01-01T00:00:00Z --to 2199-01-01T01:00:00Z
+r 1 'in the future' snapshot create x --from 2199-01-01T00:00:00Z --to 2199-01-01T01:00:00Z
 r 1 'no node|called' snapshot create x --last 1m --nodes nowhere
 r 1 'no node|called|name' snapshot create x --last 1m --nodes ../../etc
 r 1 'bpf|filter|syntax' snapshot create x --last 1m --bpf 'tcp prot 80'

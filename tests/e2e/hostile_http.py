@@ -28,10 +28,10 @@ def raw(data, timeout=15, half_close=False):
     try:
         try:
             s.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+        except OSError:  # cut before we were done
             pass
-        if half_close:
-            s.shutdown(socket.SHUT_WR)
         while True:
             piece = s.recv(65536)
             if not piece:
