@@ -1,0 +1,37 @@
+/* A memcached connection, between memcached.c (TCP), memcached_udp.c (datagrams) and
+ * memcached_probe.c (detection). Thread: that of the connection. */
+#ifndef TRAWL_DISSECT_PROTO_MEMCACHED_STATE_H
+#define TRAWL_DISSECT_PROTO_MEMCACHED_STATE_H
+
+#include "dissect/proto/memcached_call.h"
+
+struct mc_side {
+    struct mc_call *call;
+    struct mc_header header; /* binary */
+    uint64_t left;           /* of the data or body in hand */
+    unsigned tail;           /* bytes at its end that are no data */
+    size_t scanned;          /* no line end before */
+    bool in_data;
+    bool has_names;  /* binary: extras and key have been read */
+    bool ends_reply; /* text: nothing follows the data */
+    bool lost, lost_some;
+};
+
+struct mc_state {
+    struct mc_side side[2];
+    struct mc_call *oldest, *newest; /* wait for their replies */
+    bool is_judged, is_binary;
+    bool pipelines, unsure, watches;
+    bool any_entry, any_done;
+};
+
+struct mc_call *mc_begin_call(struct dissect_conn *conn, struct mc_state *state);
+void mc_append(struct mc_state *state, struct mc_call *call);
+/* Keeps the line and what it says in the call. */
+void mc_copy_command(struct mc_call *call, struct slice line);
+
+enum dissect_result mc_datagram(struct dissect_conn *conn, struct mc_state *state,
+                                struct dissect_stream *stream);
+enum probe_result mc_probe(const struct probe_input *in);
+
+#endif
