@@ -18,6 +18,15 @@ bool grpc_is_content_type(struct slice type)
     return type.len == name.len || strchr("+;- ", type.data[name.len]);
 }
 
+bool grpc_fills_frame(struct slice begin, uint32_t frame_len)
+{
+    const uint8_t *p = begin.data;
+    if (begin.len < GRPC_PREFIX_BYTES || p[0] > FLAG_COMPRESSED)
+        return false;
+    uint64_t len = (uint64_t)p[1] << 24 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 8 | p[4];
+    return len + GRPC_PREFIX_BYTES == frame_len;
+}
+
 static bool has_suffix(struct slice type, const char *suffix)
 {
     const uint8_t *semicolon = type.len ? memchr(type.data, ';', type.len) : NULL;
@@ -95,7 +104,10 @@ static void message_done(struct grpc_reader *reader, struct arena *arena, struct
     bool readable = whole && !(flags & FLAG_COMPRESSED);
     if (whole && flags & FLAG_COMPRESSED) {
         bool truncated = false;
-        int r = dissect_decode_body(arena, reader->encoding, bytes, &shown, &truncated);
+        struct slice encoding = reader->encoding;
+        if (!encoding.len && bytes.len > 2 && bytes.data[0] == 0x1f && bytes.data[1] == 0x8b)
+            encoding = SLICE_LITERAL("gzip"); /* its name was not recorded */
+        int r = dissect_decode_body(arena, encoding, bytes, &shown, &truncated);
         readable = r == 0 && !truncated;
         if (r < 0)
             shown = bytes;
@@ -148,10 +160,9 @@ void grpc_reader_frame(struct grpc_reader *reader, uint32_t len)
 /* The prefix at the start of a frame, after a loss. */
 static void resume(struct grpc_reader *reader)
 {
-    const uint8_t *p = reader->prefix;
-    uint64_t len = (uint64_t)p[1] << 24 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 8 | p[4];
     reader->at_frame = false;
-    reader->lost = p[0] > FLAG_COMPRESSED || len + GRPC_PREFIX_BYTES != reader->frame_len;
+    reader->lost =
+        !grpc_fills_frame(slice_of(reader->prefix, GRPC_PREFIX_BYTES), reader->frame_len);
     reader->message.len = 0;
     reader->message.cut = reader->has_gap = false;
 }

@@ -38,6 +38,9 @@ struct grpc_reader {
 
 /* application/grpc, application/grpc+proto, application/grpc-web … */
 bool grpc_is_content_type(struct slice type);
+/* Whether a DATA frame of frame_len bytes that begins so is one message, from its first byte to its
+ * last. */
+bool grpc_fills_frame(struct slice begin, uint32_t frame_len);
 /* NULL without memory. */
 struct grpc_reader *grpc_reader_new(struct arena *arena, struct slice content_type,
                                     struct slice encoding);

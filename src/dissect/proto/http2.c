@@ -109,11 +109,15 @@ static void begin_block(struct dissect_conn *conn, struct http2_state *state, en
     side->block_stream = side->at;
 }
 
-static void begin_data(struct dissect_conn *conn, struct http2_state *state, enum dissect_dir dir)
+/* `begin`: the first bytes of its data, GRPC_PREFIX_BYTES of them where the frame has so many. */
+static void begin_data(struct dissect_conn *conn, struct http2_state *state, enum dissect_dir dir,
+                       struct slice begin)
 {
     struct http2_side *side = &state->side[dir];
     side->at = http2_stream_of(conn, state, dir, &side->frame);
     if (side->at) {
+        if (http2_may_be_grpc(side->at, dir) && grpc_fills_frame(begin, side->left))
+            http2_guess_grpc(side->at, dir);
         side->at->message[dir].begun = true;
         if (side->at->grpc[dir])
             grpc_reader_frame(side->at->grpc[dir], side->left);
@@ -162,6 +166,17 @@ static enum probe_result is_other_side(struct dissect_conn *conn, const struct h
     return sender == (stream->dir == DIR_CLIENT ? 2 : 1) ? PROBE_YES : PROBE_NO;
 }
 
+/* Whether the first bytes of this DATA frame decide what the stream carries, and are not here. */
+static bool waits_for_prefix(const struct http2_state *state, const struct dissect_stream *stream,
+                             const struct http2_frame *frame, uint32_t before)
+{
+    if (frame->type != HTTP2_DATA || frame->len - before < GRPC_PREFIX_BYTES || stream->ended)
+        return false;
+    const struct http2_stream *s = http2_stream_find(state, frame->stream_id);
+    return (!s || http2_may_be_grpc(s, stream->dir)) &&
+           stream->len < HTTP2_HEADER_BYTES + before + GRPC_PREFIX_BYTES;
+}
+
 static enum dissect_result swap_sides(struct dissect_conn *conn, struct http2_state *state)
 {
     struct http2_side side = state->side[DIR_SERVER];
@@ -187,7 +202,9 @@ static void start_frame(struct dissect_conn *conn, struct http2_state *state,
     side->at = NULL;
     side->left = frame.len - fixed_len - side->padding;
     if (frame.type == HTTP2_DATA)
-        begin_data(conn, state, stream->dir);
+        begin_data(conn, state, stream->dir,
+                   slice_sub(slice_of(stream->data, stream->len), HTTP2_HEADER_BYTES + fixed_len,
+                             GRPC_PREFIX_BYTES));
     else if (frame.type == HTTP2_HEADERS || frame.type == HTTP2_PUSH_PROMISE ||
              frame.type == HTTP2_CONTINUATION)
         begin_block(conn, state, stream->dir, fixed);
@@ -225,6 +242,8 @@ static enum dissect_result read_frame(struct dissect_conn *conn, struct http2_st
         lose_side(state, stream->dir);
         return DISSECT_OK;
     }
+    if (waits_for_prefix(state, stream, &frame, fixed))
+        return DISSECT_MORE;
     if (breaks_block(side, &frame)) {
         side->in_block = false;
         side->block_stream = NULL;

@@ -1,5 +1,5 @@
-/* What http2.c (frames), http2_stream.c (streams and their messages), http2_window.c (flow control)
- * and http2_entry.c (fields) share about one connection.
+/* What http2.c (frames), http2_stream.c (streams and their messages), http2_window.c (flow
+ * control), http2_emit.c (how calls end) and http2_entry.c (fields) share about one connection.
  *
  * Memory: the state is the engine's, a stream lives in its entry's arena. Thread: that of the
  * connection. */
@@ -117,6 +117,10 @@ struct http2_stream *http2_stream_upgraded(struct dissect_conn *conn, struct htt
 struct dissect_span *http2_span(struct http2_stream *s, enum dissect_dir dir);
 /* The header block of the side is whole: it becomes headers, trailers, a promise, or nothing. */
 void http2_block_done(struct dissect_conn *conn, struct http2_state *state, enum dissect_dir dir);
+/* Whether nothing is known of what this direction carries, because its header fields (or some of
+ * them) are not; and that it is gRPC after all, as its first DATA frame shows. */
+bool http2_may_be_grpc(const struct http2_stream *s, enum dissect_dir dir);
+void http2_guess_grpc(struct http2_stream *s, enum dissect_dir dir);
 void http2_body(struct http2_stream *s, enum dissect_dir dir, struct slice bytes);
 /* The direction will not send on the stream any more; the call leaves when both will not. */
 void http2_end_stream(struct dissect_conn *conn, struct http2_state *state, enum dissect_dir dir,
@@ -127,6 +131,10 @@ void http2_goaway(struct dissect_conn *conn, struct http2_state *state, enum dis
                   uint32_t last_id);
 /* Bytes of the direction are lost, and frames may be among them. */
 void http2_mark_loss(struct http2_state *state, enum dissect_dir dir);
+/* Takes the stream out of the table; its number counts as closed. */
+void http2_stream_forget(struct http2_state *state, const struct http2_stream *s);
+
+/* ── http2_emit.c ── */
 /* Sends a call off. `over`: the connection ended as `end` says. */
 void http2_emit(struct dissect_conn *conn, struct http2_state *state, struct http2_stream *s,
                 bool over, enum dissect_end end);

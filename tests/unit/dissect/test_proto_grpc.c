@@ -139,6 +139,34 @@ static void grpc_web(void **state)
     proto_run_free(run);
 }
 
+/* Its content-type is in the table from before: the first DATA frame tells. */
+static void late_join_knows_grpc_by_its_messages(void **state)
+{
+    (void)state;
+    struct proto_run *run = PROTO_RUN_WITH(
+        OPTIONS(.dissector = "http2", .late_join = true, .end = END_OF_DATA),
+        FR(DIR_CLIENT, T_HEADERS, WHOLE, 9, "\x83\x86\xc3\xc2\xc1"),
+        DATA(DIR_CLIENT, END, 9, M("\x08\x96\x01")),
+        FR(DIR_CLIENT, T_HEADERS, WHOLE, 11, "\x83\x86\xc3\xc2\xc1"),
+        DATA(DIR_CLIENT, END, 11, SLICE_LITERAL("\0\0\0\0\x04 no")),
+        FR(DIR_SERVER, T_HEADERS, WHOLE, 9, "\x88\xbf"), DATA(DIR_SERVER, 0, 9, M("\x08\x01")),
+        FR(DIR_SERVER, T_HEADERS, WHOLE | END, 9, "\xbe"),
+        FR(DIR_SERVER, T_HEADERS, WHOLE, 11, "\x88\xbf"),
+        DATA(DIR_SERVER, END, 11, SLICE_LITERAL("text")));
+    proto_count(run, 2);
+    proto_has(run, 0, "\"protocol\":\"grpc\"");
+    proto_has(
+        run, 0,
+        "\"summary\":\"<unknown>\",\"status\":\"incomplete\",\"status_reason\":\"window_start\"");
+    proto_has(run, 0, "\"grpc_request_messages\":1,\"grpc_response_messages\":1");
+    proto_has(run, 0, "\\\"value\\\":150}");
+    proto_lacks(run, 0, "\"grpc_status\"");
+    proto_lacks(run, 0, "\"grpc_service\"");
+    proto_has(run, 1, "\"protocol\":\"http\"");
+    proto_has(run, 1, "\"body\":\"text\"");
+    proto_run_free(run);
+}
+
 static void gaps_and_nonsense(void **state)
 {
     (void)state;
@@ -149,7 +177,8 @@ static void gaps_and_nonsense(void **state)
         RUN(CH(WHOLE | END, 1, CALL), SH(WHOLE, 1, ANSWER), SB(big.data, big.len), SGAP(10),
             S("klmn\0\0\0\0\x00"), SH(WHOLE | END, 1, "grpc-status: 0"));
     proto_count(run, 1);
-    proto_has(run, 0, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_has(run, 0,
+              "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
     proto_has(run, 0, "\"truncated\":true");
     proto_has(run, 0, "\"grpc_response_message_sizes\":[20,0]");
     proto_run_free(run);
@@ -258,11 +287,17 @@ static void view_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_unary_call),       cmocka_unit_test(statuses),
-        cmocka_unit_test(streaming),          cmocka_unit_test(compressed_messages),
-        cmocka_unit_test(deadlines),          cmocka_unit_test(grpc_web),
-        cmocka_unit_test(gaps_and_nonsense),  cmocka_unit_test(view_of_each_type),
-        cmocka_unit_test(what_is_no_message), cmocka_unit_test(view_is_bounded),
+        cmocka_unit_test(a_unary_call),
+        cmocka_unit_test(statuses),
+        cmocka_unit_test(streaming),
+        cmocka_unit_test(compressed_messages),
+        cmocka_unit_test(late_join_knows_grpc_by_its_messages),
+        cmocka_unit_test(deadlines),
+        cmocka_unit_test(grpc_web),
+        cmocka_unit_test(gaps_and_nonsense),
+        cmocka_unit_test(view_of_each_type),
+        cmocka_unit_test(what_is_no_message),
+        cmocka_unit_test(view_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
