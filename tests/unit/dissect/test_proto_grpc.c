@@ -177,8 +177,7 @@ static void gaps_and_nonsense(void **state)
         RUN(CH(WHOLE | END, 1, CALL), SH(WHOLE, 1, ANSWER), SB(big.data, big.len), SGAP(10),
             S("klmn\0\0\0\0\x00"), SH(WHOLE | END, 1, "grpc-status: 0"));
     proto_count(run, 1);
-    proto_has(run, 0,
-              "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_has(run, 0, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
     proto_has(run, 0, "\"truncated\":true");
     proto_has(run, 0, "\"grpc_response_message_sizes\":[20,0]");
     proto_run_free(run);
