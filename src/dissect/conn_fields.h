@@ -19,6 +19,8 @@
       "payload bytes from the responder, retransmissions included", "conn_remote_bytes > 1000000") \
     X(CONN_L7_DETECTED, "conn_l7_detected", FIELD_LIST, 0, 0, "protocols found on the connection", \
       "\"http\" in conn_l7_detected")                                                              \
+    X(CONN_GROUP_ID, "conn_group_id", FIELD_TEXT, 0, 0,                                            \
+      "the same for all connections between two addresses to one port", "conn_group_id == \"0A\"") \
     X(FLOW_STATE, "flow_state", FIELD_TEXT, 0, 0, "as conn_state, for a flow",                     \
       "flow_state == \"established\"")                                                             \
     X(FLOW_LOCAL_PKTS, "flow_local_pkts", FIELD_INT, 0, 0, "packets from the requester",           \
@@ -29,6 +31,8 @@
       "flow_local_bytes > 1000000")                                                                \
     X(FLOW_REMOTE_BYTES, "flow_remote_bytes", FIELD_INT, 0, 0, "payload bytes from the responder", \
       "flow_remote_bytes > 1000000")                                                               \
+    X(FLOW_GROUP_ID, "flow_group_id", FIELD_TEXT, 0, 0, "as conn_group_id, for a flow",            \
+      "flow_group_id == \"0A\"")                                                                   \
     X(FLOW_LOCAL_PPS, "flow_local_pps", FIELD_INT, 0, 0, "packets per second from the requester",  \
       "flow_local_pps > 1000")                                                                     \
     X(FLOW_REMOTE_PPS, "flow_remote_pps", FIELD_INT, 0, 0,                                         \

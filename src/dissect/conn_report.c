@@ -1,17 +1,35 @@
 /* Entries that speak of a connection as a whole. */
+#include "base/hash.h"
 #include "dissect/registry.h"
 #include "dissect/shard.h"
 
 struct report_fields {
-    field_id state, local_pkts, remote_pkts, local_bytes, remote_bytes;
+    field_id state, local_pkts, remote_pkts, local_bytes, remote_bytes, group_id;
 };
 
 static const struct report_fields conn_fields = {
-    FIELD_CONN_STATE_ID, FIELD_CONN_LOCAL_PKTS_ID, FIELD_CONN_REMOTE_PKTS_ID,
-    FIELD_CONN_LOCAL_BYTES_ID, FIELD_CONN_REMOTE_BYTES_ID};
+    FIELD_CONN_STATE_ID,       FIELD_CONN_LOCAL_PKTS_ID,   FIELD_CONN_REMOTE_PKTS_ID,
+    FIELD_CONN_LOCAL_BYTES_ID, FIELD_CONN_REMOTE_BYTES_ID, FIELD_CONN_GROUP_ID_ID};
 static const struct report_fields flow_fields = {
-    FIELD_FLOW_STATE_ID, FIELD_FLOW_LOCAL_PKTS_ID, FIELD_FLOW_REMOTE_PKTS_ID,
-    FIELD_FLOW_LOCAL_BYTES_ID, FIELD_FLOW_REMOTE_BYTES_ID};
+    FIELD_FLOW_STATE_ID,       FIELD_FLOW_LOCAL_PKTS_ID,   FIELD_FLOW_REMOTE_PKTS_ID,
+    FIELD_FLOW_LOCAL_BYTES_ID, FIELD_FLOW_REMOTE_BYTES_ID, FIELD_FLOW_GROUP_ID_ID};
+
+/* Requester, responder, its port and the transport: what stays when only the requester's port is
+ * another. */
+static void set_group(struct dissect_entry *entry, field_id field, const struct dissect_conn *conn)
+{
+    const struct dissect_tuple *t = &conn->tuple;
+    uint8_t bytes[36];
+    memcpy(bytes, t->client_ip, 16);
+    memcpy(bytes + 16, t->server_ip, 16);
+    bytes[32] = (uint8_t)(t->server_port >> 8);
+    bytes[33] = (uint8_t)t->server_port;
+    bytes[34] = t->ip_version;
+    bytes[35] = (uint8_t)conn->transport;
+    uint64_t hash = hash_bytes(hash_fixed_key, bytes, sizeof bytes);
+    dissect_set_text(entry, field,
+                     arena_printf(dissect_entry_arena(entry), "%016llX", (unsigned long long)hash));
+}
 
 static void set_counts(struct dissect_entry *entry, const struct report_fields *f,
                        const struct flow *flow, uint8_t client)
@@ -154,6 +172,7 @@ void shard_report_conn(struct dissect_conn *conn, const struct flow *flow)
     struct dissect_entry *entry = begin(conn, flow, tcp ? "tcp_conn" : "udp_conn");
     if (entry) {
         set_counts(entry, &conn_fields, flow, conn->client_side);
+        set_group(entry, conn_fields.group_id, conn);
         set_l7(entry, conn);
         if (tcp)
             set_health(entry, flow);
@@ -165,6 +184,7 @@ void shard_report_conn(struct dissect_conn *conn, const struct flow *flow)
     if (!entry)
         return;
     set_counts(entry, &flow_fields, flow, conn->client_side);
+    set_group(entry, flow_fields.group_id, conn);
     set_rates(entry, flow, conn->client_side);
     dissect_entry_emit(conn, entry);
 }

@@ -259,6 +259,14 @@ static void same_bytes_for_any_number_of_threads(void **state)
     assert_int_equal(count_of(&one, "http"), FLOWS * CALLS);
     assert_int_equal(count_of(&one, "tcp_conn"), FLOWS);
     assert_int_equal(one.stats.entries, FLOWS * (CALLS + 1));
+    static const char group[] = "\"conn_group_id\":\"";
+    size_t groups = 0;
+    const uint8_t *at = one.json.data, *end = at + one.json.len;
+    while ((at = memmem(at, (size_t)(end - at), group, sizeof group - 1))) {
+        groups++;
+        at++;
+    }
+    assert_int_equal(groups, FLOWS);
     for (unsigned threads = 2; threads <= 7; threads += 5) {
         struct result many = dissect(&fd, 1, threads, NULL);
         assert_same(&one, &many);

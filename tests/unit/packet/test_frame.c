@@ -211,6 +211,11 @@ static void other_protocols(void **state)
         assert_int_equal(f.ip_protocol, rows[i].protocol);
         assert_int_equal(f.payload.len, 17 - rows[i].header);
         assert_int_equal(f.src_port, rows[i].kind == FRAME_SCTP ? 0x0800 : 0);
+        if (rows[i].kind == FRAME_IP)
+            continue;
+        assert_int_equal(f.l4_length, 17);
+        assert_int_equal(f.l4_checksum, rows[i].kind == FRAME_SCTP ? 0 : 0x1234);
+        assert_int_equal(f.sctp_tag, rows[i].kind == FRAME_SCTP ? 0x56789abc : 0);
     }
 }
 
@@ -349,6 +354,7 @@ static void a_tunnel_without_ip_leaves_the_packet_around_it(void **state)
     assert_ipv4_addresses(&f);
     assert_int_equal(f.dst_port, 4789);
     assert_int_equal(f.tunnel_id, 0);
+    assert_int_equal(f.l4_length, 58);
     assert_int_equal(f.payload.len, 50);
     b.data[14 + 20 + 8] = 0; /* and what is no VXLAN at all is plain UDP */
     f = decode(&b, 1);
