@@ -211,7 +211,7 @@ static uint64_t ask_kernel(struct socket_owners *owners, const struct owner_end 
         return 0;
     for (int tries = 0; tries < 4; tries++) {
         ssize_t n = recv(owners->netlink_fd, answer, sizeof answer, 0);
-        const struct nlmsghdr *header = (const struct nlmsghdr *)(const void *)answer;
+        struct nlmsghdr *header = (struct nlmsghdr *)(void *)answer;
         if (n < (ssize_t)sizeof *header)
             return 0;
         if (header->nlmsg_seq != owners->sequence)
