@@ -46,7 +46,7 @@ static bool unpack_snappy(struct arena *arena, struct slice packed, struct slice
     bool whole = true;
     buf_init(&out, DISSECT_BODY_CAP);
     while (cursor_left(&c) && whole) {
-        struct slice plain, block = cursor_slice(&c, cursor_be32(&c));
+        struct slice plain = SLICE_NONE, block = cursor_slice(&c, cursor_be32(&c));
         whole = !c.bad && snappy_decode(arena, block, DISSECT_BODY_CAP, &plain, &cut) == 0 && !cut;
         whole = buf_append_slice(&out, plain) == 0 && whole;
     }
