@@ -16,3 +16,4 @@ sleep 0.5
 stop_recording
 cat "$work/server.jsonl" "$work/client.jsonl" >"$work/expected.jsonl"
 compare ws
+compare_losses ws ws_opcode ws_close_code ws_request_payload_length ws_response_payload_length

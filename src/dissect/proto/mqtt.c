@@ -39,7 +39,7 @@ struct mqtt_state {
     struct mqtt_side side[2];
     struct mqtt_session session;
     size_t waiting;
-    bool any_entry;
+    bool any_entry, is_not_5;
 };
 
 /* ── calls ── */
@@ -117,7 +117,8 @@ static void emit_done(struct dissect_conn *conn, const struct mqtt_state *state,
         dissect_is_late_join(conn) && !state->side[0].lost_some && !state->side[1].lost_some;
     if (call->has_gap)
         mqtt_emit(conn, &state->session, call, "incomplete", "capture_gap");
-    else if (call->is_lone && (late || state->side[call->from].lost_some))
+    else if (call->has_unknown_version ||
+             (call->is_lone && (late || state->side[0].lost_some || state->side[1].lost_some)))
         mqtt_emit(conn, &state->session, call, "incomplete", late ? "window_start" : "capture_gap");
     else
         mqtt_emit(conn, &state->session, call, "ok", NULL);
@@ -161,8 +162,22 @@ static struct slice keep_text(struct dissect_conn *conn, struct slice text)
     return text.len ? arena_dup(dissect_arena(conn), text) : SLICE_NONE;
 }
 
+/* CONNECT was not recorded: a PUBLISH may tell whether it has properties. */
+static void learn_version(struct mqtt_state *state, struct mqtt_call *call,
+                          struct mqtt_packet *packet)
+{
+    uint8_t version = mqtt_guess_version(packet->payload);
+    state->is_not_5 = version == 3;
+    call->has_unknown_version = version == 0;
+    if (version != 5)
+        return;
+    *packet = (struct mqtt_packet){.version = 5};
+    mqtt_packet_parse(&call->header, gather_slice(&call->raw), packet);
+    state->session.version = 5;
+}
+
 /* What there is of the PUBLISH in hand. False without memory. */
-static bool parse_publish(struct dissect_conn *conn, const struct mqtt_state *state,
+static bool parse_publish(struct dissect_conn *conn, struct mqtt_state *state,
                           struct mqtt_side *side)
 {
     struct mqtt_call *call = side->at;
@@ -172,6 +187,8 @@ static bool parse_publish(struct dissect_conn *conn, const struct mqtt_state *st
     packet->version = state->session.version;
     call->raw_bytes += side->left;
     mqtt_packet_parse(&call->header, gather_slice(&call->raw), packet);
+    if (packet->version == 0 && !packet->is_malformed && !state->is_not_5)
+        learn_version(state, call, packet);
     if (!packet->is_malformed)
         follow_alias(conn, side, packet);
     mqtt_set_request(call, packet);

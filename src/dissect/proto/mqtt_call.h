@@ -23,6 +23,7 @@ struct mqtt_call {
     uint64_t raw_bytes; /* on the wire */
     bool is_lone;       /* an answer whose request was not seen */
     bool is_failed, has_gap;
+    bool has_unknown_version; /* its payload may begin with properties of 5.0 */
 };
 
 /* What is known of the connection. */

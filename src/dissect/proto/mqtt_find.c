@@ -7,6 +7,7 @@ enum {
     CHAIN_BYTES = 256 * 1024,
     CHAIN_PACKETS = 16,
     WEIGHT_FIXED = 12, /* two bytes and more that can hardly be otherwise */
+    WEIGHT_TEXT = 8,   /* a length that fits, before its characters are counted */
     TOPIC_LOOKED_AT = 64
 };
 
@@ -52,8 +53,42 @@ static enum probe_result weigh_text(struct slice rest, uint32_t within, unsigned
         return PROBE_MAYBE;
     if (!is_plain(text, text.len == len))
         return PROBE_NO;
-    *ret_weight = 4 + (unsigned)(len < 20 ? len : 20);
+    *ret_weight = WEIGHT_TEXT + (unsigned)(len < 20 ? len : 20);
     return PROBE_YES;
+}
+
+/* Reason codes of 5.0, return codes of 3.1.1. */
+static bool is_reason(uint8_t code)
+{
+    return code <= 5 || code == 0x10 || code == 0x11 || code == 0x18 || code == 0x19 ||
+           (code >= 0x80 && code <= 0xa2);
+}
+
+/* A reason code at `at`, and behind it properties to the packet's end, or nothing. */
+static enum probe_result weigh_reason(const struct mqtt_header *h, struct slice rest, uint32_t at)
+{
+    if (h->length <= at)
+        return PROBE_YES;
+    if (rest.len <= at || (h->length > at + 1 && rest.len <= at + 1))
+        return PROBE_MAYBE;
+    if (!is_reason(rest.data[at]))
+        return PROBE_NO;
+    if (h->length == at + 1)
+        return PROBE_YES;
+    bool is_long = rest.data[at + 1] & 0x80; /* a length of two bytes: not looked into */
+    return is_long || rest.data[at + 1] == h->length - at - 2 ? PROBE_YES : PROBE_NO;
+}
+
+static enum probe_result weigh_filters(const struct mqtt_header *h, struct slice rest,
+                                       unsigned *ret_weight)
+{
+    if (h->length < 5)
+        return PROBE_NO;
+    enum probe_result plain = weigh_text(slice_sub(rest, 2, SIZE_MAX), h->length - 2, ret_weight);
+    if (plain != PROBE_NO)
+        return plain;
+    /* 5.0 without properties has one byte more */
+    return weigh_text(slice_sub(rest, 3, SIZE_MAX), h->length - 3, ret_weight);
 }
 
 static enum probe_result weigh_body(const struct mqtt_header *h, struct slice rest,
@@ -61,32 +96,34 @@ static enum probe_result weigh_body(const struct mqtt_header *h, struct slice re
 {
     *ret_weight = h->length <= 2 ? WEIGHT_FIXED : WEIGHT_FIXED / 2;
     switch (h->type) {
-    case MQTT_CONNACK:
-        return h->length >= 2 && h->length < 1024 ? PROBE_YES : PROBE_NO;
     case MQTT_PUBLISH:
         return weigh_text(rest, h->length, ret_weight);
+    case MQTT_SUBSCRIBE:
+    case MQTT_UNSUBSCRIBE:
+        return weigh_filters(h, rest, ret_weight);
+    case MQTT_CONNACK:
+        if (h->length < 2 || (rest.len && rest.data[0] > 1))
+            return PROBE_NO;
+        return weigh_reason(h, rest, 1);
     case MQTT_PUBACK:
     case MQTT_PUBREC:
     case MQTT_PUBREL:
     case MQTT_PUBCOMP:
-        return h->length >= 2 && h->length < 1024 ? PROBE_YES : PROBE_NO;
-    case MQTT_SUBSCRIBE:
-    case MQTT_UNSUBSCRIBE: {
-        enum probe_result plain =
-            weigh_text(slice_sub(rest, 2, SIZE_MAX), h->length < 2 ? 0 : h->length - 2, ret_weight);
-        if (plain != PROBE_NO || h->length < 3) /* 5.0 without properties has one byte more */
-            return plain;
-        return weigh_text(slice_sub(rest, 3, SIZE_MAX), h->length - 3, ret_weight);
-    }
+        return h->length >= 2 ? weigh_reason(h, rest, 2) : PROBE_NO;
     case MQTT_SUBACK:
-        return h->length >= 3 && h->length < 1024 ? PROBE_YES : PROBE_NO;
     case MQTT_UNSUBACK:
-        return h->length >= 2 && h->length < 1024 ? PROBE_YES : PROBE_NO;
+        if (h->length < 2 || h->length >= 1024)
+            return PROBE_NO;
+        if (h->length > 2 && rest.len < h->length)
+            return PROBE_MAYBE;
+        return h->length == 2 ? (h->type == MQTT_UNSUBACK ? PROBE_YES : PROBE_NO)
+               : is_reason(rest.data[h->length - 1]) ? PROBE_YES
+                                                     : PROBE_NO;
     case MQTT_PINGREQ:
     case MQTT_PINGRESP:
         return h->length == 0 ? PROBE_YES : PROBE_NO;
     default: /* DISCONNECT, AUTH */
-        return h->length < 1024 ? PROBE_YES : PROBE_NO;
+        return weigh_reason(h, rest, 0);
     }
 }
 

@@ -166,6 +166,21 @@ static void parse_publish(const struct mqtt_header *header, struct cursor *c,
     packet->payload = slice_of(c->pos, cursor_left(c));
 }
 
+uint8_t mqtt_guess_version(struct slice payload)
+{
+    struct cursor c = cursor_of(payload.data, payload.len);
+    struct mqtt_properties properties = {.topic_alias = -1};
+    take_properties(&c, &properties);
+    if (c.bad)
+        return 3;
+    if (payload.data[0])
+        return 5;
+    for (size_t i = 1; i < payload.len && i < 32; i++) /* a NUL, and then text? */
+        if (payload.data[i] < 0x08 || (payload.data[i] > 0x0d && payload.data[i] < 0x20))
+            return 0;
+    return payload.len > 1 ? 5 : 0;
+}
+
 /* PUBACK, PUBREC, PUBREL, PUBCOMP: 5.0 may leave reason and properties out. */
 static void parse_ack(struct cursor *c, struct mqtt_packet *packet)
 {

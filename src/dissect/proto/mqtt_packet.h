@@ -79,6 +79,9 @@ struct mqtt_packet {
  * all). The packet's `version` MUST be set. */
 void mqtt_packet_parse(const struct mqtt_header *header, struct slice body,
                        struct mqtt_packet *packet);
+/* Of a PUBLISH whose version was not seen, parsed as one of 3.1.1: 5 when what looks like its
+ * payload begins with properties, 3 when it cannot, 0 when both may be. */
+uint8_t mqtt_guess_version(struct slice payload);
 /* What the code says, or NULL. */
 const char *mqtt_reason_name(uint8_t type, uint8_t version, int code);
 bool mqtt_is_failure(uint8_t type, uint8_t version, int code);

@@ -264,6 +264,8 @@ static enum dissect_result read_operation(struct dissect_conn *conn, struct nats
     struct nats_call *call = begin_call(conn, state, &line, stream->dir);
     if (call && line.op == NATS_ERR)
         call->error = call->line.rest;
+    if (call && is_answer) /* of something that was lost, perhaps */
+        call->has_gap = state->unsure || (line.op == NATS_PONG && dissect_is_late_join(conn));
     if (line.op == NATS_CONNECT)
         state->verbose = asks_for_confirmation(line.rest);
     take(conn, stream, call, size);
