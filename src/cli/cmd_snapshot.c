@@ -34,8 +34,12 @@ void snapshot_path(struct buf *out, const char *ref, const char *rest)
     client_escape(out, ref);
     buf_append_str(out, rest);
     buf_append_u8(out, 0); /* for C strings; not counted */
-    if (!buf_failed(out))
-        out->len--;
+    if (buf_failed(out)) { /* longer than any id: one that nothing has */
+        buf_reset(out);
+        buf_append_str(out, "/api/v1/snapshots/-");
+        buf_append_u8(out, 0);
+    }
+    out->len--;
 }
 
 /* ── verbs with an ID and little else ── */
