@@ -8,4 +8,5 @@ trawl=${TRAWL:-$here/../../build/dev/trawl}
 [ -d "$pcaps" ] || { echo "skipped: the public captures are not in $pcaps"; exit 77; }
 command -v python3 >/dev/null || { echo "skipped: python3 is not installed"; exit 77; }
 exec python3 "$here/oracle_ports.py" "$trawl" "$here/differences/ports.tsv" \
-    "$pcaps"/http1/* "$pcaps"/redis/* "$pcaps"/tls/* "$pcaps"/dns/* "$pcaps"/postgresql/* "$pcaps"/mysql/* "$pcaps"/memcached/*
+    "$pcaps"/http1/* "$pcaps"/redis/* "$pcaps"/tls/* "$pcaps"/dns/* "$pcaps"/postgresql/* "$pcaps"/mysql/* "$pcaps"/memcached/* \
+    "$pcaps"/websocket/* "$pcaps"/mqtt/* "$pcaps"/nats/*
