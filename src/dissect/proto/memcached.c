@@ -104,6 +104,8 @@ static void take(struct dissect_conn *conn, struct mc_state *state, struct disse
     struct mc_side *side = &state->side[stream->dir];
     struct mc_call *call = side->call;
     struct dissect_span *span = NULL;
+    if (n == 0)
+        return;
     if (call)
         span = stream->dir == DIR_CLIENT ? dissect_entry_request(call->entry)
                                          : dissect_entry_response(call->entry);
