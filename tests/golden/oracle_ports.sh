@@ -10,3 +10,4 @@ command -v python3 >/dev/null || { echo "skipped: python3 is not installed"; exi
 exec python3 "$here/oracle_ports.py" "$trawl" "$here/differences/ports.tsv" \
     "$pcaps"/http1/* "$pcaps"/redis/* "$pcaps"/tls/* "$pcaps"/dns/* "$pcaps"/postgresql/* "$pcaps"/mysql/* "$pcaps"/memcached/* \
     "$pcaps"/websocket/* "$pcaps"/mqtt/* "$pcaps"/nats/*
+    "$pcaps"/http1/* "$pcaps"/redis/* "$pcaps"/tls/* "$pcaps"/dns/* "$pcaps"/postgresql/* "$pcaps"/mysql/* "$pcaps"/memcached/* "$pcaps"/cassandra/*
