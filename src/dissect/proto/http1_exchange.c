@@ -324,6 +324,11 @@ bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
         if (other) {
             stop_pairing(conn, state);
             x = NULL;
+        } else if (state->side[DIR_CLIENT].lost_some) {
+            /* Its answer may be lost, and this be the answer to a request that is lost too. */
+            x->unpaired = true;
+            http1_check(conn, state, x);
+            x = NULL;
         }
     }
     if (!x) {

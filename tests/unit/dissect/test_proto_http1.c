@@ -527,6 +527,25 @@ static void not_http(void **state)
     proto_run_free(run);
 }
 
+/* An answer and the next request are lost: the answer to that one is not the first one's. */
+static void answer_and_next_request_lost(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), SGAP(100), CGAP(60),
+                                S("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nbb"),
+                                C("GET /c HTTP/1.1\r\nHost: h\r\n\r\n"),
+                                S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 3);
+    proto_has(run, 0, "\"path\":\"/a\"");
+    proto_has(run, 0, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_lacks(run, 0, "status_code");
+    proto_has(run, 1, "\"summary\":\"→ 201\"");
+    proto_has(run, 1, "\"incomplete\":true");
+    proto_has(run, 2, "\"summary\":\"GET /c → 200\"");
+    proto_has(run, 2, "\"incomplete\":false");
+    proto_run_free(run);
+}
+
 /* The loss came before anybody knew which protocol it is. */
 static void loss_before_detection(void **state)
 {
@@ -565,6 +584,7 @@ int main(void)
         cmocka_unit_test(hostile_sizes),
         cmocka_unit_test(body_cap),
         cmocka_unit_test(endless_pipeline),
+        cmocka_unit_test(answer_and_next_request_lost),
         cmocka_unit_test(loss_before_detection),
         cmocka_unit_test(not_http),
     };
