@@ -109,7 +109,7 @@ static void test_times_of_people(void **state)
     assert_int_equal(clock_parse_rfc3339("2026-03-03T14:02:00+02:00", &t), 0);
     assert_string_equal(clock_format(t, text), "2026-03-03T12:02:00.000000000Z");
     assert_int_equal(clock_parse_rfc3339("2026-02-30T00:00:00Z", &t), -EINVAL);
-    assert_int_equal(clock_parse_rfc3339("9999-01-01T00:00:00Z", &t), -EINVAL);
+    assert_int_equal(clock_parse_rfc3339("9999-01-01T00:00:00Z", &t), -ERANGE);
     struct error e;
     assert_int_equal(clock_parse_human("yesterday-ish", now, &t, &e), -EINVAL);
 }
