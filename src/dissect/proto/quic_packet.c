@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "base/cursor.h"
+#include "dissect/proto/tls_crypto.h"
 
 enum {
     VERSION_1 = 0x00000001,
@@ -17,7 +17,6 @@ enum {
     TAG = 16,
     SAMPLE = 16,
     NUMBER_MAX = 4,
-    LABEL_MAX = 64,
     HEADER_MAX = 2048 /* tokens are short */
 };
 
@@ -35,8 +34,7 @@ static bool is_known(uint32_t version)
            (draft >= FIRST_DRAFT && draft <= LAST_DRAFT);
 }
 
-/* RFC 9000 section 16. */
-static uint64_t read_varint(struct cursor *c)
+uint64_t quic_read_varint(struct cursor *c)
 {
     uint8_t first = cursor_u8(c);
     uint64_t value = first & 0x3f;
@@ -66,12 +64,12 @@ bool quic_parse(struct slice datagram, struct quic_packet *ret)
         return cursor_left(&c) > TAG;
     }
     if (p.type == QUIC_INITIAL) {
-        uint64_t token = read_varint(&c);
+        uint64_t token = quic_read_varint(&c);
         if (token > cursor_left(&c))
             return false;
         cursor_skip(&c, (size_t)token);
     }
-    uint64_t length = read_varint(&c);
+    uint64_t length = quic_read_varint(&c);
     if (c.bad || length > cursor_left(&c) || length < NUMBER_MAX + SAMPLE)
         return false;
     p.number_at = datagram.len - cursor_left(&c);
@@ -81,27 +79,6 @@ bool quic_parse(struct slice datagram, struct quic_packet *ret)
 }
 
 /* ── keys ── */
-
-/* HKDF-Expand-Label of one block (RFC 8446 section 7.1). */
-static bool expand(const uint8_t secret[HASH], const char *label, uint8_t *out, size_t len)
-{
-    uint8_t info[LABEL_MAX], block[EVP_MAX_MD_SIZE];
-    size_t n = strlen(label);
-    unsigned made = 0;
-    if (n + 11 > sizeof info || len > HASH)
-        return false;
-    info[0] = 0;
-    info[1] = (uint8_t)len;
-    info[2] = (uint8_t)(6 + n);
-    memcpy(info + 3, "tls13 ", 6);
-    memcpy(info + 9, label, n);
-    info[9 + n] = 0;
-    info[10 + n] = 1;
-    if (!HMAC(EVP_sha256(), secret, HASH, info, n + 11, block, &made))
-        return false;
-    memcpy(out, block, len);
-    return true;
-}
 
 static const uint8_t *salt_of(uint32_t version)
 {
@@ -121,6 +98,11 @@ static const uint8_t *salt_of(uint32_t version)
     if (version == VERSION_2)
         return v2;
     return draft == 0 || draft >= 33 ? v1 : draft >= 29 ? draft_29 : draft_23;
+}
+
+static bool expand(const uint8_t secret[HASH], const char *label, uint8_t *out, size_t len)
+{
+    return tls_expand_label(EVP_sha256(), slice_of(secret, HASH), label, out, len);
 }
 
 bool quic_initial_keys(uint32_t version, struct slice destination, bool of_client,

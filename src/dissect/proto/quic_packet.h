@@ -4,7 +4,7 @@
 #ifndef TRAWL_DISSECT_PROTO_QUIC_PACKET_H
 #define TRAWL_DISSECT_PROTO_QUIC_PACKET_H
 
-#include "base/slice.h"
+#include "base/cursor.h"
 
 enum quic_packet_type {
     QUIC_INITIAL,
@@ -29,6 +29,9 @@ struct quic_packet {
 
 /* False: no packet with a long header of a version that is known. */
 bool quic_parse(struct slice datagram, struct quic_packet *ret_packet);
+
+/* RFC 9000 section 16. */
+uint64_t quic_read_varint(struct cursor *c);
 
 struct quic_keys {
     uint8_t key[QUIC_KEY], iv[QUIC_IV], header[QUIC_KEY];

@@ -157,11 +157,10 @@ bool tls_cipher_init(struct tls_cipher *cipher, const struct tls_master *m, bool
     return ok;
 }
 
-/* ── TLS 1.3: HKDF-Expand-Label with an empty context (RFC 8446 section 7.1). One block of HKDF is
- * enough for keys, nonces and secrets. ── */
+/* ── TLS 1.3 ── */
 
-static bool expand_label(const EVP_MD *md, struct slice secret, const char *label, uint8_t *out,
-                         size_t len)
+bool tls_expand_label(const EVP_MD *md, struct slice secret, const char *label, uint8_t *out,
+                      size_t len)
 {
     uint8_t info[LABEL_MAX], block[EVP_MAX_MD_SIZE];
     size_t n = strlen(label);
@@ -189,8 +188,8 @@ bool tls_cipher_init_13(struct tls_cipher *cipher, const struct tls_suite *suite
     *cipher = (struct tls_cipher){.suite = suite, .version = VERSION_13, .iv_bytes = NONCE};
     const EVP_MD *md = suite->hash();
     if (traffic_secret.len != (size_t)EVP_MD_get_size(md) ||
-        !expand_label(md, traffic_secret, "key", key, suite->key_bytes) ||
-        !expand_label(md, traffic_secret, "iv", cipher->iv, NONCE))
+        !tls_expand_label(md, traffic_secret, "key", key, suite->key_bytes) ||
+        !tls_expand_label(md, traffic_secret, "iv", cipher->iv, NONCE))
         return false;
     bool ok = open_context(cipher, key);
     OPENSSL_cleanse(key, sizeof key);
@@ -200,7 +199,7 @@ bool tls_cipher_init_13(struct tls_cipher *cipher, const struct tls_suite *suite
 bool tls_next_secret(const struct tls_suite *suite, struct slice secret,
                      uint8_t ret_secret[TLS_SECRET_MAX])
 {
-    return expand_label(suite->hash(), secret, "traffic upd", ret_secret, secret.len);
+    return tls_expand_label(suite->hash(), secret, "traffic upd", ret_secret, secret.len);
 }
 
 /* ── AEAD ── */

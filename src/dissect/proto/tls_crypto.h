@@ -73,6 +73,11 @@ bool tls_cipher_init_13(struct tls_cipher *cipher, const struct tls_suite *suite
                         struct slice traffic_secret);
 void tls_cipher_done(struct tls_cipher *cipher);
 
+/* HKDF-Expand-Label with an empty context (RFC 8446 section 7.1). One block of HKDF is enough for
+ * keys, nonces and secrets: false when more than the hash's length is asked for. */
+bool tls_expand_label(const EVP_MD *md, struct slice secret, const char *label, uint8_t *out,
+                      size_t len);
+
 /* The traffic secret after a KeyUpdate (RFC 8446 section 7.2), of the same length. */
 bool tls_next_secret(const struct tls_suite *suite, struct slice secret,
                      uint8_t ret_secret[TLS_SECRET_MAX]);

@@ -59,27 +59,18 @@ static struct slice first_message(const struct crypto *crypto)
     return len <= have ? slice_of(crypto->data, len) : SLICE_NONE;
 }
 
-static uint64_t read_varint(struct cursor *c)
-{
-    uint8_t first = cursor_u8(c);
-    uint64_t value = first & 0x3f;
-    for (unsigned more = (1U << (first >> 6)) - 1; more; more--)
-        value = value << 8 | cursor_u8(c);
-    return value;
-}
-
 static void skip_ack(struct cursor *c, bool has_ecn)
 {
-    read_varint(c);
-    read_varint(c);
-    uint64_t ranges = read_varint(c);
-    read_varint(c);
+    quic_read_varint(c);
+    quic_read_varint(c);
+    uint64_t ranges = quic_read_varint(c);
+    quic_read_varint(c);
     for (; ranges && !c->bad; ranges--) {
-        read_varint(c);
-        read_varint(c);
+        quic_read_varint(c);
+        quic_read_varint(c);
     }
     for (int i = 0; has_ecn && i < 3; i++)
-        read_varint(c);
+        quic_read_varint(c);
 }
 
 static void read_frames(struct dissect_conn *conn, struct tls_state *state, enum dissect_dir dir,
@@ -87,21 +78,21 @@ static void read_frames(struct dissect_conn *conn, struct tls_state *state, enum
 {
     struct cursor c = cursor_of(frames.data, frames.len);
     while (cursor_left(&c) && !c.bad) {
-        uint64_t type = read_varint(&c);
+        uint64_t type = quic_read_varint(&c);
         if (type == FRAME_PADDING || type == FRAME_PING)
             continue;
         if (type == FRAME_ACK || type == FRAME_ACK_ECN) {
             skip_ack(&c, type == FRAME_ACK_ECN);
         } else if (type == FRAME_CRYPTO) {
-            uint64_t offset = read_varint(&c);
-            uint64_t len = read_varint(&c);
+            uint64_t offset = quic_read_varint(&c);
+            uint64_t len = quic_read_varint(&c);
             if (len > cursor_left(&c))
                 return;
             struct slice bytes = cursor_slice(&c, (size_t)len);
             keep(dissect_arena(conn), state->quic, dir, offset, bytes);
         } else {
             if (type == FRAME_CLOSE) {
-                uint64_t code = read_varint(&c);
+                uint64_t code = quic_read_varint(&c);
                 if (!c.bad && code >= CRYPTO_ERROR && code < CRYPTO_ERROR + 256)
                     state->handshake.alert = (int)(code - CRYPTO_ERROR);
                 state->handshake.alert_is_fatal = true;
