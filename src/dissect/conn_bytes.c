@@ -181,6 +181,8 @@ struct slice conn_view(const struct conn_side *side)
 
 static void consume(struct conn_side *side, size_t n)
 {
+    if (n == 0)
+        return; /* borrowed.data may be NULL */
     if (side->pending.len > side->start)
         side->start += n;
     else
