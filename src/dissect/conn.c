@@ -274,6 +274,7 @@ void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *pac
         take_unknown(conn, index);
     else
         run(conn, index, false);
+    conn_health_note(conn);
     conn->last_side = index;
     conn_settle(conn, index);
     conn_settle(conn, index ^ 1);

@@ -26,6 +26,7 @@ enum {
 };
 
 struct flow_health_counts;
+struct conn_health_note;
 
 /* What all connections of one shard share. Zero-initialise, set emit, mask and capture_source. */
 struct dissect_host {
@@ -138,7 +139,10 @@ struct dissect_conn {
     uint8_t first_side;
     char client_ip[46], server_ip[46];
     char conn_id[ENTRY_ID_TEXT_SIZE], flow_id[ENTRY_ID_TEXT_SIZE];
-    const struct flow_health_counts *health;  /* TCP; borrowed from the flow; NULL: none */
+    const struct flow_health_counts *health;       /* TCP; borrowed from the flow; NULL: none */
+    const struct flow_health_counts *health_shown; /* of the packet that is shown again, or NULL */
+    struct conn_health_note *health_notes;         /* by ordinal; in the arena */
+    uint32_t health_note_count, health_note_cap;
     struct slice node;                        /* borrowed; empty: left out */
     struct slice vantages[CONN_MAX_VANTAGES]; /* borrowed */
     uint32_t vantage_count;
@@ -205,6 +209,13 @@ void conn_do_switch(struct dissect_conn *conn);
 void conn_close_layers(struct dissect_conn *conn, enum dissect_end end);
 /* This side has ended and was read to its end: so have those of the layers. */
 void conn_end_layers(struct dissect_conn *conn, uint8_t side);
+/* conn_health.c */
+/* After the latest packet was worked on: keeps its counters if it may be shown again. */
+void conn_health_note(struct dissect_conn *conn);
+/* Until conn->health_shown is cleared the counters are those of that packet. */
+void conn_health_show(struct dissect_conn *conn, uint32_t ordinal);
+/* The counters at the packet being worked on; NULL: not TCP. */
+const struct flow_health_counts *conn_health(const struct dissect_conn *conn);
 /* conn_bytes.c */
 struct slice conn_view(const struct conn_side *side);
 struct conn_mark *conn_mark_at(const struct conn_side *side, uint32_t i);

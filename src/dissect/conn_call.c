@@ -148,8 +148,10 @@ void conn_replay(struct dissect_conn *conn)
         uint8_t i = !mark[0] || (mark[1] && mark[1]->ordinal < mark[0]->ordinal);
         next = mark[i]->ordinal + 1;
         sides[i].limit = mark[i]->end;
+        conn_health_show(conn, mark[i]->ordinal);
         conn_pump(conn, i);
     }
+    conn->health_shown = NULL;
     sides[0].limit = sides[1].limit = UINT64_MAX;
     for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++)
         conn_pump(conn, i);

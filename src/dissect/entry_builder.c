@@ -78,7 +78,7 @@ struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn)
         return NULL;
     entry->conn = conn;
     if (conn->health)
-        entry->health = *conn->health;
+        entry->health = *conn_health(conn);
     entry->next = conn->entries;
     if (entry->next)
         entry->next->prev = entry;
@@ -333,7 +333,7 @@ static void set_nonzero(struct dissect_entry *entry, field_id field, uint64_t va
 /* What happened on the connection while the call was open. */
 static void set_health(const struct dissect_conn *conn, struct dissect_entry *entry)
 {
-    const struct flow_health_counts *to = conn->health, *from = &entry->health;
+    const struct flow_health_counts *to = conn_health(conn), *from = &entry->health;
     set_nonzero(entry, FIELD_TCP_RETRANSMISSIONS_ID, to->retransmissions - from->retransmissions);
     set_nonzero(entry, FIELD_TCP_FAST_RETRANSMISSIONS_ID,
                 to->fast_retransmissions - from->fast_retransmissions);
