@@ -378,8 +378,9 @@ async function damage(snapshot) {
   await page.click(".toast.error [aria-label^='Dismiss'], .toast.error .button.icon-only");
   const { verified, warnings } = json("snapshot", "show", name);
   checks.ok(verified && !verified.ok && verified.errors[0].file === files[0].name, `the CLI says the damage: ${JSON.stringify(verified)}`);
-  const status = await row().locator(".cell").nth(4).textContent();
-  checks.equal(status, `Dissected · damaged${warnings[0]}`, "the row says the damage");
+  const status = () => row().locator(".cell").nth(4).textContent();
+  for (let tries = 0; tries < 50 && !/damaged/.test(await status()); tries++) await page.waitForTimeout(100);
+  checks.equal(await status(), `Dissected · damaged${warnings[0]}`, "the row says the damage");
   await page.goto(`${hub}/#/snapshots?open=${snapshot.id}`);
   const shown = await page.$$eval(".damage-line", (all) => all.map((line) => line.textContent));
   checks.equal(shown.join("\n"), verified.errors.map((e) => `${e.file}${e.offset === null ? "" : ` at byte ${e.offset.toLocaleString("en-US")}`}: ${e.text}`).join("\n"), "the drawer says every damaged place");
@@ -387,7 +388,10 @@ async function damage(snapshot) {
   writeFileSync(path, whole);
   await verify();
   await page.waitForSelector(".toast >> text=is intact");
-  checks.ok(/^Dissected · partial/.test(await row().locator(".cell").nth(4).textContent()), "a clean verification takes it back");
+  /* The answer comes with the request, the row with the next event. */
+  const isBack = async () => /^Dissected · partial/.test(await row().locator(".cell").nth(4).textContent());
+  for (let tries = 0; tries < 50 && !(await isBack()); tries++) await page.waitForTimeout(100);
+  checks.ok(await isBack(), "a clean verification takes it back");
 }
 
 async function deleteAndImport(archive) {
