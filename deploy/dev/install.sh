@@ -7,7 +7,7 @@ build_packages="gcc g++ cmake ninja-build pkg-config libc6-dev libpcap-dev libmi
 test_packages="postgresql-15 postgresql-client-15 python3-psycopg2 mariadb-server mariadb-client python3-pymysql python3-mysqldb libdbd-mariadb-perl
   memcached python3-memcache python3-pylibmc clang-14 libclang-rt-14-dev clang-format-14 tshark tcpdump nginx-light wrk redis-server redis-tools
   dnsmasq-base bind9-dnsutils iproute2 iputils-ping ethtool curl jq python3 chromium openssl procps util-linux
-  xz-utils zstd lz4 libcap2-bin valgrind rabbitmq-server python3-pika nghttp2-client nghttp2-server
+  xz-utils zstd lz4 libcap2-bin valgrind rabbitmq-server python3-pika python3-stomp nghttp2-client nghttp2-server
   nghttp2-proxy python3-grpcio python3-protobuf
   mosquitto mosquitto-clients python3-paho-mqtt nats-server freeradius freeradius-utils"
 

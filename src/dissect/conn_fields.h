@@ -89,6 +89,7 @@
     X("icmp", "ICMP or ICMPv6", "icmp", NULL)                            \
     X("mqtt", "MQTT", "mqtt", NULL)                                      \
     X("nats", "NATS", "nats", NULL)                                      \
+    X("stomp", "STOMP", "stomp", NULL)                                   \
     X("memcached", "memcached", "memcached", NULL)                       \
     X("cql", "CQL (Cassandra)", "cql", NULL)                             \
     X("smtp", "SMTP", "smtp", NULL)                                      \

@@ -17,7 +17,7 @@ function hasFields(entry: Entry, side: "request" | "response" | "transport"): bo
 const common = /^(elapsed_time|time_to_response_us|conn_id|flow_id|status_reason|gap_bytes|seen_at|has_pcap|path_template|status_code|http_version|query_string|content_type|trace_id|request_id|capture_source|capture_backend)$/;
 
 /** Protocols whose entries are single messages of a conversation. */
-const conversations = new Set(["ws", "mqtt", "nats", "amqp"]);
+const conversations = new Set(["ws", "mqtt", "nats", "amqp", "stomp"]);
 
 /** Numbers of the transport, for the tabs Timing and Connection. */
 export function transportFields(entry: Entry): [string, unknown][] {

@@ -23,6 +23,7 @@ const tags: Record<string, Tag> = {
   memcached: { word: "MEMC", hue: "cache" },
   kafka: { word: "KAFKA", hue: "log" },
   nats: { word: "NATS", hue: "log" },
+  stomp: { word: "STOMP", hue: "amqp" },
   mqtt: { word: "MQTT", hue: "log" },
   amqp: { word: "AMQP", hue: "amqp" },
   smtp: { word: "SMTP", hue: "amqp" },
