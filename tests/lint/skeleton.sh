@@ -4,7 +4,7 @@ set -u
 cd "${TRAWL_ROOT:-$(dirname "$0")/../..}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/tree/deploy" && cp -r src "$work/tree/src" && mkdir "$work/tree/tests" && cp -r tests/unit tests/fuzz "$work/tree/tests/" && cp -r deploy/dev "$work/tree/deploy/dev"
+mkdir -p "$work/tree/deploy" && cp -r src "$work/tree/src" && mkdir "$work/tree/tests" && cp -r tests/unit tests/fuzz "$work/tree/tests/" && mkdir "$work/tree/tests/golden" && cp tests/golden/oracle_ports.py "$work/tree/tests/golden/" && cp .clang-format "$work/tree/" && cp -r deploy/dev "$work/tree/deploy/dev"
 cd "$work/tree"
 bad=0
 deploy/dev/new-protocol sample "A sample" "RFC 0" 4000 >/dev/null || { echo "the skeleton was not laid down"; exit 1; }
@@ -15,6 +15,10 @@ for file in src/dissect/proto/sample.c src/dissect/proto/sample_dgram.c tests/un
   done
 done
 tail -n 2 src/dissect/registry.def | grep -qx 'DISSECTOR(sample_dgram)' || { echo "no line in registry.def"; bad=1; }
+grep -q '^    X("sample_dgram", "A sample", "sample_dgram", NULL) *\\$' src/dissect/conn_fields.h || { echo "no presence flag in conn_fields.h"; bad=1; }
+for compiler in gcc clang-14; do
+  $compiler -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -Isrc src/dissect/common_fields.c || { echo "$compiler does not compile the presence flags"; bad=1; }
+done
 deploy/dev/new-protocol sample "A sample" "RFC 0" 4000 >/dev/null 2>&1 && { echo "a protocol that is there was laid down again"; bad=1; }
 for arguments in 'UPPER t s 1' 'a/b t s 1' 'fine t s 0' 'fine t s 65536' 'fine t" s 1' 'fine t s 1 sctp'; do
   # shellcheck disable=SC2086
