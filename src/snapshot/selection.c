@@ -349,7 +349,8 @@ int selection_save(const struct selection *s, int fd)
 static int load_flows(struct cursor *c, struct selection *s, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        struct selection_flow f = {.ip_version = cursor_u8(c), .ip_protocol = cursor_u8(c)};
+        struct selection_flow f = {.ip_version = cursor_u8(c)};
+        f.ip_protocol = cursor_u8(c); /* an initialiser's order would not be told */
         const uint8_t *a = cursor_take(c, 16), *b = cursor_take(c, 16);
         f.port_a = cursor_le16(c);
         f.port_b = cursor_le16(c);

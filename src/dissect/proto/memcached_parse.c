@@ -267,7 +267,8 @@ int mc_parse_header(struct slice s, uint8_t magic, struct mc_header *ret)
         return 0;
     if (s.len < MC_HEADER_BYTES)
         return -1;
-    *ret = (struct mc_header){.magic = cursor_u8(&c), .opcode = cursor_u8(&c)};
+    *ret = (struct mc_header){.magic = cursor_u8(&c)};
+    ret->opcode = cursor_u8(&c);
     ret->key_len = cursor_be16(&c);
     ret->extras_len = cursor_u8(&c);
     uint8_t data_type = cursor_u8(&c);
