@@ -48,9 +48,9 @@ struct smtp_state {
     struct smtp_mail *mail;
     enum smtp_verb last_verb;
     bool is_judged, any_entry, any_command, is_lmtp, is_heard;
-    bool may_pipeline; /* offered by the server, done by the client, or not known */
-    bool is_muted;     /* a loss: nobody knows what the next reply answers */
-    bool is_lossy;
+    bool may_pipeline;               /* offered by the server, done by the client, or not known */
+    bool is_muted;                   /* a loss: nobody knows what the next reply answers */
+    bool is_lossy, is_envelope_lost; /* sender and recipients are not all known */
 };
 
 /* ── calls ── */
@@ -97,6 +97,8 @@ static void finish(struct dissect_conn *conn, struct smtp_state *state, struct s
             state->side[DIR_CLIENT].phase = PHASE_SEEK;
         state->at = NULL;
     }
+    if (state->answering == call) /* the rest of its reply is nobody's */
+        state->answering = NULL;
     if (call->has_gap) {
         status = "incomplete";
         reason = "capture_gap";
@@ -135,7 +137,7 @@ static void settle_before_command(struct dissect_conn *conn, struct smtp_state *
     bool was_answered = !state->may_pipeline || smtp_ends_group(state->last_verb);
     if (state->is_muted && was_answered)
         state->is_muted = false;
-    if (state->oldest && state->oldest->is_reply_lost && !state->at) {
+    if (state->oldest && state->oldest->is_reply_lost && !state->at && !state->answering) {
         bool is_certain = was_answered; /* its reply was lost as a whole */
         give_up_waiting(conn, state);
         state->is_muted = !is_certain;
@@ -200,9 +202,13 @@ static bool wants_more_replies(struct smtp_state *state, struct smtp_call *call)
 static void nobody_asked(struct dissect_conn *conn, struct smtp_state *state,
                          struct smtp_call *call, bool is_greeting)
 {
-    bool is_joined = dissect_is_late_join(conn) && !state->any_command;
-    bool is_known = is_greeting || call->code == 421 || !(state->is_lossy || is_joined);
-    const char *reason = state->is_lossy ? "capture_gap" : "window_start";
+    bool is_known = is_greeting || call->code == 421;
+    bool is_joined = dissect_is_late_join(conn) && !state->any_command && !state->is_lossy;
+    const char *reason = is_joined ? "window_start" : "capture_gap";
+    if (call->code == 334 || call->code == 354) { /* only a part of some exchange */
+        dissect_entry_drop(conn, call->entry);
+        return;
+    }
     smtp_emit(conn, call, NULL, is_known ? "ok" : "incomplete", is_known ? NULL : reason);
 }
 
@@ -212,7 +218,7 @@ static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int 
     state->answering = NULL;
     if (!call)
         return;
-    bool is_greeting = !state->is_heard && !dissect_is_late_join(conn);
+    bool is_greeting = !state->is_heard && !dissect_is_late_join(conn) && !state->is_lossy;
     state->is_heard = true;
     if (call->is_unasked) {
         call->code = code;
@@ -234,10 +240,14 @@ static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int 
     }
     (void)pop(state);
     struct smtp_call answered = *call;
-    if (call->command.verb != SMTP_DATA && call->command.verb != SMTP_BDAT)
+    bool carries_mail = call->command.verb == SMTP_DATA || call->command.verb == SMTP_BDAT;
+    if (call->command.verb == SMTP_MAIL && code / 100 == 2 && !call->has_gap)
+        state->is_envelope_lost = false;
+    call->has_gap |= carries_mail && state->is_envelope_lost;
+    if (!carries_mail)
         smtp_mail_follow(dissect_arena(conn), &state->mail, &answered);
     finish(conn, state, call, "ok", NULL);
-    if (answered.command.verb == SMTP_DATA || answered.command.verb == SMTP_BDAT)
+    if (carries_mail)
         smtp_mail_follow(dissect_arena(conn), &state->mail, &answered);
     if (is_secured)
         dissect_switch(conn, "tlsx");
@@ -302,6 +312,7 @@ static void read_command(struct dissect_conn *conn, struct smtp_state *state,
     struct smtp_command command;
     smtp_command_parse(slice_of(stream->data, size), &command);
     settle_before_command(conn, state);
+    state->may_pipeline |= state->waiting > 0;
     struct smtp_call *call = begin_call(conn, state, &command);
     take(conn, stream, call, size);
     state->last_verb = command.verb;
@@ -359,6 +370,7 @@ static enum dissect_result guess(struct dissect_conn *conn, struct smtp_state *s
 static void content_done(struct dissect_conn *conn, struct smtp_state *state)
 {
     state->at = NULL;
+    state->last_verb = SMTP_UNKNOWN; /* RFC 2920, 3.1: a group may follow it at once */
     resume_client(state, PHASE_LINE);
     if (state->is_muted)
         give_up_waiting(conn, state);
@@ -585,6 +597,7 @@ static void client_gap(struct dissect_conn *conn, struct smtp_state *state, uint
     state->at = NULL;
     state->chunk_left = 0;
     side->phase = PHASE_SEEK;
+    state->last_verb = SMTP_UNKNOWN;
     if (state->may_pipeline)
         stop_pairing(conn, state);
 }
@@ -593,7 +606,7 @@ static void smtp_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
 {
     struct smtp_state *state = opaque;
     state->side[dir].scanned = 0;
-    state->is_lossy = state->is_judged = true;
+    state->is_lossy = state->is_judged = state->is_envelope_lost = true;
     if (dir == DIR_CLIENT) {
         client_gap(conn, state, bytes);
         return;
