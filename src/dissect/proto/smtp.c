@@ -212,6 +212,14 @@ static void nobody_asked(struct dissect_conn *conn, struct smtp_state *state,
     smtp_emit(conn, call, NULL, is_known ? "ok" : "incomplete", is_known ? NULL : reason);
 }
 
+/* RFC 5321, 4.3.2: 354 answers DATA alone, and DATA is never answered by 2xx before its content. A
+ * loss that was not noticed has put the replies out of step. */
+static bool is_not_its_reply(const struct smtp_call *call, int code)
+{
+    bool is_data = call->command.verb == SMTP_DATA && !call->has_content;
+    return is_data ? code / 100 == 2 : code == 354;
+}
+
 static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int code)
 {
     struct smtp_call *call = state->answering;
@@ -223,6 +231,12 @@ static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int 
     if (call->is_unasked) {
         call->code = code;
         nobody_asked(conn, state, call, is_greeting);
+        return;
+    }
+    if (is_not_its_reply(call, code)) {
+        state->is_envelope_lost = true;
+        call->has_gap = true;
+        stop_pairing(conn, state);
         return;
     }
     if (goes_on(state, call, code)) {
@@ -311,6 +325,13 @@ static void read_command(struct dissect_conn *conn, struct smtp_state *state,
 {
     struct smtp_command command;
     smtp_command_parse(slice_of(stream->data, size), &command);
+    if (command.verb == SMTP_UNKNOWN && state->is_lossy) { /* rather content whose DATA was lost */
+        stop_pairing(conn, state);
+        state->side[DIR_CLIENT].phase = PHASE_SEEK;
+        state->last_verb = SMTP_UNKNOWN;
+        dissect_take(conn, stream, NULL, NULL, size);
+        return;
+    }
     settle_before_command(conn, state);
     state->may_pipeline |= state->waiting > 0;
     struct smtp_call *call = begin_call(conn, state, &command);
