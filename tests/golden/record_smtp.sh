@@ -12,3 +12,4 @@ start_recording
 in_client /usr/bin/python3 "$here/record_smtp_client.py" "$SERVER_IP" >"$work/expected.jsonl"
 stop_recording
 compare smtp
+compare_losses smtp smtp_command smtp_from smtp_to smtp_code

@@ -99,7 +99,9 @@ static void finish(struct dissect_conn *conn, struct smtp_state *state, struct s
     }
     if (state->answering == call) /* the rest of its reply is nobody's */
         state->answering = NULL;
-    if (call->has_gap) {
+    /* Replies are told apart by their order alone, and clients pipeline whether it was offered or
+     * not: behind a loss no pair is certain any more. */
+    if (call->has_gap || state->is_lossy) {
         status = "incomplete";
         reason = "capture_gap";
     }
