@@ -76,7 +76,8 @@ enum flow_state {
 enum flow_end {
     FLOW_END_CLOSED,
     FLOW_END_RESET,   /* flow->reset_side sent it */
-    FLOW_END_TIMEOUT, /* idle, or pushed out by the memory cap */
+    FLOW_END_TIMEOUT, /* idle */
+    FLOW_END_EVICTED, /* pushed out by the memory cap: what came after is another flow */
     FLOW_END_REUSED,  /* the same ports begin a new connection */
     FLOW_END_OF_DATA
 };
@@ -234,7 +235,8 @@ void flow_table_done(struct flow_table *table);
 int flow_table_packet(struct flow_table *table, const struct flow_packet *packet);
 /* Capture time has come to now_ns (never goes back). */
 void flow_table_tick(struct flow_table *table, int64_t now_ns);
-/* Ends and forgets the flow that can be missed most. False when the table is empty. */
+/* Ends (FLOW_END_EVICTED) and forgets a closed flow, else the one that was silent for longest.
+ * False when the table is empty. */
 bool flow_table_evict(struct flow_table *table);
 /* The capture ends: closes and forgets all, oldest first. */
 void flow_table_finish(struct flow_table *table);

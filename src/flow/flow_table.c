@@ -373,15 +373,20 @@ void flow_table_tick(struct flow_table *table, int64_t now_ns)
         expire(table, (enum flow_idle_list)list);
 }
 
+/* The one that has been silent for longest, whatever it is: never the newcomer that needs the room.
+ */
 bool flow_table_evict(struct flow_table *table)
 {
-    for (int list = 0; list < FLOW_LIST_COUNT; list++) {
-        if (table->idle[list].oldest) {
-            forget(table, table->idle[list].oldest, FLOW_END_TIMEOUT);
-            return true;
-        }
+    struct flow *victim = table->idle[FLOW_LIST_CLOSED].oldest;
+    for (int list = 0; list < FLOW_LIST_COUNT && !table->idle[FLOW_LIST_CLOSED].oldest; list++) {
+        struct flow *oldest = table->idle[list].oldest;
+        if (oldest && (!victim || oldest->last_ns < victim->last_ns))
+            victim = oldest;
     }
-    return false;
+    if (!victim)
+        return false;
+    forget(table, victim, FLOW_END_EVICTED);
+    return true;
 }
 
 void flow_table_finish(struct flow_table *table)

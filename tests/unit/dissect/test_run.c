@@ -283,6 +283,10 @@ static void same_bytes_for_any_number_of_threads(void **state)
     assert_true(a.stats.evictions > 0);
     assert_int_equal(a.stats.evictions, b.stats.evictions);
     assert_same(&a, &b);
+    /* Want of memory is nothing that happened on the wire. */
+    assert_null(memmem(one.json.data, one.json.len, "timed_out", 9));
+    assert_null(memmem(a.json.data, a.json.len, "timed_out", 9));
+    assert_null(memmem(a.json.data, a.json.len, "\"timeout\"", 9));
     buf_done(&a.json);
     buf_done(&b.json);
     buf_done(&one.json);

@@ -95,7 +95,10 @@ static void on_end(void *ctx, struct flow *flow, uint8_t side)
 
 static void on_close(void *ctx, struct flow *flow, enum flow_end end)
 {
-    static const char *const names[] = {"<closed>", "<reset>", "<timeout>", "<reused>", "<data>"};
+    static const char *const names[] = {
+        [FLOW_END_CLOSED] = "<closed>",   [FLOW_END_RESET] = "<reset>",
+        [FLOW_END_TIMEOUT] = "<timeout>", [FLOW_END_EVICTED] = "<evicted>",
+        [FLOW_END_REUSED] = "<reused>",   [FLOW_END_OF_DATA] = "<data>"};
     (void)flow;
     note(ctx, names[end]);
 }
@@ -475,6 +478,49 @@ static void silence_does_not_cut_off_the_next_connection(void **state)
     free(t);
 }
 
+/* A new connection that needs room is not the one that goes, whatever the others are. */
+static void the_longest_silent_is_evicted(void **state)
+{
+    (void)state;
+    struct transcript *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    struct flow_handler handler = {
+        .end_side = on_end, .close = on_close, .forget = on_forget, .ctx = t};
+    struct flow_table table;
+    assert_int_equal(flow_table_init(&table, &handler, 1 << 20), 0);
+    static const struct {
+        uint16_t port, flags;
+        bool from_client;
+        int64_t ms;
+    } packets[] = {{1000, S, true, 0}, {1000, S | A, false, 1}, {1000, A, true, 2},
+                   {1001, S, true, 3}, {1002, S, true, 4},      {1002, S | A, false, 5},
+                   {1002, A, true, 6}, {1000, A, true, 7},      {1003, S, true, 8}};
+    for (size_t i = 0; i < sizeof packets / sizeof packets[0]; i++) {
+        bool client = packets[i].from_client;
+        struct frame frame = {.kind = FRAME_TCP,
+                              .ip_version = 4,
+                              .src_ip = {10, 0, 0, client ? 9 : 2},
+                              .dst_ip = {10, 0, 0, client ? 2 : 9},
+                              .src_port = client ? packets[i].port : 80,
+                              .dst_port = client ? 80 : packets[i].port,
+                              .tcp_flags = (uint8_t)packets[i].flags,
+                              .tcp_seq = client ? 100 : 500,
+                              .tcp_ack = client ? 501 : 101};
+        struct flow_packet packet = {.frame = &frame,
+                                     .ref = {.ts_ns = packets[i].ms * NS_PER_MS, .offset = i}};
+        assert_int_equal(flow_table_packet(&table, &packet), 0);
+    }
+    static const int64_t order_ms[] = {3, 6, 7, 8};
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(flow_table_evict(&table));
+        assert_int_equal(t->forgotten.last_ns, order_ms[i] * NS_PER_MS);
+        assert_int_not_equal(t->forgotten.state, FLOW_TIMED_OUT);
+    }
+    assert_false(flow_table_evict(&table));
+    flow_table_done(&table);
+    free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +542,7 @@ int main(void)
         cmocka_unit_test(copies_from_other_places_count_once),
         cmocka_unit_test(caps_give_up_the_hole),
         cmocka_unit_test(silence_does_not_cut_off_the_next_connection),
+        cmocka_unit_test(the_longest_silent_is_evicted),
         cmocka_unit_test(a_long_hole_in_the_recording_is_bridged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
