@@ -70,7 +70,7 @@ static int check_text(struct slice name, const json_t *value, struct error *rete
     size_t len = json_string_length(value);
     if (len > MAX_TEXT_BYTES)
         return wrong(reterr, name, "at most 64 KiB long");
-    bool lines = slice_eq_str(name, "note");
+    bool lines = slice_eq_str(name, "note") || slice_eq_str(name, "filter");
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         if ((c < 0x20 && !(lines && (c == '\n' || c == '\t'))) || c == 0x7f)

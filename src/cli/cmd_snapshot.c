@@ -318,8 +318,9 @@ static int delete_it(struct verb_context *v)
     json_t *answer = client_json(v->client, "DELETE", path_of(v, ""), NULL);
     if (!answer)
         return 1;
-    char text[80], size[24];
-    snprintf(text, sizeof text, "Deleted; %s are free again.",
+    char text[160], size[24];
+    snprintf(text, sizeof text, "Deleted; %s of the quota are free again (what the ring or other snapshots "
+             "share leaves the disk with them).",
              text_format_size((uint64_t)client_int(answer, "freed_bytes"), size));
     return finish(v, answer, text);
 }

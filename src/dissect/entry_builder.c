@@ -1,6 +1,7 @@
 /* Entries from their beginning to the sink: dissector.h's part about entries. */
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "dissect/conn.h"
 #include "dissect/registry.h"
 #include "flow/flow.h"
@@ -369,9 +370,23 @@ static enum entry_transport transport_of(const struct dissect_conn *conn)
     return ENTRY_TRANSPORT_NONE;
 }
 
+/* The summary is a line for people: bytes that are no text stand in it as \xNN. */
+static void make_summary_readable(struct dissect_entry *entry)
+{
+    for (uint32_t i = 0; i < entry->count; i++) {
+        struct entry_value *value = &entry->values[i];
+        if (value->field != FIELD_SUMMARY_ID || text_is_utf8(value->text))
+            continue;
+        size_t size = value->text.len * 4 + 8;
+        char *line = arena_alloc(&entry->arena, size);
+        value->text = line ? slice_str(text_escape(value->text, line, size)) : SLICE_NONE;
+    }
+}
+
 void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
 {
     set_context(conn, entry);
+    make_summary_readable(entry);
     set_spans(entry);
     if (conn->health && conn->mode != CONN_CLOSED) /* else it speaks of the whole connection */
         set_health(conn, entry);

@@ -322,7 +322,14 @@ static int find_ref(const struct snapshot_store *store, const char *ref,
     if (strcmp(ref, "@latest") == 0) {
         if (store->count == 0)
             return error_set(reterr, -ENOENT, "There is no snapshot yet.");
-        *ret_found = store->slots[store->count - 1]->now;
+        /* An import brings its own id and times: it is the latest only where nothing was taken. */
+        size_t at = store->count - 1;
+        for (size_t i = store->count; i-- > 0;)
+            if (!store->slots[i]->now->imported) {
+                at = i;
+                break;
+            }
+        *ret_found = store->slots[at]->now;
         return 0;
     }
     char shown[80];

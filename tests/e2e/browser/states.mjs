@@ -78,7 +78,7 @@ async function everyView(hub, size) {
     await page.keyboard.press("Escape");
     await page.click("[aria-label='Delete ring-test']");
     await shot("delete");
-    checks.ok(/Frees 3\.10 GiB and removes 1 dissection \(16,215 entries\)/.test(await page.textContent(".dialog-body")), "the delete dialog says what it frees");
+    checks.ok(/Frees 3\.10 GiB of the quota and removes 1 dissection \(16,215 entries\)/.test(await page.textContent(".dialog-body")), "the delete dialog says what it frees");
     checks.equal(await page.evaluate(() => document.activeElement?.textContent), "Cancel", "focus in the delete dialog");
     await page.keyboard.press("Escape");
     await show(page, hub, `#/stream?source=${source}`);

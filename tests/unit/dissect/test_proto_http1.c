@@ -527,6 +527,18 @@ static void not_http(void **state)
     proto_run_free(run);
 }
 
+/* The line for people is text whatever the peer sent. */
+static void bytes_that_are_no_text(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(C("GET /\xff\xfe\x80 HTTP/1.1\r\nHost: h\r\n\r\n"),
+                                S("HTTP/1.1 204 No Content\r\n\r\n"));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"summary\":\"GET /\\\\xff\\\\xfe\\\\x80 ");
+    proto_has(run, 0, "\"path\":{\"base64\":\"L//+gA==\"}");
+    proto_run_free(run);
+}
+
 /* An answer and the next request are lost: the answer to that one is not the first one's. */
 static void answer_and_next_request_lost(void **state)
 {
@@ -584,6 +596,7 @@ int main(void)
         cmocka_unit_test(hostile_sizes),
         cmocka_unit_test(body_cap),
         cmocka_unit_test(endless_pipeline),
+        cmocka_unit_test(bytes_that_are_no_text),
         cmocka_unit_test(answer_and_next_request_lost),
         cmocka_unit_test(loss_before_detection),
         cmocka_unit_test(not_http),

@@ -46,6 +46,17 @@ export function unreachable(): ApiError {
   return new ApiError({ type: "unreachable", title: "The hub cannot be reached", status: 0, detail: "The hub does not answer. Recording goes on at the nodes. Check that it runs and try again." });
 }
 
+// Texts that views show in a line come as {"base64"} when the peer's bytes are no UTF-8; a line shows U+FFFD in their place.
+const lineKeys = new Set(["summary", "method", "path", "path_template", "url", "host", "content_type", "http_version"]);
+
+export function parseAnswer(text: string): unknown {
+  if (!text.includes('"base64"')) return JSON.parse(text);
+  return JSON.parse(text, (key, value: unknown) => {
+    if (!lineKeys.has(key) || typeof value !== "object" || value === null || !("base64" in value)) return value;
+    return new TextDecoder().decode(Uint8Array.from(atob(String(value.base64)), (c) => c.charCodeAt(0)));
+  });
+}
+
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const init: RequestInit = { method, credentials: "same-origin", headers: { Accept: "application/json" } };
   if (options.signal) init.signal = options.signal;
@@ -65,7 +76,7 @@ export async function request<T>(method: string, path: string, options: RequestO
   if (!response.ok) throw new ApiError(await problemOf(response));
   if (response.status === 204) return undefined as T;
   const text = await response.text();
-  return (text ? JSON.parse(text) : undefined) as T;
+  return (text ? parseAnswer(text) : undefined) as T;
 }
 
 export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> => request<T>("GET", path, { ...(query && { query }), ...(signal && { signal }) });

@@ -41,7 +41,7 @@ export function DeleteDialog({ list, onClose }: { list: Snapshot[]; onClose: () 
         </>
       }
     >
-      <p>Frees {formatBytes(bytes)}{dissectionsWords(free)}. {again}</p>
+      <p>Frees {formatBytes(bytes)} of the quota{dissectionsWords(free)}. {again}</p>
       {locked > 0 && <p class="hint">{locked === 1 ? "One of them is locked and stays." : `${locked} of them are locked and stay.`}</p>}
     </Dialog>
   );

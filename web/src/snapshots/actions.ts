@@ -91,7 +91,7 @@ export async function remove(list: Snapshot[]): Promise<void> {
     }
   }
   const [first] = gone;
-  if (first) say("ok", gone.length === 1 ? `"${first.name}" is deleted: ${formatBytes(freed)} freed.` : `${gone.length} snapshots are deleted: ${formatBytes(freed)} freed.`);
+  if (first) say("ok", gone.length === 1 ? `"${first.name}" is deleted: ${formatBytes(freed)} of the quota freed.` : `${gone.length} snapshots are deleted: ${formatBytes(freed)} of the quota freed.`);
 }
 
 export async function importFile(file: File): Promise<void> {
