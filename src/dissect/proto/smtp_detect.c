@@ -51,14 +51,14 @@ static enum probe_result probe_begin(const struct probe_input *in)
         return PROBE_NO;
     if (server_whole && !is_greeting_line(server, &is_named))
         return PROBE_NO;
+    if (is_named) /* whatever the client makes of it: an answer once given stays */
+        return PROBE_YES;
     bool is_hello = command.verb == SMTP_EHLO || command.verb == SMTP_LHLO;
     if (client_whole && (is_hello || command.verb == SMTP_HELO) && command.argument.len &&
         (server_whole || is_hello))
         return PROBE_YES;
-    if (client_whole) /* some begin with QUIT, or AUTH */
-        return is_named && smtp_is_command(client) ? PROBE_YES : PROBE_NO;
-    if (server_whole && is_named && client.len == 0)
-        return PROBE_YES;
+    if (client_whole)
+        return PROBE_NO;
     static const char *const hellos[] = {"EHLO ", "HELO ", "LHLO ", "QUIT\r"};
     bool may_be = client.len == 0;
     for (size_t i = 0; i < sizeof hellos / sizeof hellos[0]; i++) {

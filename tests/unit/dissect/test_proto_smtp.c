@@ -215,6 +215,19 @@ static void late_joins(void **state)
     proto_run_free(run);
 }
 
+/* Also where others are still undecided when it ends: no port hints here. */
+static void a_short_talk_on_any_port(void **state)
+{
+    (void)state;
+    struct proto_run *run = PROTO_RUN(NULL, S("220 mx.example ESMTP q8 - x\r\n"), C("ehlo\r\n"),
+                                      S("250-mx.example at your service\r\n250 PIPELINING\r\n"),
+                                      C("quit\r\n"), S("221 2.0.0 closing\r\n"), SFIN, CFIN);
+    proto_count(run, 3);
+    proto_has(run, 1, "\"smtp_command\":\"EHLO\"");
+    proto_has(run, 2, "\"smtp_command\":\"QUIT\"");
+    proto_run_free(run);
+}
+
 static void not_of_neighbours(void **state)
 {
     (void)state;
@@ -257,11 +270,17 @@ static void hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(typical),    cmocka_unit_test(pipelined),
-        cmocka_unit_test(chunks),     cmocka_unit_test(secrets),
-        cmocka_unit_test(lmtp),       cmocka_unit_test(starttls),
-        cmocka_unit_test(rejections), cmocka_unit_test(losses),
-        cmocka_unit_test(late_joins), cmocka_unit_test(not_of_neighbours),
+        cmocka_unit_test(typical),
+        cmocka_unit_test(pipelined),
+        cmocka_unit_test(chunks),
+        cmocka_unit_test(secrets),
+        cmocka_unit_test(lmtp),
+        cmocka_unit_test(starttls),
+        cmocka_unit_test(rejections),
+        cmocka_unit_test(losses),
+        cmocka_unit_test(late_joins),
+        cmocka_unit_test(not_of_neighbours),
+        cmocka_unit_test(a_short_talk_on_any_port),
         cmocka_unit_test(hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
