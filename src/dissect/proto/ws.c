@@ -11,6 +11,11 @@ enum {
     PIECE_BYTES = 4096
 };
 
+enum {
+    DOUBTFUL_MESSAGES =
+        2 /* a chain of frames is found by its form, which bytes of a message may have */
+};
+
 enum ws_phase {
     PHASE_HEADER,
     PHASE_PAYLOAD,
@@ -24,7 +29,8 @@ struct ws_side {
     struct ws_message message; /* of data frames */
     struct ws_message control;
     struct ws_inflate inflate;
-    bool any_loss; /* bytes are missing somewhere before */
+    bool any_loss;     /* bytes are missing somewhere before */
+    unsigned doubtful; /* messages to come that only a guess behind a loss says are there */
 };
 
 struct ws_state {
@@ -94,7 +100,11 @@ static void end_message(struct dissect_conn *conn, struct ws_state *state, enum 
         reason = lost_reason(state, side);
     } else if (message->undecoded && strcmp(message->undecoded, "damage") == 0) {
         status = "error";
+    } else if (side->doubtful) {
+        status = "incomplete";
+        reason = "capture_gap";
     }
+    side->doubtful -= side->doubtful > 0;
     ws_emit(conn, &state->handshake, message, dir, status, reason);
 }
 
@@ -285,6 +295,7 @@ static enum dissect_result read_lost(struct dissect_conn *conn, struct ws_state 
         dissect_take(conn, stream, NULL, NULL, at);
     if (mine == PROBE_YES) {
         side->phase = PHASE_HEADER;
+        side->doubtful = side->any_loss ? DOUBTFUL_MESSAGES : 0;
         state->sides_judged = true;
         return DISSECT_OK;
     }
