@@ -206,6 +206,19 @@ static void on_taken(void *ctx, const char *id, int result)
     snapshot_unref(snapshot);
 }
 
+/* Those whose dissection was still to begin when the hub stopped. */
+static int resume_dissections(struct hub *hub, struct error *reterr)
+{
+    struct snapshot_list list;
+    int e = snapshot_store_list(hub->store, NULL, "Completed", &list, reterr);
+    for (size_t i = 0; !e && i < list.count; i++)
+        if (!list.items[i]->imported && list.items[i]->dissection_count == 0)
+            on_taken(hub, list.items[i]->id, 0);
+    if (!e)
+        snapshot_list_done(&list);
+    return e;
+}
+
 static void on_change(void *ctx, const char *id, const struct snapshot *snapshot)
 {
     struct hub *hub = ctx;
@@ -280,7 +293,8 @@ static int start_parts(struct hub *hub, const struct hub_options *options, struc
     if (e)
         return e;
     __atomic_store_n(&hub->api, api, __ATOMIC_RELEASE);
-    return takes_resume(hub->takes, reterr);
+    e = takes_resume(hub->takes, reterr);
+    return e ? e : resume_dissections(hub, reterr);
 }
 
 static void note_token_time(struct hub *hub)

@@ -132,6 +132,7 @@ static int edit_remove(struct snapshot *s, void *ctx, struct error *reterr)
     s->dissection_count--;
     for (size_t i = at; i < s->dissection_count; i++)
         s->dissections[i] = s->dissections[i + 1];
+    s->request.auto_dissect = false; /* it was made, and is not wanted back at the next start */
     return 0;
 }
 
@@ -143,7 +144,7 @@ int snapshot_store_delete_dissection(struct snapshot_store *store, const char *i
         return r;
     char copy[80];
     snprintf(copy, sizeof copy, "%s", name);
-    struct store_change change = {.edit = edit_remove, .ctx = copy, .volatile_only = true};
+    struct store_change change = {.edit = edit_remove, .ctx = copy};
     r = store_apply(store, id, &change, reterr);
     if (r < 0)
         return r;

@@ -32,4 +32,20 @@ try() { # fault, what the reason says
 try kill:1:entries-block 'kill|memory|ended'
 try fail:1:entries-block:12 'memory'
 try full:1:entries-block 'space|disk'
+# The hub stopped between the snapshot's end and the dissection that was asked for with it: the next start goes on. What a person
+# deleted stays deleted.
+start_trawl --ring-size 32MiB
+id=$(t snapshot create "asked for" --last 20s --wait) || fail "create"
+stop_trawl
+state=$work/data/snapshots/$id/state.json
+jq -c '.request.auto_dissect = true' "$state" >"$work/state" && cat "$work/state" >"$state"
+start_trawl --ring-size 32MiB
+status_is() { [ "$(t snapshot show "$id" --json | jq -r .status)" = "$1" ]; }
+wait_until 30 "the dissection that was asked for begins by itself" status_is Dissected
+api DELETE "/api/v1/snapshots/$id/dissections/default" >/dev/null || fail "delete the dissection"
+stop_trawl
+start_trawl --ring-size 32MiB
+sleep 2
+equal "$(t snapshot show "$id" --json | jq -c '[.status, (.dissections | length)]')" '["Completed",0]' "a deleted dissection after a restart"
+stop_trawl
 echo "a job that dies costs that job"
