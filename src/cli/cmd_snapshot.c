@@ -319,7 +319,8 @@ static int delete_it(struct verb_context *v)
     if (!answer)
         return 1;
     char text[160], size[24];
-    snprintf(text, sizeof text, "Deleted; %s of the quota are free again (what the ring or other snapshots "
+    snprintf(text, sizeof text,
+             "Deleted; %s of the quota are free again (what the ring or other snapshots "
              "share leaves the disk with them).",
              text_format_size((uint64_t)client_int(answer, "freed_bytes"), size));
     return finish(v, answer, text);
