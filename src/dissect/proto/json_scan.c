@@ -157,7 +157,8 @@ static struct slice unescape(struct arena *arena, struct slice text)
 {
     static const char letters[] = "bfnrt";
     static const char meanings[] = "\b\f\n\r\t";
-    uint8_t *out = arena_alloc(arena, text.len); /* an escape is never shorter than its meaning */
+    /* Broken escapes grow: two bytes that begin one stand for U+FFFD, which has three. */
+    uint8_t *out = arena_alloc(arena, text.len + text.len / 2 + 3);
     if (!out)
         return SLICE_NONE;
     size_t len = 0;

@@ -142,7 +142,7 @@ static void end_string(struct resp_parser *p, const struct resp_target *t)
         put(t, "\"");
         return;
     }
-    struct slice s = slice_of(text->data + p->string_start, text->len - p->string_start);
+    struct slice s = slice_sub(gather_slice(text), p->string_start, SIZE_MAX);
     if (!needs_quotes(s) || text->cut || s.len > RESP_LINE_MAX)
         return;
     s = arena_dup(t->arena, s);
