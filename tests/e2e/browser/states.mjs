@@ -353,7 +353,9 @@ async function behaviour(hub) {
   await page.keyboard.type("status_c");
   await page.waitForFunction(() => document.querySelector(".filter-editor").shadowRoot.querySelector(".cm-tooltip-autocomplete li"));
   await screenshot(page, "filter-completion");
+  await page.waitForTimeout(300); // the editor takes no key for a completion that has only just appeared
   await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /status_code/.test(document.querySelector(".filter-editor").shadowRoot.querySelector(".cm-content").textContent));
   await page.keyboard.type(" >= 500 &&& x");
   await page.waitForSelector(".filter-box.is-wrong");
   const underlined = await page.waitForFunction(() => document.querySelector(".filter-editor").shadowRoot.querySelector(".cm-lintRange-error")?.textContent);
