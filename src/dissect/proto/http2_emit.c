@@ -101,5 +101,7 @@ void http2_emit(struct dissect_conn *conn, struct http2_state *state, struct htt
         set_answered_status(s, over, end);
     else
         set_unanswered_status(state, s, over, end);
+    if (s->unknown_fields) /* whatever became of it */
+        dissect_set_bool(s->entry, FIELD_INCOMPLETE_ID, true);
     dissect_entry_emit(conn, s->entry);
 }
