@@ -7,8 +7,9 @@
  * MiB) + the interfaces. The packet's bytes are borrowed until the next call. Thread: owner.
  * Unknown blocks are skipped; a corrupt block costs that block: it is reported with its offset and
  * the reader finds the next plausible block. Interface indexes count through all sections of
- * a file. A Simple Packet Block has no time: it gets that of the packet before it. Packets of more
- * than 262,144 bytes are cut to that. Source: draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap. */
+ * a file. A Simple Packet Block has no time: it gets that of the packet before it. Times beyond
+ * PACKET_TIME_MIN_NS … PACKET_TIME_MAX_NS become those. Packets of more than 262,144 bytes are cut
+ * to that. Source: draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap. */
 #ifndef TRAWL_PACKET_CAPTURE_READER_H
 #define TRAWL_PACKET_CAPTURE_READER_H
 

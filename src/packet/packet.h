@@ -14,8 +14,13 @@ enum {
     PACKET_CAPTURED_BYTES_MAX = 262144 /* tshark and libpcap refuse more */
 };
 
+/* Times of files are kept within 1896 … 2116, so that the difference of two of them, and one of
+ * them plus any time out, is still an int64_t. */
+#define PACKET_TIME_MIN_NS (-(INT64_C(1) << 61))
+#define PACKET_TIME_MAX_NS (INT64_C(1) << 62)
+
 struct packet {
-    int64_t ts_ns;
+    int64_t ts_ns; /* since 1970, UTC */
     const uint8_t *data;
     uint32_t captured_bytes; /* ≤ PACKET_CAPTURED_BYTES_MAX */
     uint32_t original_bytes; /* on the wire */

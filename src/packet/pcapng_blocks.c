@@ -190,11 +190,10 @@ static void set_offset(struct reader_interface *i, int64_t seconds)
 static int64_t ticks_to_ns(const struct reader_interface *i, uint64_t ticks)
 {
     unsigned __int128 wide = (unsigned __int128)(ticks / i->ts_divisor) * i->ts_multiplier;
-    wide >>= i->ts_shift;
-    int64_t ns = wide > INT64_MAX ? INT64_MAX : (int64_t)wide;
-    if (__builtin_add_overflow(ns, i->ts_offset_ns, &ns))
-        return i->ts_offset_ns < 0 ? INT64_MIN : INT64_MAX;
-    return ns;
+    __int128 ns = (__int128)(wide >> i->ts_shift) + i->ts_offset_ns;
+    if (ns < PACKET_TIME_MIN_NS)
+        return PACKET_TIME_MIN_NS;
+    return ns > PACKET_TIME_MAX_NS ? PACKET_TIME_MAX_NS : (int64_t)ns;
 }
 
 static int64_t read_time(const struct capture_reader *r, uint32_t index, const uint8_t *p)

@@ -169,9 +169,12 @@ static void time_resolutions_and_offsets(void **state)
                 START_S * NS_PER_S + NS_PER_S / 2);
     assert_true(time_of(9, &hour, 5) == 3600 * NS_PER_S + 5);
     assert_true(time_of(9, &before, 5) == -3600 * NS_PER_S + 5);
-    /* What no int64_t of nanoseconds can hold is clamped. */
-    assert_true(time_of(0, NULL, UINT64_MAX) == INT64_MAX);
-    assert_true(time_of(9, &absurd, 5) == INT64_MAX);
+    /* Times out are added to what is read, and times subtracted from each other. */
+    int64_t absurdly_early = INT64_MIN;
+    assert_true(time_of(0, NULL, UINT64_MAX) == PACKET_TIME_MAX_NS);
+    assert_true(time_of(9, &absurd, 5) == PACKET_TIME_MAX_NS);
+    assert_true(time_of(9, &absurdly_early, 5) == PACKET_TIME_MIN_NS);
+    assert_true(time_of(9, NULL, (uint64_t)INT64_MAX) == PACKET_TIME_MAX_NS);
     assert_true(time_of(127, NULL, UINT64_MAX) == 0);
     assert_true(time_of(0xff, NULL, UINT64_MAX) == 0);
 }
