@@ -28,7 +28,8 @@ struct capture {
     struct capture_links links;
     struct capture_socket sockets[CAPTURE_MAX_INTERFACES];
     size_t socket_count;
-    size_t turn; /* socket to ask next */
+    size_t turn;      /* socket to ask next */
+    int64_t until_ns; /* packets from here on are held back */
     bool any, promiscuous, stopped;
     uint32_t snaplen_bytes;
     char *filter;                                        /* owned */
@@ -325,6 +326,7 @@ int capture_open(const struct capture_options *options, struct capture **ret_cap
     if (!capture)
         return error_set(reterr, -ENOMEM, "no memory");
     capture->links.fd = -1;
+    capture->until_ns = INT64_MAX;
     capture->any = options->interface_count == 0 || strcmp(options->interfaces[0], "any") == 0;
     capture->promiscuous = options->promiscuous;
     capture->snaplen_bytes = options->snaplen_bytes ? options->snaplen_bytes : CAPTURE_MAX_SNAPLEN;
@@ -467,19 +469,24 @@ size_t capture_next(struct capture *capture, struct packet *packets, size_t max)
         size_t n = 0;
         bool hold = false;
         struct tpacket3_hdr *header;
-        while (n < max && (header = capture_socket_next(s, hold))) {
+        while (n < max && (header = capture_socket_next(s, hold, capture->until_ns))) {
             bool keep = read_packet(capture, header, &packets[n]);
             n += keep;
             hold = n > 0; /* what was handed out stays where it is */
         }
         /* the next socket's turn comes with the next block: none starves another */
-        if (s->packets_left == 0)
+        if (s->packets_left == 0 || n == 0)
             capture->turn = (capture->turn + 1) % capture->socket_count;
         if (n > 0)
             return n;
         tried++;
     }
     return 0;
+}
+
+void capture_hold_back(struct capture *capture, int64_t from_ns)
+{
+    capture->until_ns = from_ns;
 }
 
 int64_t capture_drained_until(const struct capture *capture, int64_t now_ns)

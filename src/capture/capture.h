@@ -55,6 +55,9 @@ size_t capture_poll_fds(const struct capture *capture, struct pollfd fds[CAPTURE
 /* Up to max packets that are there now, oldest first per socket; their bytes are borrowed until the
  * next call. 0 = none now. Never blocks. */
 size_t capture_next(struct capture *capture, struct packet *packets, size_t max);
+/* Packets captured at from_ns or later stay where they are; INT64_MAX (as at the beginning): none.
+ */
+void capture_hold_back(struct capture *capture, int64_t from_ns);
 
 struct capture_interface {
     uint32_t slot;

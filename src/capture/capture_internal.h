@@ -29,9 +29,10 @@ void capture_socket_close(struct capture_socket *s);
 int capture_socket_attach(struct capture_socket *s, const struct capture_program *program);
 /* ifindex 0 = any. */
 int capture_socket_bind(struct capture_socket *s, int ifindex, bool promiscuous);
-/* The next packet's header, or NULL when there is none now. Gives read blocks back to the kernel
- * first, unless `hold`: then only what is left of the block being read. */
-struct tpacket3_hdr *capture_socket_next(struct capture_socket *s, bool hold);
+/* The next packet's header, or NULL when there is none now, or none before until_ns. Gives read
+ * blocks back to the kernel first, unless `hold`: then only what is left of the block being read.
+ */
+struct tpacket3_hdr *capture_socket_next(struct capture_socket *s, bool hold, int64_t until_ns);
 /* Drops since the last call. */
 uint64_t capture_socket_drops(struct capture_socket *s);
 

@@ -13,7 +13,7 @@ enum {
     RETIRE_MS = 20,     /* a packet waits at most twice this in a block that is not full */
     RESERVE_BYTES = 32, /* before each packet: room for a VLAN tag or a cooked header */
     FRAME_BYTES = 2048,
-    BLOCK_BYTES_MAX = 1 << 20,
+    BLOCK_BYTES_MAX = 256 * 1024,
     BLOCK_BYTES_MIN = 32 * 1024
 };
 
@@ -42,7 +42,9 @@ static int set_int(int fd, int option, int value)
     return setsockopt(fd, SOL_PACKET, option, &value, sizeof value) < 0 ? -errno : 0;
 }
 
-/* Large blocks for large rings; never fewer than two. */
+/* Large blocks for large rings; never fewer than two. A block is as good as full after RETIRE_MS,
+ * whatever is in it: a quiet node's ring lasts that long for each of its blocks (64 MiB: 5 s).
+ */
 static size_t block_size(uint64_t buffer_bytes)
 {
     size_t bytes = BLOCK_BYTES_MAX;
@@ -145,7 +147,7 @@ static void give_back(struct capture_socket *s)
     s->block_at = (s->block_at + 1) % s->block_count;
 }
 
-struct tpacket3_hdr *capture_socket_next(struct capture_socket *s, bool hold)
+struct tpacket3_hdr *capture_socket_next(struct capture_socket *s, bool hold, int64_t until_ns)
 {
     while (s->packets_left == 0) {
         if (hold)
@@ -164,6 +166,8 @@ struct tpacket3_hdr *capture_socket_next(struct capture_socket *s, bool hold)
                                block->hdr.bh1.ts_last_pkt.ts_nsec;
     }
     struct tpacket3_hdr *header = (struct tpacket3_hdr *)(void *)s->next_packet;
+    if ((int64_t)header->tp_sec * NS_PER_S + header->tp_nsec >= until_ns)
+        return NULL;
     s->next_packet += header->tp_next_offset;
     s->packets_left--;
     return header;

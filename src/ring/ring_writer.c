@@ -534,6 +534,15 @@ void ring_writer_resume(struct ring_writer *writer, int64_t at_ns)
     go_on(writer, at_ns);
 }
 
+void ring_writer_declare_gap(struct ring_writer *writer, int64_t from_ns, int64_t to_ns)
+{
+    if (writer->stopped)
+        return;
+    writer->stop_reason = RING_GAP_CAPTURE_STOPPED;
+    halt(writer, from_ns);
+    go_on(writer, to_ns);
+}
+
 void ring_writer_set_waiting(struct ring_writer *writer, bool waiting, int64_t at_ns)
 {
     if (writer->waiting == waiting)

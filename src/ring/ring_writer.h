@@ -66,6 +66,8 @@ void ring_writer_rotate(struct ring_writer *writer, int64_t covered_to_ns);
 /* Coverage ends at at_ns, and begins again: the time between is a gap (capture_stopped). */
 void ring_writer_stop(struct ring_writer *writer, int64_t at_ns);
 void ring_writer_resume(struct ring_writer *writer, int64_t at_ns);
+/* The same for a time that is over: all from before was put, nothing from after it yet. */
+void ring_writer_declare_gap(struct ring_writer *writer, int64_t from_ns, int64_t to_ns);
 /* While there is nothing to capture from (no wanted interface) no time is covered: the stretch from
  * one call to the next is a gap (not_recording), also before the first packets. Independent of stop
  * and resume. */

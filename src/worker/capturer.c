@@ -29,6 +29,7 @@
                         */
 #define LOSS_LOG_NS     (10 * NS_PER_S)
 #define OWNERS_EVERY_NS (20 * NS_PER_MS)
+#define STILL_NS        NS_PER_S /* a loop that took longer stood still */
 
 enum {
     BATCHES_PER_TURN = 64,
@@ -55,7 +56,10 @@ struct capturer {
     struct owner_watch owners;
     int64_t owners_mono_ns;
     int64_t drained_until_ns;
-    int64_t links_ns; /* when the kernel was last asked for its interfaces */
+    int64_t turned_mono_ns; /* the last turn */
+    int64_t woke_ns;        /* after standing still, until what was kept meanwhile is in; or 0 */
+    int64_t kept_until_ns;  /* time of the last packet of that */
+    int64_t links_ns;       /* when the kernel was last asked for its interfaces */
     int64_t loss_checked_ns, loss_checked_mono_ns, loss_logged_mono_ns;
     uint64_t loss_logged;
     struct packet packets[RING_WRITER_BATCH];
@@ -165,17 +169,20 @@ static void update_interfaces(struct capturer *c)
         log_info(AREA, "the interface is there: recording", NULL);
 }
 
-static void check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns)
+/* The packets lost since the last time. */
+static uint64_t check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns)
 {
     struct capture_loss loss;
+    uint64_t lost = 0;
     for (size_t at = 0; capture_take_loss(c->capture, &at, &loss);) {
         struct ring_drop_event event = {.from_ns = c->loss_checked_ns < now_ns ? c->loss_checked_ns
                                                                                : now_ns - 1,
                                         .to_ns = now_ns,
                                         .drops = {.kernel = loss.drops}};
         ring_writer_declare(c->writer, &event, loss.slot);
-        c->loss_logged += loss.drops;
+        lost += loss.drops;
     }
+    c->loss_logged += lost;
     ring_writer_count_excluded(c->writer, capture_take_excluded(c->capture));
     c->loss_checked_ns = now_ns;
     c->loss_checked_mono_ns = mono_ns;
@@ -185,6 +192,35 @@ static void check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns)
         c->loss_logged = 0;
         c->loss_logged_mono_ns = mono_ns;
     }
+    return lost;
+}
+
+/* ── standing still ── */
+
+/* This process was stopped, or starved, for longer than a second. When the kernel's buffer was too
+ * small for that time, what comes after it waits until what was kept is in: the hole between them
+ * is a gap, not just a number of drops. */
+static void notice_still(struct capturer *c, int64_t now_ns, int64_t mono_ns)
+{
+    bool stood_still = c->turned_mono_ns && mono_ns - c->turned_mono_ns > STILL_NS;
+    c->turned_mono_ns = mono_ns;
+    if (!stood_still || c->woke_ns || check_losses(c, now_ns, mono_ns) == 0)
+        return;
+    c->woke_ns = now_ns;
+    c->kept_until_ns = c->drained_until_ns;
+    capture_hold_back(c->capture, now_ns);
+}
+
+static void end_still(struct capturer *c)
+{
+    int64_t from_ns = c->kept_until_ns + 1, to_ns = c->woke_ns;
+    c->woke_ns = 0;
+    capture_hold_back(c->capture, INT64_MAX);
+    if (to_ns - from_ns <= STILL_NS)
+        return;
+    ring_writer_declare_gap(c->writer, from_ns, to_ns);
+    log_warn(AREA, "nothing was captured while this process stood still", "seconds=%.3f",
+             (double)(to_ns - from_ns) / NS_PER_S);
 }
 
 /* ── requests ── */
@@ -279,12 +315,18 @@ static void drain(struct capturer *c, int64_t now_ns)
     for (int i = 0; i < BATCHES_PER_TURN; i++) {
         size_t n = capture_next(c->capture, c->packets, RING_WRITER_BATCH);
         if (n == 0) {
-            int64_t until = capture_drained_until(c->capture, now_ns);
-            c->drained_until_ns = until;
+            int64_t until_ns = capture_drained_until(c->capture, now_ns);
+            if (c->woke_ns && until_ns >= c->woke_ns)
+                end_still(c);
+            if (!c->woke_ns)
+                c->drained_until_ns = until_ns;
             break;
         }
         update_interfaces(c);
         ring_writer_put(c->writer, c->packets, n);
+        for (size_t k = 0; c->woke_ns && k < n; k++)
+            if (c->packets[k].ts_ns > c->kept_until_ns)
+                c->kept_until_ns = c->packets[k].ts_ns;
     }
 }
 
@@ -296,12 +338,13 @@ static void turn(struct capturer *c)
     if (poll(fds, (nfds_t)count, c->waiting_count ? ASKED_MS : IDLE_MS) > 0)
         read_events(c, fds, count);
     int64_t now_ns = clock_now_ns(), mono_ns = clock_mono_ns();
+    notice_still(c, now_ns, mono_ns);
     update_interfaces(c);
     ring_writer_tick(c->writer, now_ns, mono_ns, c->drained_until_ns);
     take_requests(c, now_ns, mono_ns);
     drain(c, now_ns);
     if (mono_ns - c->loss_checked_mono_ns >= LOSS_EVERY_NS || c->waiting_count)
-        check_losses(c, clock_now_ns(), mono_ns);
+        (void)check_losses(c, clock_now_ns(), mono_ns);
     if (mono_ns - c->owners_mono_ns >= OWNERS_EVERY_NS) {
         c->owners_mono_ns = mono_ns;
         owner_watch_turn(&c->owners, c->writer);
@@ -319,7 +362,7 @@ static void finish(struct capturer *c)
         drain(c, clock_now_ns());
         usleep(5000);
     }
-    check_losses(c, clock_now_ns(), clock_mono_ns());
+    (void)check_losses(c, clock_now_ns(), clock_mono_ns());
     ring_writer_close(c->writer, end_ns);
     c->writer = NULL;
 }
