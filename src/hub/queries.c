@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,17 +13,31 @@
 
 enum {
     MAX_PROCESSES = 8,
-    MAX_PER_SOURCE = 2,
     IDLE_SECONDS = 120,
     START_SECONDS = 30,
     ANSWER_SECONDS = 30, /* without an item */
     LISTEN_MS = 250      /* between two looks at whether the asker is still there */
 };
 
+/* A question begins while fewer processes than this are busy: however many slow filters and
+ * downloads run, one process of a source is left for what is answered at once (opening an entry),
+ * and a download never takes the place of the next page. */
+enum weight {
+    LIGHT,  /* no filter: columns by an id or a time */
+    FILTER, /* may judge every entry */
+    STREAM, /* items at the pace of who takes them */
+    WEIGHTS
+};
+static const struct {
+    unsigned of_source, of_all;
+} limits[WEIGHTS] = {[LIGHT] = {4, MAX_PROCESSES}, [FILTER] = {3, 6}, [STREAM] = {2, 5}};
+
 struct process {
     struct job *job; /* NULL = free place */
     char id[SNAPSHOT_ID_SIZE], name[80];
     bool busy, closed;
+    enum weight weight;
+    char *topic; /* filter and time it judged last, whose matches it still has; NULL = none */
     int64_t used_mono_ns;
     uint64_t next_question;
 };
@@ -33,6 +48,20 @@ struct queries {
     pthread_mutex_t lock; /* guards what follows; a busy process belongs to who asks */
     pthread_cond_t changed;
     struct process processes[MAX_PROCESSES];
+};
+
+/* One question under way. */
+struct asking {
+    struct queries *queries;
+    const char *id, *name;
+    struct slice question;
+    enum weight weight;
+    char *topic; /* NULL = it has no filter */
+    const struct api_listener *listener;
+    uint64_t items;
+    bool died; /* its process ended by itself */
+    struct buf *result;
+    struct api_problem *problem;
 };
 
 int queries_new(const struct queries_options *options, struct queries **ret_queries)
@@ -52,8 +81,10 @@ void queries_free(struct queries *queries)
 {
     if (!queries)
         return;
-    for (size_t i = 0; i < MAX_PROCESSES; i++)
+    for (size_t i = 0; i < MAX_PROCESSES; i++) {
         job_free(queries->processes[i].job);
+        free(queries->processes[i].topic);
+    }
     pthread_cond_destroy(&queries->changed);
     pthread_mutex_destroy(&queries->lock);
     free(queries);
@@ -64,23 +95,79 @@ static bool is_of(const struct process *p, const char *id, const char *name)
     return (p->job || p->busy) && strcmp(p->id, id) == 0 && strcmp(p->name, name) == 0;
 }
 
+static bool is_gone(const struct api_listener *listener)
+{
+    return listener->gone && listener->gone(listener->gone_ctx);
+}
+
+/* ── what a question costs ── */
+
+/* Their answers come item by item. */
+static bool is_stream(const char *op)
+{
+    static const char *const ops[] = {"lines", "packets"};
+    for (size_t i = 0; op && i < sizeof ops / sizeof *ops; i++)
+        if (strcmp(op, ops[i]) == 0)
+            return true;
+    return false;
+}
+
+static int64_t time_member(const json_t *json, const char *name, int64_t absent)
+{
+    const json_t *v = json_object_get(json, name);
+    return json_is_integer(v) ? json_integer_value(v) : absent;
+}
+
+static int weigh(struct asking *a)
+{
+    struct buf text;
+    buf_init(&text, JOB_MAX_LINE_BYTES);
+    buf_append_str(&text, "{");
+    buf_append_slice(&text, a->question);
+    buf_append_str(&text, "}");
+    json_t *json = json_loadb((const char *)text.data, text.len, 0, NULL);
+    const char *filter = json_string_value(json_object_get(json, "filter"));
+    int e = buf_failed(&text);
+    buf_done(&text);
+    if (filter && *filter &&
+        asprintf(&a->topic, "%" PRId64 " %" PRId64 " %s", time_member(json, "from_ns", INT64_MIN),
+                 time_member(json, "to_ns", INT64_MAX), filter) < 0) {
+        a->topic = NULL;
+        e = -ENOMEM;
+    }
+    a->weight = is_stream(json_string_value(json_object_get(json, "op"))) ? STREAM
+                : a->topic                                                ? FILTER
+                                                                          : LIGHT;
+    json_decref(json);
+    return e;
+}
+
 /* ── choosing a process; called with the lock ── */
 
-static struct process *idle_of(struct queries *q, const char *id, const char *name,
-                               unsigned *ret_busy)
+static bool has_topic(const struct process *p, const struct asking *a)
 {
-    struct process *idle = NULL;
-    *ret_busy = 0;
+    return p->topic && a->topic && strcmp(p->topic, a->topic) == 0;
+}
+
+/* An idle process, best one that has judged this filter already. False: the question has to wait,
+ * because its limit is reached or because another one judges the same entries by the same filter
+ * just now and will then have the answer to both. */
+static bool may_begin(struct queries *q, const struct asking *a, struct process **ret_idle)
+{
+    unsigned of_source = 0, of_all = 0;
+    *ret_idle = NULL;
     for (size_t i = 0; i < MAX_PROCESSES; i++) {
         struct process *p = &q->processes[i];
-        if (!is_of(p, id, name) || p->closed)
+        of_all += p->busy;
+        if (!is_of(p, a->id, a->name) || p->closed)
             continue;
-        if (p->busy)
-            ++*ret_busy;
-        else
-            idle = p;
+        of_source += p->busy;
+        if (p->busy && p->weight == FILTER && a->weight == FILTER && has_topic(p, a))
+            return false;
+        if (!p->busy && (!*ret_idle || has_topic(p, a)))
+            *ret_idle = p;
     }
-    return idle;
+    return of_source < limits[a->weight].of_source && of_all < limits[a->weight].of_all;
 }
 
 /* A free place, or that of the process that was idle the longest (its job is given back to be
@@ -102,55 +189,72 @@ static struct process *place_for_new(struct queries *q, struct job **ret_old)
     return best;
 }
 
-static bool is_gone(const struct api_listener *listener)
+static void wait_a_while(struct queries *q)
 {
-    return listener->gone && listener->gone(listener->gone_ctx);
+    struct timespec look;
+    clock_gettime(CLOCK_REALTIME, &look);
+    look.tv_nsec += LISTEN_MS * 1000 * 1000;
+    look.tv_sec += look.tv_nsec / NS_PER_S;
+    look.tv_nsec %= NS_PER_S;
+    pthread_cond_timedwait(&q->changed, &q->lock, &look);
 }
 
-/* A process that is ours until give_back; its job is NULL when it has to be started. NULL when the
- * asker went away while it waited. */
-static struct process *take(struct queries *q, const char *id, const char *name,
-                            const struct api_listener *listener)
+static void occupy(struct process *p, const struct asking *a, bool is_new)
 {
+    if (is_new) {
+        snprintf(p->id, sizeof p->id, "%s", a->id);
+        snprintf(p->name, sizeof p->name, "%s", a->name);
+        p->closed = false;
+        free(p->topic);
+        p->topic = NULL;
+    }
+    if (a->topic && !has_topic(p, a)) {
+        free(p->topic);
+        p->topic = strdup(a->topic); /* without memory: judged once more */
+    }
+    p->weight = a->weight;
+    p->busy = true;
+}
+
+/* A process that is ours until give_back; its job is NULL when it has to be started. NULL with the
+ * problem when the asker went away while it waited, or waited too long. */
+static struct process *take(struct asking *a)
+{
+    struct queries *q = a->queries;
     struct process *p = NULL;
     struct job *old = NULL;
+    int64_t until = clock_mono_ns() + q->answer_ns;
     pthread_mutex_lock(&q->lock);
-    while (!p) {
-        unsigned busy;
-        p = idle_of(q, id, name, &busy);
-        if (!p && busy < MAX_PER_SOURCE) {
+    for (;;) {
+        bool begins = may_begin(q, a, &p), is_new = begins && !p;
+        if (is_new)
             p = place_for_new(q, &old);
-            if (p) {
-                snprintf(p->id, sizeof p->id, "%s", id);
-                snprintf(p->name, sizeof p->name, "%s", name);
-                p->closed = false;
-            }
-        }
-        if (p)
+        if (begins && p) {
+            occupy(p, a, is_new);
             break;
-        if (is_gone(listener)) {
-            pthread_mutex_unlock(&q->lock);
-            return NULL;
         }
-        struct timespec look;
-        clock_gettime(CLOCK_REALTIME, &look);
-        look.tv_nsec += LISTEN_MS * 1000 * 1000;
-        look.tv_sec += look.tv_nsec / NS_PER_S;
-        look.tv_nsec %= NS_PER_S;
-        pthread_cond_timedwait(&q->changed, &q->lock, &look);
+        p = NULL;
+        if (is_gone(a->listener))
+            problem_set(a->problem, 499, "The client went away.");
+        else if (clock_mono_ns() >= until)
+            problem_set(a->problem, 503,
+                        "Other questions to this source are still being answered: ask again soon.");
+        if (a->problem->status)
+            break;
+        wait_a_while(q);
     }
-    p->busy = true;
     pthread_mutex_unlock(&q->lock);
     job_free(old);
     return p;
 }
 
-/* A process that broke is ended. */
-static void give_back(struct queries *q, struct process *p, bool broken)
+/* A process that broke is ended. False: its source was closed meanwhile. */
+static bool give_back(struct queries *q, struct process *p, bool broken)
 {
     struct job *dead = NULL;
     pthread_mutex_lock(&q->lock);
-    if (broken || p->closed) {
+    bool closed = p->closed;
+    if (broken || closed) {
         dead = p->job;
         p->job = NULL;
     }
@@ -159,17 +263,24 @@ static void give_back(struct queries *q, struct process *p, bool broken)
     pthread_cond_broadcast(&q->changed);
     pthread_mutex_unlock(&q->lock);
     job_free(dead);
+    return !closed;
 }
 
 /* ── starting one ── */
 
-static int why_it_ended(struct process *p, struct api_problem *problem)
+static int why_it_ended(struct queries *q, struct process *p, struct api_problem *problem)
 {
     struct job_result result;
-    job_cancel(p->job);
+    job_cancel(p->job); /* one that only closed its channel */
     (void)job_wait(p->job, &result);
-    if (result.error.code == -ECANCELED)
-        problem_set(problem, 504, "The query took too long, or its source was closed.");
+    pthread_mutex_lock(&q->lock);
+    bool closed = p->closed;
+    pthread_mutex_unlock(&q->lock);
+    if (closed)
+        problem_set(problem, 504, "The source was closed while the question was answered.");
+    else if (result.error.code == -ECANCELED)
+        problem_set(problem, 502,
+                    "The query process was killed; the machine may have run out of memory.");
     else
         problem_set(problem, 502, "The query process ended: %s", result.error.text);
     return -EIO;
@@ -216,7 +327,7 @@ static int start(struct queries *q, struct process *p, struct api_problem *probl
     e = job_receive(job, START_SECONDS * NS_PER_S, &line);
     bool ready = e == 1 && slice_starts_with(buf_slice(&line), SLICE_LITERAL("{\"ready\":true"));
     buf_done(&line);
-    return ready ? 0 : why_it_ended(p, problem);
+    return ready ? 0 : why_it_ended(q, p, problem);
 }
 
 /* ── asking ── */
@@ -236,34 +347,34 @@ static bool answer_part(struct slice line, const char *head, const char *key, st
 }
 
 /* 1 = the answer is whole, 0 = more to come, negative = broken. */
-static int take_line(struct slice line, const char *head, api_write item, void *item_ctx,
-                     struct buf *ret_result, struct api_problem *problem)
+static int take_line(struct asking *a, struct slice line, const char *head)
 {
     struct slice part;
+    const struct api_listener *l = a->listener;
     if (answer_part(line, head, ",\"item\":", &part)) {
-        int e = item ? item(item_ctx, part.data, part.len) : 0;
+        a->items++;
+        int e = l->item ? l->item(l->item_ctx, part.data, part.len) : 0;
         if (e)
-            problem_set(problem, 499, "The client went away.");
+            problem_set(a->problem, 499, "The client went away.");
         return e < 0 ? e : e ? -ECANCELED : 0;
     }
     if (answer_part(line, head, ",\"result\":", &part)) {
-        int e = buf_append_slice(ret_result, part);
+        int e = buf_append_slice(a->result, part);
         if (e)
-            problem_set(problem, 503, "The answer is larger than it may be.");
+            problem_set(a->problem, 503, "The answer is larger than it may be.");
         return e ? e : 1;
     }
     if (answer_part(line, head, ",\"problem\":", &part)) {
-        if (!problem_parse(part, problem))
-            problem_set(problem, 502, "The query process gave an answer that makes no sense.");
+        if (!problem_parse(part, a->problem))
+            problem_set(a->problem, 502, "The query process gave an answer that makes no sense.");
         return 1;
     }
-    problem_set(problem, 502, "The query process gave an answer that makes no sense.");
+    problem_set(a->problem, 502, "The query process gave an answer that makes no sense.");
     return -EPROTO;
 }
 
 /* The next line of the process. Looks now and then whether somebody still listens. */
-static int listen_to(struct process *p, const struct api_listener *listener, int64_t until_ns,
-                     struct buf *line, struct api_problem *problem)
+static int listen_to(struct asking *a, struct process *p, int64_t until_ns, struct buf *line)
 {
     for (;;) {
         int64_t left = until_ns - clock_mono_ns();
@@ -271,46 +382,74 @@ static int listen_to(struct process *p, const struct api_listener *listener, int
         int got = job_receive(p->job, left < step ? (left > 0 ? left : 0) : step, line);
         if (got == 1)
             return 0;
-        if (got != -ETIMEDOUT)
-            return why_it_ended(p, problem);
-        if (is_gone(listener)) {
-            problem_set(problem, 499, "The client went away.");
+        if (got != -ETIMEDOUT) {
+            a->died = true;
+            return why_it_ended(a->queries, p, a->problem);
+        }
+        if (is_gone(a->listener)) {
+            problem_set(a->problem, 499, "The client went away.");
             return -ECANCELED;
         }
         if (left <= 0) {
-            problem_set(problem, 503,
+            problem_set(a->problem, 503,
                         "The question took longer than it may: narrow the time or the filter.");
             return -ETIMEDOUT;
         }
     }
 }
 
-static int converse(struct process *p, int64_t answer_ns, struct slice question,
-                    const struct api_listener *listener, struct buf *ret_result,
-                    struct api_problem *problem)
+static int send_question(struct asking *a, struct process *p, const char *head, struct buf *line)
+{
+    buf_printf(line, "%s,", head);
+    buf_append_slice(line, a->question);
+    buf_append_str(line, "}");
+    if (buf_failed(line)) {
+        problem_set(a->problem, 413, "The question is larger than it may be.");
+        return buf_failed(line);
+    }
+    if (job_send(p->job, buf_slice(line)) == 0)
+        return 0;
+    a->died = true;
+    return why_it_ended(a->queries, p, a->problem);
+}
+
+static int converse(struct asking *a, struct process *p)
 {
     char head[40];
     struct buf line;
-    uint64_t number = p->next_question++;
-    snprintf(head, sizeof head, "{\"q\":%" PRIu64, number);
+    snprintf(head, sizeof head, "{\"q\":%" PRIu64, p->next_question++);
     buf_init(&line, JOB_MAX_LINE_BYTES);
-    buf_printf(&line, "%s,", head);
-    buf_append_slice(&line, question);
-    buf_append_str(&line, "}");
-    int e = buf_failed(&line) ? buf_failed(&line) : job_send(p->job, buf_slice(&line));
-    int64_t until = clock_mono_ns() + answer_ns;
+    int e = send_question(a, p, head, &line);
     while (!e) {
-        e = listen_to(p, listener, until, &line, problem);
-        if (e)
-            break;
-        e = take_line(buf_slice(&line), head, listener->item, listener->item_ctx, ret_result,
-                      problem);
-        until = clock_mono_ns() + answer_ns;
+        e = listen_to(a, p, clock_mono_ns() + a->queries->answer_ns, &line);
+        if (!e)
+            e = take_line(a, buf_slice(&line), head);
     }
-    if (e < 0 && !problem->status)
-        (void)why_it_ended(p, problem);
     buf_done(&line);
     return e < 0 ? e : 0;
+}
+
+/* True: the process that had to answer was dead or died, nobody has seen anything of the answer,
+ * and nobody closed the source. */
+static bool may_ask_again(struct asking *a)
+{
+    bool again = a->died && a->items == 0;
+    if (again)
+        *a->problem = (struct api_problem){.offset = -1};
+    return again;
+}
+
+static int ask_once(struct asking *a)
+{
+    a->died = false;
+    struct process *p = take(a);
+    if (!p)
+        return -ECANCELED;
+    int e = p->job ? 0 : start(a->queries, p, a->problem);
+    if (!e)
+        e = converse(a, p);
+    a->died = give_back(a->queries, p, e != 0) && a->died;
+    return e;
 }
 
 int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
@@ -318,17 +457,20 @@ int queries_ask(struct queries *queries, const char *id, const char *name, struc
                 struct api_problem *ret_problem)
 {
     static const struct api_listener nobody = {0};
-    listener = listener ? listener : &nobody;
+    struct asking a = {.queries = queries,
+                       .id = id,
+                       .name = name,
+                       .question = question,
+                       .listener = listener ? listener : &nobody,
+                       .result = ret_result,
+                       .problem = ret_problem};
     *ret_problem = (struct api_problem){.offset = -1};
-    struct process *p = take(queries, id, name, listener);
-    if (!p) {
-        problem_set(ret_problem, 499, "The client went away.");
-        return -ECANCELED;
-    }
-    int e = p->job ? 0 : start(queries, p, ret_problem);
+    int e = weigh(&a);
     if (!e)
-        e = converse(p, queries->answer_ns, question, listener, ret_result, ret_problem);
-    give_back(queries, p, e != 0);
+        e = ask_once(&a);
+    if (e && may_ask_again(&a))
+        e = ask_once(&a);
+    free(a.topic);
     if (e && !ret_problem->status)
         problem_set(ret_problem, 502, "The query process does not answer.");
     return e || ret_problem->status ? (e ? e : -EINVAL) : 0;

@@ -1,6 +1,8 @@
-/* Questions about dissected entries: one or two sandboxed query processes per source, kept warm for
- * a while, at most eight in all (entries/query.h says what they are told and what they say).
- * Thread: any but queries_new and queries_free. */
+/* Questions about dissected entries: up to four sandboxed query processes per source, kept warm for
+ * a while, at most eight in all (entries/query.h says what they are told and what they say). Slow
+ * filters and downloads leave one of them free for what is answered at once; of two questions by
+ * the same filter the second waits for what the first finds. Thread: any but queries_new and
+ * queries_free. */
 #ifndef TRAWL_HUB_QUERIES_H
 #define TRAWL_HUB_QUERIES_H
 
@@ -20,8 +22,9 @@ void queries_free(struct queries *queries);
 
 /* As api_backend.query: `question` are members without braces. The result (JSON) is appended to
  * ret_result, each item goes to the listener. A question ends after 30 s
- * without an item or the result, and at once when its asker is gone; its process ends with it. 0,
- * or a negative errno with *ret_problem filled. */
+ * without an item or the result, and at once when its asker is gone; its process ends with it. When
+ * the process dies before it said anything, another one is started and asked once more. 0, or a
+ * negative errno with *ret_problem filled. */
 int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
                 const struct api_listener *listener, struct buf *ret_result,
                 struct api_problem *ret_problem);

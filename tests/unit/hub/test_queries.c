@@ -30,6 +30,17 @@ static void say(struct job_context *ctx, const char *question, const char *rest)
     (void)job_report(ctx, slice_str(line));
 }
 
+/* Only when it is not the first question of this process. */
+static void crash_later(struct job_context *ctx, const char *question)
+{
+    if (strncmp(question, "{\"q\":1,", 7) != 0) {
+        if (strstr(question, "\"item first\""))
+            say(ctx, question, "\"item\":1");
+        (void)raise(SIGKILL);
+    }
+    say(ctx, question, "\"result\":1");
+}
+
 static void answer(struct job_context *ctx, const char *question)
 {
     char text[60];
@@ -43,6 +54,8 @@ static void answer(struct job_context *ctx, const char *question)
         say(ctx, question, "\"result\":{}");
     } else if (strstr(question, "\"crash\"")) {
         (void)raise(SIGABRT);
+    } else if (strstr(question, "\"crash later\"")) {
+        crash_later(ctx, question);
     } else {
         snprintf(text, sizeof text, "\"result\":%d", (int)getpid());
         say(ctx, question, text);
@@ -102,13 +115,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static int ask(struct fixture *f, const char *op, const struct api_listener *listener,
-               struct api_problem *problem, pid_t *ret_pid)
+static int ask_members(struct fixture *f, const char *question, const struct api_listener *listener,
+                       struct api_problem *problem, pid_t *ret_pid)
 {
-    char question[40];
     struct buf result;
     buf_init(&result, 1000);
-    snprintf(question, sizeof question, "\"op\":\"%s\"", op);
     int e =
         queries_ask(f->queries, f->id, "default", slice_str(question), listener, &result, problem);
     if (ret_pid) {
@@ -117,6 +128,14 @@ static int ask(struct fixture *f, const char *op, const struct api_listener *lis
     }
     buf_done(&result);
     return e;
+}
+
+static int ask(struct fixture *f, const char *op, const struct api_listener *listener,
+               struct api_problem *problem, pid_t *ret_pid)
+{
+    char question[40];
+    snprintf(question, sizeof question, "\"op\":\"%s\"", op);
+    return ask_members(f, question, listener, problem, ret_pid);
 }
 
 static pid_t process_of(struct fixture *f)
@@ -229,10 +248,48 @@ static void a_process_that_dies_is_a_problem_and_replaced(void **state)
     expect_replaced(f, pid);
 }
 
+/* Whoever asks next sees nothing of it. */
+static void a_process_that_was_killed_is_replaced_unseen(void **state)
+{
+    struct fixture *f = *state;
+    start(f, 3600 * NS_PER_S);
+    pid_t pid = process_of(f);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_not_equal(process_of(f), pid);
+}
+
+static void a_question_whose_process_dies_is_asked_once_more(void **state)
+{
+    struct fixture *f = *state;
+    struct api_problem problem;
+    start(f, 3600 * NS_PER_S);
+    pid_t pid = process_of(f);
+    assert_int_equal(ask(f, "crash later", NULL, &problem, NULL), 0);
+    assert_int_equal(problem.status, 0);
+    expect_replaced(f, pid);
+}
+
+/* What was handed out cannot be taken back. */
+static void it_is_not_once_items_were_seen(void **state)
+{
+    struct fixture *f = *state;
+    struct api_problem problem;
+    int items = 0;
+    struct api_listener listener = {.item = count_item, .item_ctx = &items};
+    start(f, 3600 * NS_PER_S);
+    pid_t pid = process_of(f);
+    assert_true(ask_members(f, "\"op\":\"crash later\",\"how\":\"item first\"", &listener, &problem,
+                            NULL) < 0);
+    assert_int_equal(problem.status, 502);
+    assert_int_equal(items, 1);
+    expect_replaced(f, pid);
+}
+
 /* ── several at once ── */
 
 struct asker {
     struct fixture *f;
+    const char *question;
     atomic_bool began, gone;
     int result;
     struct api_problem problem;
@@ -250,36 +307,118 @@ static void *ask_hang(void *arg)
 {
     struct asker *a = arg;
     struct api_listener listener = {.gone = asker_gone, .gone_ctx = a};
-    a->result = ask(a->f, "hang", &listener, &a->problem, NULL);
+    a->result = ask_members(a->f, a->question, &listener, &a->problem, NULL);
     return NULL;
 }
 
-static void begin(struct asker *a, struct fixture *f)
+static void begin(struct asker *a, struct fixture *f, const char *question)
 {
     a->f = f;
+    a->question = question;
     assert_int_equal(pthread_create(&a->thread, NULL, ask_hang, a), 0);
     while (!atomic_load(&a->began))
         usleep(10 * 1000);
 }
 
-/* Two processes a source: the third waits for its turn, and may go away while it does. */
+static void end(struct asker *askers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        atomic_store(&askers[i].gone, true);
+        pthread_join(askers[i].thread, NULL);
+        assert_int_equal(askers[i].result, -ECANCELED);
+        assert_int_equal(askers[i].problem.status, 499);
+    }
+}
+
+#define HANG(filter) "\"op\":\"hang\",\"filter\":\"" filter "\""
+
+/* Four processes a source: the fifth question waits for its turn, and may go away while it does. */
 static void who_waits_for_a_process_may_go_away(void **state)
 {
     struct fixture *f = *state;
-    struct asker busy[2] = {0}, third = {.gone = true};
+    struct asker busy[4] = {0}, fifth = {.gone = true};
     start(f, 3600 * NS_PER_S);
-    begin(&busy[0], f);
-    begin(&busy[1], f);
-    begin(&third, f);
-    pthread_join(third.thread, NULL);
-    assert_int_equal(third.result, -ECANCELED);
-    assert_int_equal(third.problem.status, 499);
-    for (size_t i = 0; i < 2; i++) {
-        atomic_store(&busy[i].gone, true);
-        pthread_join(busy[i].thread, NULL);
-        assert_int_equal(busy[i].result, -ECANCELED);
-    }
+    for (size_t i = 0; i < 4; i++)
+        begin(&busy[i], f, "\"op\":\"hang\"");
+    begin(&fifth, f, "\"op\":\"hang\"");
+    end(&fifth, 1);
+    end(busy, 4);
     (void)process_of(f);
+}
+
+static void slow_filters_leave_a_process_for_the_others(void **state)
+{
+    struct fixture *f = *state;
+    struct asker busy[3] = {0}, fourth = {.gone = true};
+    start(f, 3600 * NS_PER_S);
+    begin(&busy[0], f, HANG("a"));
+    begin(&busy[1], f, HANG("b"));
+    begin(&busy[2], f, HANG("c"));
+    (void)process_of(f);
+    begin(&fourth, f, HANG("d"));
+    end(&fourth, 1);
+    end(busy, 3);
+}
+
+static void downloads_leave_a_process_for_filters(void **state)
+{
+    struct fixture *f = *state;
+    struct asker busy[2] = {0}, third = {.gone = true};
+    struct api_problem problem;
+    start(f, 3600 * NS_PER_S);
+    begin(&busy[0], f, "\"op\":\"lines\",\"how\":\"hang\"");
+    begin(&busy[1], f, "\"op\":\"lines\",\"how\":\"hang\"");
+    begin(&third, f, "\"op\":\"lines\",\"how\":\"hang\"");
+    end(&third, 1);
+    assert_int_equal(ask_members(f, "\"op\":\"page\",\"filter\":\"http\"", NULL, &problem, NULL),
+                     0);
+    end(busy, 2);
+}
+
+/* Its third look ends the one it waits for. */
+struct patient {
+    struct asker *first;
+    unsigned looks;
+};
+
+static bool look(void *ctx)
+{
+    struct patient *p = ctx;
+    if (++p->looks == 3)
+        atomic_store(&p->first->gone, true);
+    return false;
+}
+
+/* The page and the timeline of one filter: judged once, by the process that has the matches. */
+static void the_same_filter_waits_for_what_is_being_found(void **state)
+{
+    struct fixture *f = *state;
+    struct asker first = {0};
+    struct patient patient = {.first = &first};
+    struct api_listener listener = {.gone = look, .gone_ctx = &patient};
+    struct api_problem problem;
+    start(f, 3600 * NS_PER_S);
+    begin(&first, f, HANG("x"));
+    assert_int_equal(ask_members(f, "\"op\":\"page\",\"filter\":\"x\"", &listener, &problem, NULL),
+                     0);
+    assert_true(patient.looks >= 3);
+    end(&first, 1);
+}
+
+/* Two processes are idle; the second one has judged this filter. */
+static void a_filter_returns_to_the_process_that_knows_it(void **state)
+{
+    struct fixture *f = *state;
+    struct asker first = {0};
+    struct api_problem problem;
+    pid_t pid, again;
+    start(f, 3600 * NS_PER_S);
+    begin(&first, f, "\"op\":\"dawdle\",\"filter\":\"x\"");
+    assert_int_equal(ask_members(f, "\"op\":\"page\",\"filter\":\"y\"", NULL, &problem, &pid), 0);
+    pthread_join(first.thread, NULL);
+    assert_int_equal(first.result, 0);
+    assert_int_equal(ask_members(f, "\"op\":\"page\",\"filter\":\"y\"", NULL, &problem, &again), 0);
+    assert_int_equal(again, pid);
 }
 
 static void closing_a_source_ends_its_questions(void **state)
@@ -287,7 +426,7 @@ static void closing_a_source_ends_its_questions(void **state)
     struct fixture *f = *state;
     struct asker busy = {0};
     start(f, 3600 * NS_PER_S);
-    begin(&busy, f);
+    begin(&busy, f, "\"op\":\"hang\"");
     queries_close(f->queries, f->id, "default");
     pthread_join(busy.thread, NULL);
     assert_true(busy.result < 0);
@@ -308,7 +447,19 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(an_item_that_nobody_takes_ends_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_process_that_dies_is_a_problem_and_replaced, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_process_that_was_killed_is_replaced_unseen, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_question_whose_process_dies_is_asked_once_more, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(it_is_not_once_items_were_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_a_process_may_go_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(slow_filters_leave_a_process_for_the_others, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(downloads_leave_a_process_for_filters, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_filter_waits_for_what_is_being_found, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_filter_returns_to_the_process_that_knows_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(closing_a_source_ends_its_questions, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
