@@ -172,6 +172,12 @@ static bool take_segment(const json_t *item, struct ring_segment_info *s)
                 take_time(item, "covered_to_ns", &s->covered_to_ns) &&
                 take_drops(json_object_get(item, "drops"), &s->drops.kernel, &s->drops.ring,
                            &s->drops.disk);
+    s->sealed_bytes = s->size_bytes;
+    s->sealed_to_ns = s->covered_to_ns;
+    if (json_object_get(item, "sealed_bytes"))
+        good = good && take_uint(item, "sealed_bytes", &s->sealed_bytes) &&
+               s->sealed_bytes >= s->size_bytes && s->sealed_bytes < UINT64_C(1) << 40 &&
+               take_time(item, "sealed_to_ns", &s->sealed_to_ns);
     if (good && s->packets)
         good = take_time(item, "first_ns", &s->first_ns) && take_time(item, "last_ns", &s->last_ns);
     if (good) {

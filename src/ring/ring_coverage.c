@@ -47,24 +47,33 @@ static const struct ring_cached *before_in_series(const struct ring_look *look, 
     return NULL;
 }
 
-/* known: stretches with a reason; recycled: those of them that no other series can make good. */
-static int explain(const struct ring_look *look, struct spans *known, struct spans *recycled)
+/* known: stretches with a reason; lost: those of them that no other series can make good. */
+static int explain(const struct ring_look *look, struct spans *known, struct spans *lost)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < look->count; i++) {
         const struct ring_cached *segment = &look->segments[i];
         const struct ring_cached *before = before_in_series(look, i);
         int64_t previous = segment->previous_covered_to_ns;
+        /* first of all: nothing else explains what a segment has lost since it was sealed */
+        r = add(known, segment->info.covered_to_ns, segment->info.sealed_to_ns, RING_GAP_CORRUPT);
+        if (r == 0)
+            r = add(lost, segment->info.covered_to_ns, segment->info.sealed_to_ns,
+                    RING_GAP_CORRUPT);
+        if (r < 0)
+            break;
         if (previous)
             r = add(known, previous, segment->info.covered_from_ns, segment->gap_reason);
         int64_t hole_to = lesser(previous, segment->info.covered_from_ns);
         int64_t hole_from = before ? before->info.covered_to_ns : INT64_MIN;
         if (!previous || hole_from >= hole_to || r < 0)
             continue;
-        if (before && before->end_reason) {
-            r = add(known, hole_from, hole_to, (enum ring_gap_reason)(before->end_reason - 1));
+        if (before && (before->end_reason || before->torn)) {
+            enum ring_gap_reason why =
+                before->torn ? RING_GAP_CORRUPT : (enum ring_gap_reason)(before->end_reason - 1);
+            r = add(known, hole_from, hole_to, why);
         } else {
-            r = add(recycled, hole_from, hole_to, RING_GAP_RECYCLED);
+            r = add(lost, hole_from, hole_to, RING_GAP_RECYCLED);
             if (!before && look->has_state) /* nothing was there before the ring began */
                 hole_from = look->state.first_recorded_ns;
             if (r == 0)
@@ -231,17 +240,17 @@ static int64_t open_end(const struct ring_look *look, int64_t newest_ns)
 int ring_coverage(const struct ring_look *look, int64_t from_ns, int64_t to_ns,
                   struct ring_list *list)
 {
-    struct spans held = {0}, known = {0}, recycled = {0}, covered = {0}, gaps = {0};
+    struct spans held = {0}, known = {0}, lost = {0}, covered = {0}, gaps = {0};
     int r = 0;
     for (size_t i = 0; r == 0 && i < look->count; i++)
         r = add(&held, look->segments[i].info.covered_from_ns, look->segments[i].info.covered_to_ns,
                 0);
     if (r == 0)
-        r = explain(look, &known, &recycled);
+        r = explain(look, &known, &lost);
     unite(&held);
-    unite(&recycled);
+    unite(&lost);
     if (r == 0)
-        r = subtract(&held, &recycled, &covered);
+        r = subtract(&held, &lost, &covered);
     struct outside outside = {.look = look, .has_any = covered.count > 0};
     if (outside.has_any)
         outside.newest_ns = covered.items[covered.count - 1].to_ns;
@@ -256,7 +265,7 @@ int ring_coverage(const struct ring_look *look, int64_t from_ns, int64_t to_ns,
         r = name_gaps(&outside, &known, list, window, &gaps);
     free(held.items);
     free(known.items);
-    free(recycled.items);
+    free(lost.items);
     free(covered.items);
     list->gaps = gaps.items;
     list->gap_count = gaps.count;

@@ -81,6 +81,10 @@ static void put_segment(struct json_writer *w, enum ring_json_times times,
     json_member_uint(w, "link_type", s->link_type);
     json_member_bool(w, "sealed", s->sealed);
     json_member_uint(w, "size_bytes", s->size_bytes);
+    if (s->sealed_bytes > s->size_bytes) { /* it was cut since */
+        json_member_uint(w, "sealed_bytes", s->sealed_bytes);
+        ring_json_time(w, times, "sealed_to", s->sealed_to_ns);
+    }
     json_member_uint(w, "packets", s->packets);
     json_member_uint(w, "captured_bytes", s->captured_bytes);
     if (s->packets) {

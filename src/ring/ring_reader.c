@@ -82,6 +82,8 @@ static int fill_cached(struct ring_cached *cached, const char *name,
     cached->previous_covered_to_ns = header->previous_covered_to_ns;
     cached->gap_reason = (enum ring_gap_reason)header->gap_reason;
     cached->end_reason = header->end_reason;
+    cached->file_bytes = cached->info.sealed_bytes = header->size_bytes;
+    cached->info.sealed_to_ns = header->covered_to_ns;
     cached->events = calloc(header->event_count + 1u, sizeof *cached->events);
     if (!cached->events)
         return -ENOMEM;
@@ -140,25 +142,64 @@ static int cache_indexed(struct ring_reader *reader, const char *name, uint64_t 
     return r;
 }
 
-static int cache_scanned(struct ring_reader *reader, const char *name, uint64_t sequence)
+/* Of a segment that was sealed with more than its file holds: what it was stays from the index,
+ * what it holds is what can still be read. */
+static void cut_to(struct ring_index_header *header, const struct ring_index_header *found)
+{
+    header->size_bytes = found->size_bytes;
+    header->packets = found->packets;
+    header->captured_bytes = found->captured_bytes;
+    header->first_ns = found->first_ns;
+    header->last_ns = found->last_ns;
+    if (found->covered_to_ns < header->covered_to_ns)
+        header->covered_to_ns = found->covered_to_ns;
+    if (header->covered_to_ns < header->covered_from_ns)
+        header->covered_to_ns = header->covered_from_ns;
+    memcpy(header->sha256, found->sha256, sizeof header->sha256);
+}
+
+static int insert_scanned(struct ring_reader *reader, const char *name, const struct stat *st,
+                          struct ring_scan *scan)
+{
+    struct ring_index_image was;
+    char index_name[RING_NAME_SIZE];
+    ring_name_index(name, index_name);
+    bool indexed = ring_index_read(reader->dir_fd, index_name, &was) == 0;
+    struct ring_index_parts parts = indexed ? was.parts : scan->parts;
+    uint64_t sealed_bytes = parts.header.size_bytes;
+    int64_t sealed_to_ns = parts.header.covered_to_ns;
+    if (indexed)
+        cut_to(&parts.header, &scan->parts.header);
+    (void)ring_name_parse(name, &parts.header.series, &parts.header.sequence);
+    /* without an index and without a section header nothing is known of it */
+    bool nothing = !indexed && parts.header.size_bytes == 0;
+    struct ring_cached *cached = nothing ? NULL
+                                         : insert(&reader->cache, &reader->cache_count,
+                                                  &reader->cache_cap, parts.header.sequence);
+    int r = cached ? fill_cached(cached, name, &parts) : nothing ? 0 : -ENOMEM;
+    if (cached && r == 0) {
+        cached->inode = st->st_ino;
+        cached->file_bytes = (uint64_t)st->st_size;
+        cached->info.sealed_bytes = indexed ? sealed_bytes : 0;
+        cached->info.sealed_to_ns = sealed_to_ns;
+        cached->torn = !indexed && scan->damaged;
+    }
+    if (indexed)
+        ring_index_image_done(&was);
+    return r;
+}
+
+static int cache_scanned(struct ring_reader *reader, const char *name)
 {
     int fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    struct ring_scan scan;
+    struct ring_scan scan = {0};
     struct stat st;
     int r = fstat(fd, &st) < 0 ? -errno : ring_scan_file(fd, 0, &scan, NULL);
     close(fd);
-    if (r < 0)
-        return r == -EBADMSG ? 0 : r;
-    uint32_t series;
-    (void)ring_name_parse(name, &series, &scan.parts.header.sequence);
-    scan.parts.header.series = series;
-    struct ring_cached *cached =
-        insert(&reader->cache, &reader->cache_count, &reader->cache_cap, sequence);
-    r = cached ? fill_cached(cached, name, &scan.parts) : -ENOMEM;
-    if (r == 0)
-        cached->inode = st.st_ino;
+    if (r == 0 || r == -EBADMSG)
+        r = insert_scanned(reader, name, &st, &scan);
     ring_scan_done(&scan);
     return r;
 }
@@ -203,8 +244,7 @@ static int list_folder(struct ring_reader *reader, struct unindexed *ret_unindex
         if (fstatat(reader->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         struct ring_cached *cached = find_cached(reader, entry->d_name, sequence);
-        if (cached && cached->inode == st.st_ino &&
-            cached->info.size_bytes == (uint64_t)st.st_size) {
+        if (cached && cached->inode == st.st_ino && cached->file_bytes == (uint64_t)st.st_size) {
             cached->seen = true;
             continue;
         }
@@ -278,7 +318,7 @@ static int place_unindexed(struct ring_reader *reader, struct ring_look *look,
                 open = &look->state.open[k];
         int r = open ? add_open(look, open) : cache_indexed(reader, name, sequence);
         if (r == -ENOENT)
-            r = look->alive && sequence > newest_open ? 0 : cache_scanned(reader, name, sequence);
+            r = look->alive && sequence > newest_open ? 0 : cache_scanned(reader, name);
         if (r < 0)
             return r;
     }
@@ -361,7 +401,8 @@ void ring_look_done(struct ring_look *look)
 
 static bool touches(const struct ring_segment_info *info, int64_t from_ns, int64_t to_ns)
 {
-    return (info->covered_from_ns < to_ns && info->covered_to_ns > from_ns) ||
+    return (info->covered_from_ns < to_ns &&
+            (info->covered_to_ns > from_ns || info->sealed_to_ns > from_ns)) ||
            (info->packets && info->first_ns < to_ns && info->last_ns >= from_ns);
 }
 

@@ -59,14 +59,17 @@ struct ring_segment_info {
     uint32_t series;
     uint16_t link_type; /* of every interface in it */
     bool sealed;
-    bool has_sha256;     /* sealed segments */
-    uint64_t size_bytes; /* readable bytes: the whole sealed file, or the published length */
+    bool has_sha256;       /* sealed segments */
+    uint64_t size_bytes;   /* readable bytes: the whole sealed file, or the published length */
+    uint64_t sealed_bytes; /* by its index; more than size_bytes: it was cut short or damaged since;
+                              0 = not known */
     uint64_t packets;
     uint64_t captured_bytes;   /* of packets, without headers of the file */
     int64_t first_ns, last_ns; /* earliest and latest packet; both 0 when there is none */
     /* Everything captured in this time on this series is in this segment (packets may lie slightly
      * outside). */
     int64_t covered_from_ns, covered_to_ns;
+    int64_t sealed_to_ns; /* covered when it was sealed: later than covered_to when it was cut */
     struct ring_drops drops;
     uint8_t sha256[RING_SHA256_SIZE];
 };

@@ -14,6 +14,8 @@ struct ring_cached {
     int64_t previous_covered_to_ns;
     enum ring_gap_reason gap_reason;
     uint8_t end_reason;               /* as in the index header */
+    bool torn;                        /* unreadable bytes follow the good ones, and no index */
+    uint64_t file_bytes;              /* st_size when it was read */
     struct ring_event_record *events; /* owned */
     uint32_t event_count;
     ino_t inode; /* a ring made anew gives the same names again */

@@ -55,6 +55,25 @@ static void extend_coverage(struct ring_index_header *header, const char *name,
             header->covered_to_ns = old->captured_until_ns;
 }
 
+/* It was sealed with more than can be read of it now: what it covered and covers no longer is not
+ * recycled, it is damage. */
+static void remember_damage(struct ring_store *store, const char *name,
+                            struct ring_index_header *header, struct ring_recovered *recovered)
+{
+    char index_name[RING_NAME_SIZE];
+    struct ring_index_image was;
+    ring_name_index(name, index_name);
+    if (ring_index_read(store->dir_fd, index_name, &was) < 0)
+        return;
+    const struct ring_index_header *sealed = &was.parts.header;
+    if (sealed->size_bytes > header->size_bytes && sealed->covered_to_ns > header->covered_to_ns) {
+        header->end_reason = RING_GAP_CORRUPT + 1;
+        if (sealed->covered_to_ns > recovered->covered_to_ns)
+            recovered->covered_to_ns = sealed->covered_to_ns;
+    }
+    ring_index_image_done(&was);
+}
+
 static int rebuild(struct ring_store *store, const char *name, const struct ring_state_body *old,
                    struct ring_recovered *recovered)
 {
@@ -75,6 +94,7 @@ static int rebuild(struct ring_store *store, const char *name, const struct ring
         (void)ring_name_parse(name, &series, &header->sequence);
         header->series = series;
         extend_coverage(header, name, old);
+        remember_damage(store, name, header, recovered);
         if (header->size_bytes < (uint64_t)st.st_size)
             recovered->cut++;
         /* also frees what was reserved beyond the end; a whole sealed file has neither */

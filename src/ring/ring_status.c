@@ -189,6 +189,11 @@ static void check(int dir_fd, const struct ring_segment_info *info, struct ring_
         problem->offset = found->size_bytes;
         snprintf(problem->text, sizeof problem->text, "damaged: %.150s",
                  scan.damaged ? scan.damage : "it is shorter than it was");
+    } else if (info->sealed_bytes > info->size_bytes) {
+        problem->offset = found->size_bytes;
+        snprintf(problem->text, sizeof problem->text,
+                 "cut short: it was sealed with %llu bytes and has %llu",
+                 (unsigned long long)info->sealed_bytes, (unsigned long long)info->size_bytes);
     } else if (info->has_sha256 && memcmp(found->sha256, info->sha256, sizeof found->sha256) != 0) {
         snprintf(problem->text, sizeof problem->text,
                  "its bytes changed since they were recorded (SHA-256 differs)");

@@ -57,6 +57,7 @@
  *                 "sealed":true,"size_bytes":…,"packets":…,"captured_bytes":…,
  *                 "first_ns":…,"last_ns":…,            absent when packets = 0
  *                 "covered_from_ns":…,"covered_to_ns":…,
+ *                 "sealed_bytes":…,"sealed_to_ns":…,   only when it was cut since it was sealed
  *                 "drops":{"kernel":…,"ring":…,"disk":…},"sha256":"64 hex"}],  absent when open
  *    "covered":[…],"gaps":[…],"drops":{…},              within the window
  *    "drop_events":[{"from_ns":…,"to_ns":…,"kernel":…,"ring":…,"disk":…}]}

@@ -67,6 +67,76 @@ static void pause_of_three_seconds_is_that_gap(void **state)
     ring_list_done(&list);
 }
 
+/* A sealed segment that lost its end, or all of it: what is gone was not recycled. */
+static void cut_segment_is_damage(void **state)
+{
+    struct ring_fixture *f = *state;
+    ring_start(f);
+    for (int i = 0; i < 3; i++) {
+        ring_feed(f, 200, 400, NS_PER_MS, 3);
+        ring_writer_rotate(f->writer, f->now_ns);
+    }
+    ring_stop(f);
+    struct ring_list before = ring_list_all(f);
+    assert_true(before.segment_count >= 3);
+    const struct ring_segment_info was = before.segments[1];
+    for (int left = 0; left < 3; left++) { /* half of it, a piece of its header, nothing */
+        off_t size = left == 0 ? (off_t)was.size_bytes / 2 : left == 1 ? 20 : 0;
+        int fd = openat(f->dir_fd, was.name, O_WRONLY | O_CLOEXEC);
+        assert_int_equal(ftruncate(fd, size), 0);
+        close(fd);
+        struct ring_list list = ring_list_all(f);
+        assert_int_equal(list.segment_count, before.segment_count);
+        const struct ring_segment_info *cut = &list.segments[1];
+        assert_true(cut->sealed);
+        assert_int_equal(cut->sealed_bytes, was.size_bytes);
+        assert_int_equal(cut->sealed_to_ns, was.covered_to_ns);
+        assert_true(cut->size_bytes <= (uint64_t)size);
+        assert_true(left == 0 ? cut->packets > 50 && cut->packets < 150 : cut->packets == 0);
+        assert_int_equal(list.gap_count, 1);
+        assert_int_equal(list.gaps[0].reason, RING_GAP_CORRUPT);
+        assert_int_equal(list.gaps[0].from_ns, cut->covered_to_ns);
+        assert_int_equal(list.gaps[0].to_ns, was.covered_to_ns);
+        assert_fills(&list, list.covered[0].from_ns, list.covered[1].to_ns);
+        /* a window within what is gone names the segment all the same */
+        struct ring_list gone = list_window(f, was.covered_to_ns - 2, was.covered_to_ns);
+        assert_true(gone.segment_count >= 1);
+        assert_string_equal(gone.segments[0].name, was.name);
+        assert_int_equal(gone.covered_count, 0);
+        ring_list_done(&gone);
+        ring_list_done(&list);
+        struct error error;
+        assert_true(ring_reader_verify(f->reader, NULL, NULL, &error) == 1);
+    }
+    ring_list_done(&before);
+}
+
+/* The next capturer cuts its tail off, and the reason stays. */
+static void cut_segment_stays_damage_after_recovery(void **state)
+{
+    struct ring_fixture *f = *state;
+    ring_start(f);
+    for (int i = 0; i < 3; i++) {
+        ring_feed(f, 200, 400, NS_PER_MS, 3);
+        ring_writer_rotate(f->writer, f->now_ns);
+    }
+    ring_stop(f);
+    struct ring_list before = ring_list_all(f);
+    const struct ring_segment_info was = before.segments[1];
+    int fd = openat(f->dir_fd, was.name, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, (off_t)was.size_bytes / 2), 0);
+    close(fd);
+    ring_start(f);
+    ring_feed(f, 10, 400, NS_PER_MS, 3);
+    ring_stop(f);
+    struct ring_list list = list_window(f, was.covered_from_ns, was.covered_to_ns);
+    assert_int_equal(list.gap_count, 1);
+    assert_int_equal(list.gaps[0].reason, RING_GAP_CORRUPT);
+    assert_int_equal(list.gaps[0].to_ns, was.covered_to_ns);
+    ring_list_done(&list);
+    ring_list_done(&before);
+}
+
 static void time_without_a_capturer_is_a_gap(void **state)
 {
     struct ring_fixture *f = *state;
@@ -453,6 +523,8 @@ int main(void)
 #define RING_TEST(name) cmocka_unit_test_setup_teardown(name, ring_setup, ring_teardown)
     const struct CMUnitTest tests[] = {
         RING_TEST(pause_of_three_seconds_is_that_gap),
+        RING_TEST(cut_segment_is_damage),
+        RING_TEST(cut_segment_stays_damage_after_recovery),
         RING_TEST(time_without_a_capturer_is_a_gap),
         RING_TEST(recycled_time_is_named_so),
         RING_TEST(budget_is_never_exceeded),
