@@ -25,7 +25,7 @@ const struct schema schemas[] = {
     {"Quota", "limit_bytes: int; used_bytes: int; reserved_bytes: int; free_bytes: int"},
     {"AvailabilityResponse", "nodes: NodeAvailability[]; oldest: time~; newest: time~; "
                              "estimate_bytes: int; quota: Quota"},
-    {"SnapshotFile", "name: text; size_bytes: int; sha256: text"},
+    {"SnapshotFile", "name: text; size_bytes: int; sha256: text; damaged?: text"},
     {"SnapshotNode",
      "name: text; window: Interval~; covered: Interval[]; gaps: Gap[]; packets: int; "
      "captured_bytes: int; drops: Drops; clock_offset_ns: int; clock_source: text; "

@@ -42,6 +42,29 @@ void snapshot_path(struct buf *out, const char *ref, const char *rest)
     out->len--;
 }
 
+void snapshot_say_warnings(struct client *client, const char *command, const char *ref)
+{
+    struct buf path, answer;
+    buf_init(&path, 8192);
+    buf_init(&answer, UINT32_C(16) << 20);
+    snapshot_path(&path, ref, "");
+    json_t *s = client_try(client, "GET", (const char *)path.data, &answer) == 200
+                    ? json_loadb((const char *)answer.data, answer.len, 0, NULL)
+                    : NULL;
+    size_t i;
+    const json_t *warning;
+    char shown[1100];
+    json_array_foreach(json_object_get(s, "warnings"), i, warning)
+    {
+        const char *text = json_string_value(warning);
+        fprintf(stderr, "trawl %s: %s\n", command,
+                text_escape(slice_str(text ? text : ""), shown, sizeof shown));
+    }
+    json_decref(s);
+    buf_done(&answer);
+    buf_done(&path);
+}
+
 /* ── verbs with an ID and little else ── */
 
 struct verb_flags {
@@ -202,6 +225,20 @@ static void show_nodes(const json_t *snapshot)
     }
 }
 
+static void show_missing(const json_t *snapshot)
+{
+    size_t i;
+    const json_t *m;
+    json_array_foreach(json_object_get(snapshot, "missing"), i, m)
+    {
+        printf("missing      ");
+        client_print_text(client_text(m, "node"), 0);
+        printf(" %.35s to %.35s: ", client_text(m, "from"), client_text(m, "to"));
+        client_print_text(client_text(m, "reason"), 0);
+        (void)putchar('\n');
+    }
+}
+
 static void show_dissections(const json_t *snapshot)
 {
     size_t i;
@@ -263,6 +300,7 @@ static int show(struct verb_context *v)
                  gaps_ns ? clock_format_duration(gaps_ns, gaps) : "none");
         show_member("coverage", text);
         show_nodes(s);
+        show_missing(s);
         show_dissections(s);
         show_verified(s);
         print_warnings(s, "warning      ");

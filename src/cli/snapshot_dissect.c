@@ -71,6 +71,11 @@ static int wait_for(struct client *client, const struct dissect_flags *flags, co
         else
             printf("Dissected: %lld entries from %lld packets.\n",
                    (long long)client_int(p, "entries"), (long long)client_int(p, "packets"));
+        if (code == 0 && client_int(d, "damage"))
+            fprintf(stderr,
+                    "trawl snapshot dissect: %lld damaged places: the entries around them "
+                    "may be incomplete.\n",
+                    (long long)client_int(d, "damage"));
         json_decref(d);
         return code;
     }

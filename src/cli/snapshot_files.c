@@ -142,9 +142,12 @@ static bool export_path(const char *command, const char *ref, const char *rest,
 static int run_pcap(struct client *client, const struct files_flags *f, const char *ref,
                     struct buf *path)
 {
-    return export_path("snapshot pcap", ref, "/pcap", f, path)
-               ? client_download(client, "GET", (const char *)path->data, NULL, f->output)
-               : 2;
+    if (!export_path("snapshot pcap", ref, "/pcap", f, path))
+        return 2;
+    int code = client_download(client, "GET", (const char *)path->data, NULL, f->output);
+    if (code == 0)
+        snapshot_say_warnings(client, "snapshot pcap", ref);
+    return code;
 }
 
 static int run_estimate(struct client *client, const struct files_flags *f, const char *ref,

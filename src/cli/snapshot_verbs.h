@@ -18,6 +18,9 @@ int snapshot_estimate(int argc, char **argv);
 int snapshot_download(int argc, char **argv);
 int snapshot_import(int argc, char **argv);
 
+/* What needs an eye before its packets or entries are believed: a line each on standard error. */
+void snapshot_say_warnings(struct client *client, const char *command, const char *ref);
+
 /* "/api/v1/snapshots/<ref><rest>" */
 void snapshot_path(struct buf *out, const char *ref, const char *rest);
 

@@ -139,7 +139,7 @@ static bool take_message(struct dissection_run *run, struct slice line)
     if (progress || done) {
         take_progress(run->record, progress ? progress : done);
         if (done) {
-            run->record->damage = count_of(done, "damage");
+            run->record->damage = count_of(done, "damage") + snapshot_damaged_files(run->snapshot);
             run->record->percent = 100;
             run->record->eta_ns = 0;
         }

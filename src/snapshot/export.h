@@ -34,6 +34,7 @@ struct snapshot_filter;
 struct export_node { /* for drops: interface statistics and the section's comment */
     const char *name;
     struct snapshot_drops drops;
+    const char *damaged; /* what is known of damage in its files, sentences; or NULL */
 };
 
 struct export_options {

@@ -139,6 +139,9 @@ static void drops_comment(const struct export_options *o, struct buf *text)
 {
     for (size_t i = 0; i < o->node_count; i++) {
         const struct snapshot_drops *d = &o->nodes[i].drops;
+        if (o->nodes[i].damaged)
+            buf_printf(text, "%s%s: %.2000s.", text->len ? " " : "", o->nodes[i].name,
+                       o->nodes[i].damaged);
         if (d->kernel + d->ring + d->disk == 0)
             continue;
         buf_printf(text,

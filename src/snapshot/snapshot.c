@@ -148,6 +148,7 @@ int snapshot_copy_node(struct arena *arena, const struct snapshot_node *from,
     for (size_t i = 0; i < to->file_count; i++) {
         to->files[i].name = copy_text(arena, from->files[i].name, &r);
         to->files[i].source = copy_text(arena, from->files[i].source, &r);
+        to->files[i].damaged = copy_text(arena, from->files[i].damaged, &r);
     }
     for (size_t i = 0; i < to->interface_count; i++) {
         to->interfaces[i].name = copy_text(arena, from->interfaces[i].name, &r);
@@ -332,4 +333,14 @@ void snapshot_node_folder(const char *node, char out[3 * SNAPSHOT_MAX_NODE_NAME_
     if (o == 0)
         out[o++] = '%';
     out[o] = '\0';
+}
+
+size_t snapshot_damaged_files(const struct snapshot *snapshot)
+{
+    size_t count = 0;
+    const struct snapshot_manifest *m = snapshot->manifest;
+    for (size_t n = 0; m && n < m->node_count; n++)
+        for (size_t i = 0; i < m->nodes[n].file_count; i++)
+            count += m->nodes[n].files[i].damaged != NULL;
+    return count;
 }

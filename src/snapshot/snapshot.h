@@ -64,6 +64,7 @@ struct snapshot_file {
     int64_t first_ns, last_ns; /* packet stamps as stored (the node's clock); first > last: none */
     uint64_t plain_bytes;      /* size as pcapng */
     bool linked, trimmed, compressed;
+    char *damaged; /* its source was damaged already when it was taken: a sentence; else NULL */
 };
 
 struct snapshot_missing {
@@ -223,6 +224,8 @@ bool snapshot_is_dissected(const struct snapshot *snapshot);
 uint64_t snapshot_size_bytes(const struct snapshot *snapshot);
 /* Covered share of the window over the nodes asked for, 0..1; 0 before Completed. */
 double snapshot_coverage(const struct snapshot *snapshot);
+/* Files that were taken from a damaged source. */
+size_t snapshot_damaged_files(const struct snapshot *snapshot);
 /* Exactly the `Snapshot` of types.ts. */
 void snapshot_write_json(const struct snapshot *snapshot, struct json_writer *w);
 /* Exactly the `Dissection` of types.ts. */

@@ -76,11 +76,22 @@ static void take_statistics(struct cut *c)
     pcapng_put_statistics(&c->out, s->interface, &copy);
 }
 
+static void note_damage(struct snapshot_extract_file *file, const struct error *error)
+{
+    if (file->damage++ == 0)
+        file->damage_at = error && error->offset != ERROR_NO_OFFSET ? error->offset : 0;
+}
+
+static bool is_cancelled(const struct cut *c)
+{
+    return c->extract->cancel && __atomic_load_n(c->extract->cancel, __ATOMIC_RELAXED);
+}
+
 static int cut_events(struct cut *c, struct error *reterr)
 {
     pcapng_put_section(&c->out, NULL, "trawl " TRAWL_VERSION, NULL);
     for (;;) {
-        if (c->extract->cancel && __atomic_load_n(c->extract->cancel, __ATOMIC_RELAXED))
+        if (is_cancelled(c))
             return error_set(reterr, -ECANCELED, "It was cancelled.");
         struct packet packet;
         int event = capture_reader_next(c->reader, &packet, reterr);
@@ -95,30 +106,64 @@ static int cut_events(struct cut *c, struct error *reterr)
         else if (event == CAPTURE_STATISTICS)
             take_statistics(c);
         else if (event == CAPTURE_DAMAGE)
-            c->file->damage++;
+            note_damage(c->file, reterr);
         int r = c->out.len >= FLUSH_BYTES ? flush(c, reterr) : 0;
         if (r < 0)
             return r;
     }
 }
 
+/* What is about to be cut: whether it still is what was sealed can only be said from all of it. */
+static int hash_source(struct cut *c, struct error *reterr)
+{
+    enum {
+        PIECE_BYTES = 1024 * 1024
+    };
+    uint8_t *piece = malloc(PIECE_BYTES);
+    int r = piece ? snapshot_hash_begin(&c->hash) : -ENOMEM;
+    uint64_t left = c->file->end_offset ? c->file->end_offset : UINT64_MAX;
+    for (off_t at = 0; r == 0 && left > 0;) {
+        size_t want = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+        ssize_t got = is_cancelled(c) ? -ECANCELED : io_pread_full(c->file->in_fd, piece, want, at);
+        if (got < 0)
+            r = (int)got;
+        else
+            snapshot_hash_add(&c->hash, piece, (size_t)got);
+        if (got < (ssize_t)want)
+            break;
+        at += got;
+        left -= (uint64_t)got;
+    }
+    free(piece);
+    if (r == 0)
+        r = snapshot_hash_end(&c->hash, c->file->source_sha256);
+    return r < 0 ? error_set(reterr, r, "A segment cannot be read: %s.", strerrordesc_np(-r)) : 0;
+}
+
 static int cut_file(const struct snapshot_extract *extract, struct snapshot_extract_file *file,
                     struct snapshot_filter *filter, struct error *reterr)
 {
     struct cut c = {.extract = extract, .file = file, .filter = filter};
-    file->packets = file->bytes = file->damage = 0;
+    file->packets = file->bytes = file->damage = file->damage_at = 0;
+    file->source_sha256[0] = '\0';
     file->first_ns = INT64_MAX;
     file->last_ns = INT64_MIN;
     buf_init(&c.out, BUFFER_BYTES);
     struct capture_reader_options options = {.end_offset = file->end_offset};
-    int r = snapshot_hash_begin(&c.hash);
-    if (r == 0)
-        r = capture_reader_open(file->in_fd, &options, &c.reader, reterr);
-    if (r == 0)
-        r = cut_events(&c, reterr);
-    else if (r == -EBADMSG) { /* no capture at all: all of it is damage */
-        file->damage++;
-        r = 0;
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    int r = file->hash_source ? hash_source(&c, reterr) : 0;
+    if (r == 0 && snapshot_hash_begin(&c.hash) < 0)
+        r = error_set(reterr, -ENOMEM, "There is no memory to hash with.");
+    if (r == 0) {
+        r = capture_reader_open(file->in_fd, &options, &c.reader, &e);
+        if (r == 0) {
+            r = cut_events(&c, &e);
+        } else if (r == -EBADMSG) { /* no capture at all: all of it is damage */
+            note_damage(file, &e);
+            r = 0;
+        }
+        if (r < 0 && reterr)
+            *reterr = e;
     }
     if (r == 0 && snapshot_hash_end(&c.hash, file->sha256) < 0)
         r = error_set(reterr, -EIO, "SHA-256 could not be computed.");
@@ -141,7 +186,10 @@ static void result_json(const struct snapshot_extract_file *f, size_t index, str
     json_member_int(&w, "first", f->first_ns);
     json_member_int(&w, "last", f->last_ns);
     json_member_uint(&w, "damage", f->damage);
+    json_member_uint(&w, "damage_at", f->damage_at);
     json_member_str(&w, "sha256", f->sha256);
+    if (f->source_sha256[0])
+        json_member_str(&w, "source_sha256", f->source_sha256);
     json_end_object(&w);
 }
 
@@ -156,11 +204,14 @@ static int parse_request(struct slice text, struct arena *arena, struct snapshot
     e->to_ns = snapshot_read_int(&r, root, "to");
     e->bpf = snapshot_read_optional(&r, root, "bpf");
     const json_t *list = snapshot_read_array(&r, root, "ends", JOB_MAX_FDS / 2, &e->file_count);
+    size_t hashed_count;
+    const json_t *hashed = snapshot_read_array(&r, root, "hash", JOB_MAX_FDS / 2, &hashed_count);
     e->files = snapshot_read_alloc(&r, e->file_count, sizeof *e->files);
     for (size_t i = 0; !r.bad && i < e->file_count; i++) {
         e->files[i].end_offset = (uint64_t)json_integer_value(json_array_get(list, i));
         e->files[i].in_fd = (int)(JOB_FIRST_FD + 2 * i);
         e->files[i].out_fd = (int)(JOB_FIRST_FD + 2 * i + 1);
+        e->files[i].hash_source = json_is_true(json_array_get(hashed, i));
     }
     json_decref(root);
     return snapshot_read_result(&r, "The job's request", reterr);
@@ -232,6 +283,11 @@ static int request_json(const struct snapshot_extract *e, struct buf *out)
     for (size_t i = 0; i < e->file_count; i++)
         json_uint(&w, e->files[i].end_offset);
     json_end_array(&w);
+    json_key(&w, "hash");
+    json_begin_array(&w);
+    for (size_t i = 0; i < e->file_count; i++)
+        json_bool(&w, e->files[i].hash_source);
+    json_end_array(&w);
     json_end_object(&w);
     return buf_failed(out);
 }
@@ -252,6 +308,9 @@ static int take_result(struct snapshot_extract *e, struct slice line, size_t *do
             f->first_ns = snapshot_read_int(&r, root, "first");
             f->last_ns = snapshot_read_int(&r, root, "last");
             f->damage = snapshot_read_uint(&r, root, "damage");
+            f->damage_at = snapshot_read_uint(&r, root, "damage_at");
+            if (f->hash_source)
+                snapshot_read_sha256(&r, root, "source_sha256", f->source_sha256);
             snapshot_read_sha256(&r, root, "sha256", f->sha256);
             ++*done;
         } else {

@@ -14,11 +14,14 @@
 struct snapshot_extract_file {
     int in_fd, out_fd;
     uint64_t end_offset; /* of the input: the published length, 0 = end of file */
+    bool hash_source;    /* also the SHA-256 of the input, up to there */
     /* results */
     uint64_t packets, bytes; /* bytes: of the output */
     int64_t first_ns, last_ns;
-    uint64_t damage; /* places of the input that could not be read */
+    uint64_t damage;    /* places of the input that could not be read */
+    uint64_t damage_at; /* offset of the first of them */
     char sha256[SNAPSHOT_SHA256_SIZE];
+    char source_sha256[SNAPSHOT_SHA256_SIZE]; /* "" unless hash_source */
 };
 
 struct snapshot_extract {

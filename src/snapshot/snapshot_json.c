@@ -96,6 +96,8 @@ static void node_json(const struct snapshot_node *node, struct json_writer *w)
         json_member_str(w, "name", node->files[i].name);
         json_member_uint(w, "size_bytes", node->files[i].size_bytes);
         json_member_str(w, "sha256", node->files[i].sha256);
+        if (node->files[i].damaged)
+            json_member_str(w, "damaged", node->files[i].damaged);
         json_end_object(w);
     }
     json_end_array(w);
@@ -254,11 +256,33 @@ static void damage_json(const struct snapshot_verification *v, struct json_write
     json_str(w, text);
 }
 
+static const char *first_damage(const struct snapshot_manifest *m)
+{
+    for (size_t n = 0; n < m->node_count; n++)
+        for (size_t i = 0; i < m->nodes[n].file_count; i++)
+            if (m->nodes[n].files[i].damaged)
+                return m->nodes[n].files[i].damaged;
+    return "";
+}
+
+/* Damage from before it was taken: the files themselves are as they were written. */
+static void source_damage_json(const struct snapshot *s, struct json_writer *w)
+{
+    char text[600];
+    size_t count = snapshot_damaged_files(s);
+    if (!count)
+        return;
+    snprintf(text, sizeof text, "%zu %s from damaged segments: %.400s.", count,
+             count == 1 ? "file comes" : "files come", first_damage(s->manifest));
+    json_str(w, text);
+}
+
 static void warnings_json(const struct snapshot *s, struct json_writer *w)
 {
     char text[1024];
     json_begin_array(w);
     damage_json(&s->verified, w);
+    source_damage_json(s, w);
     for (size_t i = 0; i < s->dissection_count; i++) {
         const struct snapshot_dissection *d = &s->dissections[i];
         if (d->state != SNAPSHOT_DISSECTION_FAILED)

@@ -45,6 +45,8 @@ static void write_file(const struct snapshot_file *f, struct json_writer *w)
     json_member_bool(w, "linked", f->linked);
     json_member_bool(w, "trimmed", f->trimmed);
     json_member_bool(w, "compressed", f->compressed);
+    if (f->damaged)
+        json_member_str(w, "damaged", f->damaged);
     json_end_object(w);
 }
 
@@ -185,6 +187,7 @@ static void read_file(struct snapshot_read *r, const json_t *o, struct snapshot_
     f->linked = snapshot_read_bool(r, o, "linked");
     f->trimmed = snapshot_read_bool(r, o, "trimmed");
     f->compressed = snapshot_read_bool(r, o, "compressed");
+    f->damaged = snapshot_read_optional(r, o, "damaged");
     bool first = snapshot_read_time_or_null(r, o, "first", &f->first_ns);
     bool last = snapshot_read_time_or_null(r, o, "last", &f->last_ns);
     if (!first || !last) {

@@ -124,6 +124,22 @@ void snapshot_pcap_estimate_write_json(const struct snapshot_pcap_estimate *e,
 
 /* ── the job ── */
 
+enum {
+    MAX_DAMAGE_BYTES = 2000 /* of a node's sentences in the section's comment */
+};
+
+static void write_damage(const struct snapshot_node *node, struct json_writer *w)
+{
+    struct buf text;
+    buf_init(&text, MAX_DAMAGE_BYTES);
+    for (size_t f = 0; f < node->file_count; f++)
+        if (node->files[f].damaged && text.len + strlen(node->files[f].damaged) + 3 < text.max)
+            buf_printf(&text, "%s%s", text.len ? "; " : "", node->files[f].damaged);
+    if (text.len && buf_append_u8(&text, 0) == 0)
+        json_member_str(w, "damaged", (const char *)text.data);
+    buf_done(&text);
+}
+
 static void write_nodes(const struct snapshot *s, const struct snapshot_pcap_request *q,
                         struct json_writer *w)
 {
@@ -139,6 +155,7 @@ static void write_nodes(const struct snapshot *s, const struct snapshot_pcap_req
         json_member_uint(w, "kernel", node->drops.kernel);
         json_member_uint(w, "ring", node->drops.ring);
         json_member_uint(w, "disk", node->drops.disk);
+        write_damage(node, w);
         json_key(w, "files");
         json_begin_array(w);
         for (size_t f = 0; f < node->file_count; f++) {

@@ -91,6 +91,7 @@ static void read_nodes(struct snapshot_read *r, const json_t *root, const char *
         j->nodes[n].drops.kernel = snapshot_read_uint(r, node, "kernel");
         j->nodes[n].drops.ring = snapshot_read_uint(r, node, "ring");
         j->nodes[n].drops.disk = snapshot_read_uint(r, node, "disk");
+        j->nodes[n].damaged = snapshot_read_optional(r, node, "damaged");
         int64_t offset = snapshot_read_int(r, node, "clock_offset");
         size_t count;
         const json_t *items = snapshot_read_array(r, node, "files", MAX_FILES, &count);

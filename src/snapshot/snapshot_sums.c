@@ -43,6 +43,7 @@ struct walk {
     struct buf *sums;      /* gets the blocks' sums, or NULL */
     const uint8_t *expect; /* the blocks' sums as they should be, or NULL */
     uint64_t expect_blocks;
+    bool hash; /* the SHA-256 too */
     void (*on_bytes)(void *ctx, size_t n);
     void *ctx;
     /* results */
@@ -96,17 +97,38 @@ static int walk_file(struct walk *w, const char *name)
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     struct snapshot_hash hash = {0};
     uint8_t *data = malloc(READ_BYTES);
-    /* sums are made right after the files were: their SHA-256 would only be computed again */
-    bool checked = !w->sums;
     int r = data ? snapshot_hash_begin(&hash) : -ENOMEM;
     if (r == 0)
-        r = walk_data(w, fd, data, checked ? &hash : NULL);
-    if (r == 0 && checked)
+        r = walk_data(w, fd, data, w->hash ? &hash : NULL);
+    if (r == 0 && w->hash)
         r = snapshot_hash_end(&hash, w->sha256);
     snapshot_hash_done(&hash);
     free(data);
     close(fd);
     return r;
+}
+
+/* ── what is found ── */
+
+static void problem(struct snapshot_verify *v, const char *file, int64_t offset, const char *text)
+{
+    v->ok = false;
+    if (v->problem_count == SNAPSHOT_VERIFY_MAX_PROBLEMS)
+        return;
+    struct snapshot_problem *p = &v->problems[v->problem_count];
+    p->file = arena_strdup(&v->arena, file);
+    p->text = arena_strdup(&v->arena, text);
+    p->offset = offset;
+    if (p->file && p->text)
+        v->problem_count++;
+}
+
+static int verify_init(struct snapshot_verify *v)
+{
+    arena_init(&v->arena, 4 * 1024 * 1024);
+    v->problems = arena_calloc(&v->arena, SNAPSHOT_VERIFY_MAX_PROBLEMS, sizeof *v->problems);
+    v->ok = true;
+    return v->problems ? 0 : -ENOMEM;
 }
 
 /* ── sums.bin ── */
@@ -116,16 +138,25 @@ static uint64_t blocks_of(const struct snapshot_file *file)
     return file->size_bytes / BLOCK_BYTES + (file->size_bytes % BLOCK_BYTES != 0);
 }
 
-static int fill_sums(struct walk *walk, const struct snapshot_manifest *m)
+/* What was made a moment ago has the SHA-256 it was made with; a linked segment has that of the
+ * recorder, and whether it still matches is known only now. */
+static int fill_sums(struct walk *walk, const struct snapshot_manifest *m,
+                     struct snapshot_verify *found)
 {
     for (size_t n = 0; n < m->node_count; n++)
         for (size_t f = 0; f < m->nodes[n].file_count; f++) {
             const struct snapshot_file *file = &m->nodes[n].files[f];
+            walk->hash = file->linked;
             int r = walk_file(walk, file->name);
             if (r == 0 && walk->size != file->size_bytes)
                 r = -EBADMSG;
             if (r < 0)
                 return r;
+            found->files++;
+            found->bytes += walk->size;
+            if (walk->hash && strcmp(walk->sha256, file->sha256) != 0)
+                problem(found, file->name, -1,
+                        "it did not match the SHA-256 it was sealed with when it was taken");
         }
     return 0;
 }
@@ -163,14 +194,20 @@ int snapshot_sums_write(struct snapshot_store *store, const char *id, const bool
         r = buf_append(&sums, head, sizeof head);
     struct walk walk = {
         .dir = snapshot_store_open_dir(store, id, NULL), .cancel = cancel, .sums = &sums};
+    struct snapshot_verify found = {0};
     if (r == 0)
-        r = walk.dir < 0 ? -ENOENT : fill_sums(&walk, s->manifest);
+        r = verify_init(&found);
+    if (r == 0)
+        r = walk.dir < 0 ? -ENOENT : fill_sums(&walk, s->manifest, &found);
+    if (r == 0 && !found.ok)
+        r = snapshot_verify_keep(store, id, &found, reterr);
     if (r == 0)
         r = append_digest(&sums);
     if (r == 0)
         r = io_replace_file("snapshot-sums", walk.dir, SUMS_FILE, buf_slice(&sums), 0600);
     if (walk.dir >= 0)
         close(walk.dir);
+    snapshot_verify_done(&found);
     buf_done(&sums);
     snapshot_unref(s);
     return r < 0 ? error_set(reterr, r, "The sums cannot be written: %s.", strerrordesc_np(-r)) : 0;
@@ -210,19 +247,6 @@ static void progress(void *ctx, size_t n)
     x->v->bytes += n;
     if (x->v->on_progress)
         x->v->on_progress(x->v->ctx, x->v->bytes, x->bytes_total);
-}
-
-static void problem(struct snapshot_verify *v, const char *file, int64_t offset, const char *text)
-{
-    v->ok = false;
-    if (v->problem_count == SNAPSHOT_VERIFY_MAX_PROBLEMS)
-        return;
-    struct snapshot_problem *p = &v->problems[v->problem_count];
-    p->file = arena_strdup(&v->arena, file);
-    p->text = arena_strdup(&v->arena, text);
-    p->offset = offset;
-    if (p->file && p->text)
-        v->problem_count++;
 }
 
 static void check_manifest(struct snapshot_verify *v, int dir, const struct snapshot *s,
@@ -273,6 +297,12 @@ static int check_file(struct verification *x, struct walk *w, const struct snaps
             snprintf(text, sizeof text, "it does not match its SHA-256");
         problem(x->v, file->name, w->damaged_at, text);
     }
+    if (file->damaged) { /* it may be as it was written: what it was written from was not */
+        char source[512];
+        snprintf(source, sizeof source, "its source was damaged when it was taken: %.440s",
+                 file->damaged);
+        problem(x->v, file->name, -1, source);
+    }
     return 0;
 }
 
@@ -281,7 +311,8 @@ static int check_files(struct verification *x, int dir, const struct snapshot *s
     struct buf sums_file;
     buf_init(&sums_file, MAX_SUMS_BYTES);
     struct slice sums = load_sums(dir, s, &sums_file);
-    struct walk w = {.dir = dir, .cancel = x->v->cancel, .on_bytes = progress, .ctx = x};
+    struct walk w = {
+        .dir = dir, .cancel = x->v->cancel, .hash = true, .on_bytes = progress, .ctx = x};
     uint64_t at = 0;
     int r = 0;
     for (size_t n = 0; r == 0 && n < s->manifest->node_count; n++)
@@ -299,11 +330,9 @@ static int check_files(struct verification *x, int dir, const struct snapshot *s
 int snapshot_verify(struct snapshot_store *store, const char *id, struct snapshot_verify *v,
                     struct error *reterr)
 {
-    arena_init(&v->arena, 4 * 1024 * 1024);
-    v->problems = arena_calloc(&v->arena, SNAPSHOT_VERIFY_MAX_PROBLEMS, sizeof *v->problems);
     struct snapshot *s = NULL;
-    int r = v->problems ? snapshot_store_get(store, id, &s, reterr)
-                        : error_set(reterr, -ENOMEM, "There is no memory to verify.");
+    int r = verify_init(v) == 0 ? snapshot_store_get(store, id, &s, reterr)
+                                : error_set(reterr, -ENOMEM, "There is no memory to verify.");
     int dir = -1;
     if (r == 0 && !s->manifest)
         r = error_set(reterr, -EBUSY, "The snapshot is %s: there is nothing to verify yet.",
@@ -313,7 +342,6 @@ int snapshot_verify(struct snapshot_store *store, const char *id, struct snapsho
         r = dir < 0 ? dir : 0;
     }
     if (r == 0) {
-        v->ok = true;
         struct verification x = {v, s->manifest->size_bytes};
         check_manifest(v, dir, s, snapshot_store_key(store));
         r = check_files(&x, dir, s);

@@ -8,6 +8,7 @@
 #include "snapshot/snapshot_store.h"
 
 /* Reads all files once (nothing is parsed); writes nothing when one of them has another size.
+ * Linked segments that no longer match their SHA-256 become the snapshot's verification.
  * −ECANCELED when *cancel became true. */
 int snapshot_sums_write(struct snapshot_store *store, const char *id, const bool *cancel,
                         struct error *reterr);

@@ -32,8 +32,9 @@ struct piece {
     char name[FILE_NAME_BYTES]; /* "000001.pcapng", below nodes/<folder>/ */
     bool linked;                /* a local one */
     bool lost;
-    int in_fd;  /* WANT_PART: the staged segment */
-    int out_fd; /* and where it goes */
+    bool changed; /* what came does not match the segment's SHA-256 */
+    int in_fd;    /* WANT_PART: the staged segment */
+    int out_fd;   /* and where it goes */
     struct snapshot_file file;
 };
 
@@ -59,8 +60,39 @@ static enum want judge(const struct files *f, const struct ring_segment_info *s)
     bool known = s->sealed && s->packets;
     if (known && (s->last_ns < f->from_ns || s->first_ns >= f->to_ns))
         return WANT_NOTHING;
+    if (s->sealed_bytes > s->size_bytes) /* cut short: the rest of it is read, never linked */
+        return WANT_PART;
     bool inside = known && s->first_ns >= f->from_ns && s->last_ns < f->to_ns;
     return inside && !(filter && filter[0]) ? WANT_WHOLE : WANT_PART;
+}
+
+/* Of the node's time, within the window. */
+static struct snapshot_interval in_window(const struct files *f, int64_t from_ns, int64_t to_ns)
+{
+    const struct snapshot_node *node = &f->n->node;
+    struct snapshot_interval at = {from_ns - node->clock_offset_ns, to_ns - node->clock_offset_ns};
+    if (at.from_ns < node->window.from_ns)
+        at.from_ns = node->window.from_ns;
+    if (at.to_ns > node->window.to_ns)
+        at.to_ns = node->window.to_ns;
+    return at;
+}
+
+/* The node's list says itself that a segment lost its end: the gap gets its reason. */
+static int declare_cut(struct files *f, const struct ring_segment_info *s, struct error *reterr)
+{
+    struct snapshot_interval at = in_window(f, s->covered_to_ns, s->sealed_to_ns);
+    if (s->sealed_bytes <= s->size_bytes || at.from_ns >= at.to_ns)
+        return 0;
+    char text[200];
+    snprintf(text, sizeof text,
+             "damaged: segment %s was cut short: %llu of its %llu bytes are left", s->name,
+             (unsigned long long)s->size_bytes, (unsigned long long)s->sealed_bytes);
+    int r =
+        snapshot_coverage_lose(&f->n->coverage, (struct snapshot_gap){at, SNAPSHOT_GAP_CORRUPT});
+    if (r == 0)
+        r = take_missing(f->n, at, text);
+    return r < 0 ? error_set(reterr, r, "There is no memory for a gap.") : 0;
 }
 
 static int choose(struct files *f, const struct ring_list *list, struct error *reterr)
@@ -73,6 +105,9 @@ static int choose(struct files *f, const struct ring_list *list, struct error *r
         struct piece *p = &f->pieces[f->count];
         p->segment = &list->segments[i];
         p->want = judge(f, p->segment);
+        int r = declare_cut(f, p->segment, reterr);
+        if (r < 0)
+            return r;
         if (p->want == WANT_NOTHING)
             continue;
         p->in_fd = p->out_fd = -1;
@@ -91,13 +126,8 @@ static int lose(struct files *f, struct piece *p, enum snapshot_gap_reason reaso
                 struct error *reterr)
 {
     struct take_node *n = f->n;
-    int64_t offset = n->node.clock_offset_ns;
-    struct snapshot_interval at = {p->segment->covered_from_ns - offset,
-                                   p->segment->covered_to_ns - offset};
-    if (at.from_ns < n->node.window.from_ns)
-        at.from_ns = n->node.window.from_ns;
-    if (at.to_ns > n->node.window.to_ns)
-        at.to_ns = n->node.window.to_ns;
+    struct snapshot_interval at =
+        in_window(f, p->segment->covered_from_ns, p->segment->covered_to_ns);
     p->lost = true;
     int r = snapshot_coverage_lose(&n->coverage, (struct snapshot_gap){at, reason});
     if (r == 0)
@@ -112,9 +142,6 @@ static int judge_failure(struct files *f, struct piece *p, int r, struct error *
     case -ENOENT:
     case -ESTALE:
         return lose(f, p, SNAPSHOT_GAP_RECYCLED, "recycled while extracting", reterr);
-    case -EBADMSG:
-        return lose(f, p, SNAPSHOT_GAP_CORRUPT, "corrupt: the segment does not match its SHA-256",
-                    reterr);
     case -EHOSTUNREACH:
     case -ECONNREFUSED:
     case -ECONNRESET:
@@ -253,7 +280,7 @@ static int link_as(struct files *f, const struct piece *p, int dir, const char *
         return r;
     struct stat st;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-        (uint64_t)st.st_size != p->segment->size_bytes) {
+        (p->want == WANT_WHOLE && (uint64_t)st.st_size != p->segment->size_bytes)) {
         (void)io_unlink(SNAPSHOT_PHASE_LINK, dir, name, 0);
         return error_set(reterr, -EBADMSG, "The linked segment has another size than declared.");
     }
@@ -330,6 +357,11 @@ static int stage_part(struct files *f, struct piece *p, struct error *reterr)
         if (r != -EBADMSG)
             break;
     }
+    if (r ==
+        -EBADMSG) { /* it came whole, and is not what it was: what can be read of it is taken */
+        p->changed = true;
+        r = 0;
+    }
     if (!p->linked && r < 0)
         return r;
     if (p->linked)
@@ -378,6 +410,35 @@ static int compress_part(struct files *f, struct piece *p, struct error *reterr)
     return r;
 }
 
+/* The file that is cut now gets a SHA-256 of its own: whatever was wrong with its source has to be
+ * said here or nobody will ever know. */
+static int judge_source(struct files *f, struct piece *p, const struct snapshot_extract_file *cut,
+                        struct error *reterr)
+{
+    const struct ring_segment_info *s = p->segment;
+    char want[SNAPSHOT_SHA256_SIZE], text[400];
+    text_hex(s->sha256, RING_SHA256_SIZE, want);
+    bool changed = p->changed || (cut->source_sha256[0] && strcmp(cut->source_sha256, want) != 0);
+    if (!changed && !cut->damage)
+        return 0;
+    int n = snprintf(text, sizeof text, "damaged: segment %s", s->name);
+    if (changed)
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      " does not match the SHA-256 it was sealed with");
+    if (cut->damage)
+        (void)snprintf(text + n, sizeof text - (size_t)n,
+                       "%s %llu of its places could not be read, the first at byte %llu",
+                       changed ? "," : ":", (unsigned long long)cut->damage,
+                       (unsigned long long)cut->damage_at);
+    if (cut->packets == 0 && cut->damage)
+        return lose(f, p, SNAPSHOT_GAP_CORRUPT, text, reterr);
+    p->file.damaged = arena_strdup(&f->n->arena, text);
+    if (!p->file.damaged ||
+        take_missing(f->n, in_window(f, s->covered_from_ns, s->covered_to_ns), text) < 0)
+        return error_set(reterr, -ENOMEM, "There is no memory for a gap.");
+    return 0;
+}
+
 static int settle_part(struct files *f, struct piece *p, const struct snapshot_extract_file *cut,
                        struct error *reterr)
 {
@@ -387,13 +448,9 @@ static int settle_part(struct files *f, struct piece *p, const struct snapshot_e
     p->file.size_bytes = p->file.plain_bytes = cut->bytes;
     p->file.trimmed = true;
     memcpy(p->file.sha256, cut->sha256, sizeof p->file.sha256);
-    if (cut->damage) {
-        char text[160];
-        snprintf(text, sizeof text, "corrupt: %llu places of segment %s could not be read",
-                 (unsigned long long)cut->damage, p->segment->name);
-        if (take_missing(f->n, f->n->node.window, text) < 0)
-            return error_set(reterr, -ENOMEM, "There is no memory for a gap.");
-    }
+    int r = judge_source(f, p, cut, reterr);
+    if (r < 0)
+        return r;
     if (cut->packets == 0) {
         if (p->linked)
             (void)io_unlink(SNAPSHOT_PHASE_DATA, f->n->dir, p->name, 0);
@@ -401,7 +458,7 @@ static int settle_part(struct files *f, struct piece *p, const struct snapshot_e
     }
     if (!p->linked)
         return compress_part(f, p, reterr);
-    int r = io_fsync(SNAPSHOT_PHASE_DATA, p->out_fd);
+    r = io_fsync(SNAPSHOT_PHASE_DATA, p->out_fd);
     return r < 0 ? disk_error(r, "Writing a trimmed segment failed", reterr) : 0;
 }
 
@@ -426,8 +483,11 @@ static int trim_parts(struct files *f, struct error *reterr)
             struct piece *p = &f->pieces[i];
             if (p->want != WANT_PART || p->lost)
                 continue;
-            extract.files[extract.file_count] = (struct snapshot_extract_file){
-                .in_fd = p->in_fd, .out_fd = p->out_fd, .end_offset = p->segment->size_bytes};
+            extract.files[extract.file_count] =
+                (struct snapshot_extract_file){.in_fd = p->in_fd,
+                                               .out_fd = p->out_fd,
+                                               .end_offset = p->segment->size_bytes,
+                                               .hash_source = p->linked && p->segment->has_sha256};
             batch[extract.file_count++] = p;
         }
         r = snapshot_extract_run(&extract, reterr);
@@ -484,6 +544,11 @@ static int bring(struct files *f, struct piece *p, struct error *reterr)
     int r = p->want == WANT_PART ? stage_part(f, p, reterr) : link_whole(f, p, reterr);
     if (r == 0 && p->want == WANT_WHOLE)
         r = fetch_whole(f, p, reterr);
+    if (r == -EBADMSG && p->want == WANT_WHOLE) { /* damaged: what can be read of it is cut out */
+        p->want = WANT_PART;
+        p->file = (struct snapshot_file){0};
+        r = stage_part(f, p, reterr);
+    }
     return r < 0 ? judge_failure(f, p, r, reterr) : 0;
 }
 
