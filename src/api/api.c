@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/call.h"
@@ -13,6 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+
+enum {
+    MAX_SLOWED = 8 /* threads that wait for nothing */
+};
 
 /* What a browser may do with our pages: nothing but what the dashboard needs. */
 static const char *const security_headers[] = {
@@ -48,19 +54,29 @@ static const char *bearer(struct http_request *http)
     return value;
 }
 
-static void refuse_token(struct api_call *call)
+/* Guessing is hopeless anyway (256 bits), this only keeps it from costing much. */
+static void slow_down(struct api *api)
+{
+    if (atomic_fetch_add(&api->slowed, 1) < MAX_SLOWED) {
+        struct timespec second = {.tv_sec = 1};
+        (void)nanosleep(&second, NULL);
+    }
+    atomic_fetch_sub(&api->slowed, 1);
+}
+
+void call_refuse_token(struct api_call *call, const char *target)
 {
     struct api *api = call->api;
     atomic_fetch_add(&api->refused, 1);
-    bool blocked = auth_is_blocked(api->auth, call->address);
-    if (!blocked) {
-        call_audit(call, "login.failed", http_request_path(call->http), "wrong token");
+    if (!auth_is_blocked(api->auth, call->address)) {
+        call_audit(call, "login.failed", target, "wrong token");
         (void)auth_failed(api->auth, call->address);
         call_fail(call, 401, "This token is not valid; `trawl token show` prints the one that is.");
         return;
     }
+    slow_down(api);
     http_response_header(call->http, "Retry-After", "60");
-    call_fail(call, 429, "Too many wrong tokens came from this address; wait a minute.");
+    call_fail(call, 429, "Many wrong tokens came from this address, and this one is wrong too.");
 }
 
 /* False when an answer was sent. */
@@ -70,8 +86,8 @@ static bool identify(struct api_call *call)
     const char *token = bearer(call->http);
     bool is_worker = token && auth_worker_token_matches(api->auth, token);
     enum api_capability needed = call->route ? call->route->capability : CAP_SETTINGS_READ;
-    if (token && !is_worker && !auth_token_matches(api->auth, token)) {
-        refuse_token(call);
+    if (token && !is_worker && !api_token_matches(api, token)) {
+        call_refuse_token(call, http_request_path(call->http));
         return false;
     }
     if (token) {
@@ -248,6 +264,15 @@ static int copy_options(struct api *api, const struct api_options *o)
     return 0;
 }
 
+/* When DATA/token was written, 0 when it is not there. */
+static int64_t token_time(const struct api *api)
+{
+    char path[4096];
+    struct stat st;
+    snprintf(path, sizeof path, "%.4000s/token", api->data_dir);
+    return stat(path, &st) == 0 ? st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec : 0;
+}
+
 static int start_parts(struct api *api, const struct api_options *options, struct error *reterr)
 {
     char worker_token[AUTH_TOKEN_SIZE];
@@ -257,6 +282,7 @@ static int start_parts(struct api *api, const struct api_options *options, struc
     e = auth_load_token(api->data_dir, "token", api->token, &api->token_made, reterr);
     if (!e)
         e = auth_load_token(api->data_dir, "worker-token", worker_token, NULL, reterr);
+    atomic_store(&api->token_time, token_time(api));
     if (!e)
         e = auth_new(api->token, worker_token, &api->auth);
     if (!e)
@@ -320,10 +346,31 @@ const char *api_new_token(const struct api *api)
 int api_reload_token(struct api *api, struct error *reterr)
 {
     char token[AUTH_TOKEN_SIZE];
+    atomic_store(&api->token_time, token_time(api));
     int e = auth_load_token(api->data_dir, "token", token, NULL, reterr);
     if (!e)
         auth_set_token(api->auth, token);
     return e;
+}
+
+void api_follow_token(struct api *api)
+{
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int64_t at = token_time(api);
+    if (!at || at == atomic_load(&api->token_time))
+        return;
+    if (api_reload_token(api, &err) < 0)
+        log_error("hub", "the new token cannot be read", "problem=\"%.300s\"", err.text);
+    else
+        log_info("hub", "the token was read again", NULL);
+}
+
+bool api_token_matches(struct api *api, const char *token)
+{
+    if (auth_token_matches(api->auth, token))
+        return true;
+    api_follow_token(api);
+    return auth_token_matches(api->auth, token);
 }
 
 void api_snapshot_changed(struct api *api, const char *id, bool deleted)

@@ -140,8 +140,11 @@ void api_stop(struct api *api);
 uint16_t api_port(const struct api *api);
 /* The token when this start made it, else NULL. */
 const char *api_new_token(const struct api *api);
-/* Reads DATA/token again (after `trawl token rotate`). */
+/* Reads DATA/token again. */
 int api_reload_token(struct api *api, struct error *reterr);
+/* The same when the file changed (`trawl token rotate`); called now and then, and before a token is
+ * refused. */
+void api_follow_token(struct api *api);
 /* For the store's on_change: tells the browsers soon. `deleted`: it is gone. */
 void api_snapshot_changed(struct api *api, const char *id, bool deleted);
 /* For what happens without a request (schedules, retries): who = "hub". */

@@ -250,7 +250,7 @@ void auth_revoke_cookie(struct auth *auth, const char *cookie)
 
 /* ── failed logins ── */
 
-/* Addresses share slots by hash: a collision can only block somebody for a minute. */
+/* Addresses share slots by hash: a collision can only slow somebody's mistakes for a minute. */
 static struct failures *slot_of(struct auth *auth, const char *address)
 {
     uint64_t hash = hash_bytes(auth->key, address, strlen(address));

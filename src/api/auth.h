@@ -39,7 +39,7 @@ void auth_revoke_cookie(struct auth *auth, const char *cookie);
 
 /* Counts a failed login of an address ("127.0.0.1", without port): the failures of this minute. */
 unsigned auth_failed(struct auth *auth, const char *address);
-/* So many that further attempts are not even looked at for a while. */
+/* So many that further wrong ones of this minute are slowed (a right one never is). */
 bool auth_is_blocked(struct auth *auth, const char *address);
 
 #endif

@@ -35,8 +35,13 @@ struct api {
     char token[AUTH_TOKEN_SIZE];
     bool token_made;
     uint16_t port;
+    atomic_llong token_time; /* of DATA/token when it was read */
     atomic_ullong requests, failures, refused;
+    atomic_uint slowed; /* refusals that are being delayed */
 };
+
+/* Whether it is the hub's token, looking at the file again before it says no. Thread: any. */
+bool api_token_matches(struct api *api, const char *token);
 
 struct api_call {
     struct api *api;
@@ -54,6 +59,9 @@ int guard_check(const struct api *api, struct http_request *http, struct api_pro
  * changes something without saying where it comes from. */
 bool guard_allows_cookie(struct http_request *http);
 
+/* Answers a wrong token: 401, and after some of a minute from one address 429, slowly. A right
+ * token is never slowed, whoever else guesses from its address. */
+void call_refuse_token(struct api_call *call, const char *target);
 void call_send_problem(struct api_call *call, const struct api_problem *problem);
 void call_fail(struct api_call *call, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

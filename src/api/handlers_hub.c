@@ -37,21 +37,13 @@ void handle_metrics(struct api_call *call)
 void handle_sign_in(struct api_call *call)
 {
     struct api *api = call->api;
-    if (auth_is_blocked(api->auth, call->address)) {
-        http_response_header(call->http, "Retry-After", "60");
-        call_fail(call, 429, "Too many wrong tokens came from this address; wait a minute.");
-        return;
-    }
     json_t *body = call_read_object(call);
     if (!body)
         return;
-    bool valid = auth_token_matches(api->auth, json_string_value(json_object_get(body, "token")));
+    bool valid = api_token_matches(api, json_string_value(json_object_get(body, "token")));
     json_decref(body);
     if (!valid) {
-        (void)auth_failed(api->auth, call->address);
-        atomic_fetch_add(&api->refused, 1);
-        call_audit(call, "login.failed", "/session", "wrong token");
-        call_fail(call, 401, "This token is not valid; `trawl token show` prints the one that is.");
+        call_refuse_token(call, "/session");
         return;
     }
     char cookie[AUTH_COOKIE_SIZE], header[AUTH_COOKIE_SIZE + 160];

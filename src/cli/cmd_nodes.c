@@ -18,13 +18,30 @@ static const struct option_spec spec = {
     .defs = defs,
 };
 
-static void print_node(const json_t *node)
+/* How long ago it was heard, by the hub's clock: what it says of itself is that old. */
+static void format_heartbeat(const json_t *node, const char *now, char out[CLOCK_TEXT_SIZE])
+{
+    int64_t now_ns = 0, at_ns = 0;
+    char age[CLOCK_TEXT_SIZE];
+    const char *at = json_string_value(json_object_get(node, "heartbeat_at"));
+    if (!at || clock_parse_rfc3339(at, &at_ns) < 0 || clock_parse_rfc3339(now, &now_ns) < 0) {
+        snprintf(out, CLOCK_TEXT_SIZE, "never");
+        return;
+    }
+    int64_t seconds = now_ns > at_ns ? (now_ns - at_ns) / NS_PER_S : 0;
+    clock_format_duration(seconds * NS_PER_S, age);
+    snprintf(out, CLOCK_TEXT_SIZE, seconds ? "%.20s ago" : "now", age);
+}
+
+static void print_node(const json_t *node, const char *now)
 {
     const json_t *ring = json_object_get(node, "ring"), *drops = json_object_get(node, "drops");
-    char used[24], budget[24], bytes[70], retention[CLOCK_TEXT_SIZE];
+    char used[24], budget[24], bytes[70], retention[CLOCK_TEXT_SIZE], heartbeat[CLOCK_TEXT_SIZE];
     client_print_text(client_text(node, "name"), 24);
     (void)putchar(' ');
     client_print_text(client_text(node, "state"), 14);
+    format_heartbeat(node, now, heartbeat);
+    printf(" %-12s", heartbeat);
     snprintf(bytes, sizeof bytes, "%s of %s",
              text_format_size((uint64_t)client_int(ring, "bytes"), used),
              text_format_size((uint64_t)client_int(ring, "budget_bytes"), budget));
@@ -49,11 +66,11 @@ static int show(const struct nodes_flags *flags)
     } else if (answer && !json_array_size(nodes)) {
         printf("No node has announced itself yet.\n");
     } else if (answer) {
-        printf("%-24s %-14s %10s %12s  %-24s %s\n", "NODE", "STATE", "PACKETS/S", "DROPPED", "RING",
-               "REACHES BACK");
+        printf("%-24s %-14s %-12s %10s %12s  %-24s %s\n", "NODE", "STATE", "HEARTBEAT", "PACKETS/S",
+               "DROPPED", "RING", "REACHES BACK");
         json_array_foreach(nodes, i, node)
         {
-            print_node(node);
+            print_node(node, client_text(answer, "now"));
         }
     }
     json_decref(answer);

@@ -123,11 +123,32 @@ static void print_nodes(const json_t *snapshot)
     client_print_text(text, 0);
 }
 
+/* The dissection under way that is furthest from its end; NULL when there is none. */
+static const json_t *running_dissection(const json_t *s)
+{
+    size_t i;
+    const json_t *d, *found = NULL;
+    json_array_foreach(json_object_get(s, "dissections"), i, d)
+    {
+        bool behind = !found || client_number(json_object_get(d, "progress"), "percent") <
+                                    client_number(json_object_get(found, "progress"), "percent");
+        if (strcmp(client_text(d, "state"), "running") == 0 && behind)
+            found = d;
+    }
+    return found;
+}
+
+/* The status; while a dissection runs, how far it is. */
 static void print_status(const json_t *s, int width)
 {
     char text[60];
-    snprintf(text, sizeof text, "%.30s%s", client_text(s, "status"),
-             json_is_true(json_object_get(s, "partial")) ? " partial" : "");
+    const json_t *running = running_dissection(s);
+    if (running)
+        snprintf(text, sizeof text, "Dissecting %d %%",
+                 (int)client_number(json_object_get(running, "progress"), "percent"));
+    else
+        snprintf(text, sizeof text, "%.30s%s", client_text(s, "status"),
+                 json_is_true(json_object_get(s, "partial")) ? " partial" : "");
     client_print_text(text, width);
 }
 

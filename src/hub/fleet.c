@@ -152,6 +152,13 @@ bool fleet_node_is_silent(const struct fleet_node *node)
            clock_mono_ns() - node->status_mono_ns > WORKER_SILENT_SECONDS * NS_PER_S;
 }
 
+bool fleet_node_is_stale(const struct fleet_node *node)
+{
+    if (!node->status)
+        return fleet_node_is_silent(node);
+    return clock_mono_ns() - node->status_mono_ns > FLEET_STALE_SECONDS * NS_PER_S;
+}
+
 /* Called with the fleet's lock. */
 static int update_node(struct fleet_node *node, const struct fleet_registration *r,
                        struct error *reterr)

@@ -76,21 +76,42 @@ static void write_gaps(struct json_writer *w, const struct worker_status *s, int
     json_end_array(w);
 }
 
+/* The state and why, also when the last status is too old to be true: a stopped worker cannot say
+ * that it does not record. */
+static const char *write_state(const struct fleet_node *node, const struct worker_status *s,
+                               char *detail, size_t size)
+{
+    int64_t silence_ns = clock_mono_ns() - node->status_mono_ns;
+    int64_t heartbeat_age_ns = s->heartbeat_ns ? s->now_ns - s->heartbeat_ns : 0;
+    if (fleet_node_is_stale(node) && node->status) {
+        snprintf(detail, size, "Nothing was heard of it for %lld s%s%.390s",
+                 (long long)(silence_ns / NS_PER_S), node->problem[0] ? ": " : ".", node->problem);
+        return "silent";
+    }
+    if (!node->status) {
+        snprintf(detail, size, "%s", node->problem);
+        return fleet_node_is_stale(node) ? "silent" : "not_recording";
+    }
+    if (s->recording && heartbeat_age_ns > FLEET_STALE_SECONDS * NS_PER_S) {
+        snprintf(detail, size, "The capturer's last heartbeat is %lld s old.",
+                 (long long)(heartbeat_age_ns / NS_PER_S));
+        return "not_recording";
+    }
+    snprintf(detail, size, "%s", s->state_detail);
+    return s->recording ? "recording" : s->waiting ? "waiting_for_interface" : "not_recording";
+}
+
 /* Called with the node's lock. */
 static void write_node(struct json_writer *w, const struct fleet_node *node)
 {
     static const struct worker_status nothing = {0};
     const struct worker_status *s = node->status ? node->status : &nothing;
-    bool silent = fleet_node_is_silent(node);
+    bool stale = fleet_node_is_stale(node);
     struct fleet_clock clock = fleet_node_clock_locked(node);
-    char address[120];
+    char address[120], detail[480];
     snprintf(address, sizeof address, strchr(node->address, ':') ? "[%s]:%u" : "%s:%u",
              node->address, node->port);
-    const char *state = silent         ? "silent"
-                        : s->recording ? "recording"
-                        : s->waiting   ? "waiting_for_interface"
-                                       : "not_recording";
-    const char *detail = silent || !node->status ? node->problem : s->state_detail;
+    const char *state = write_state(node, s, detail, sizeof detail);
     json_begin_object(w);
     json_member_str(w, "name", node->name);
     json_member_str(w, "state", state);
@@ -102,9 +123,9 @@ static void write_node(struct json_writer *w, const struct fleet_node *node)
     write_ring(w, s, clock.offset_ns);
     json_member_uint(w, "packets", s->packets);
     json_key(w, "packets_per_s");
-    json_double(w, silent ? 0 : s->packets_per_s);
+    json_double(w, stale ? 0 : s->packets_per_s);
     json_key(w, "bytes_per_s");
-    json_double(w, silent ? 0 : s->bytes_per_s);
+    json_double(w, stale ? 0 : s->bytes_per_s);
     json_member_uint(w, "excluded_packets", s->excluded_packets);
     write_drops(w, "drops", &s->drops);
     write_drops(w, "drops_5min", &s->drops_5min);
@@ -150,7 +171,7 @@ void fleet_write_metrics(struct fleet *fleet, struct buf *out)
         pthread_mutex_lock(&nodes[i]->lock);
         const struct worker_status *s = nodes[i]->status;
         const char *name = nodes[i]->name; /* worker_name_valid: nothing to escape */
-        write_metric(out, "up", name, "", s && s->recording && !fleet_node_is_silent(nodes[i]));
+        write_metric(out, "up", name, "", s && s->recording && !fleet_node_is_stale(nodes[i]));
         if (s) {
             write_metric(out, "packets", name, "", s->packets);
             write_metric(out, "dropped", name, ",where=\"kernel\"", s->drops.kernel);

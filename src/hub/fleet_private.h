@@ -7,7 +7,10 @@
 #include "hub/fleet.h"
 
 enum {
-    FLEET_CLOCK_SAMPLES = 16
+    FLEET_CLOCK_SAMPLES = 16,
+    /* A status comes every second, and in it a heartbeat of at most a second. When either is older
+     * than this, what the node said last is no longer said for it. */
+    FLEET_STALE_SECONDS = 6
 };
 
 struct fleet_node {
@@ -44,7 +47,9 @@ struct fleet {
 
 /* The node's thread. */
 void *fleet_poll_main(void *arg);
-/* Called with the node's lock. */
+/* Called with the node's lock. Silent: another instance may have its name. Stale: nothing was heard
+ * for some seconds, so nothing is known of it now. */
+bool fleet_node_is_stale(const struct fleet_node *node);
 bool fleet_node_is_silent(const struct fleet_node *node);
 struct fleet_clock fleet_node_clock_locked(const struct fleet_node *node);
 

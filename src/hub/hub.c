@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "api/api.h"
 #include "base/log.h"
@@ -18,8 +17,6 @@
 
 struct hub {
     struct api_backend backend;
-    char *token_path;
-    struct timespec token_time;
     struct fleet *fleet;
     struct snapshot_store *store;
     struct takes *takes;
@@ -297,18 +294,10 @@ static int start_parts(struct hub *hub, const struct hub_options *options, struc
     return e ? e : resume_dissections(hub, reterr);
 }
 
-static void note_token_time(struct hub *hub)
-{
-    struct stat st;
-    if (stat(hub->token_path, &st) == 0)
-        hub->token_time = st.st_mtim;
-}
-
 int hub_start(const struct hub_options *options, struct hub **ret_hub, struct error *reterr)
 {
     struct hub *hub = calloc(1, sizeof *hub);
-    if (!hub || asprintf(&hub->token_path, "%s/token", options->data_dir) < 0 ||
-        fleet_new(&hub->fleet) < 0) {
+    if (!hub || fleet_new(&hub->fleet) < 0) {
         free(hub);
         return error_set(reterr, -ENOMEM, "There is no memory to start the hub.");
     }
@@ -317,7 +306,6 @@ int hub_start(const struct hub_options *options, struct hub **ret_hub, struct er
         (void)hub_stop(hub);
         return e;
     }
-    note_token_time(hub);
     *ret_hub = hub;
     return 0;
 }
@@ -335,20 +323,14 @@ bool hub_stop(struct hub *hub)
     queries_free(hub->queries);
     fleet_free(hub->fleet);
     snapshot_store_free(hub->store);
-    free(hub->token_path);
     free(hub);
     return true;
 }
 
 void hub_tick(struct hub *hub)
 {
-    struct timespec before = hub->token_time;
-    struct error err = {.offset = ERROR_NO_OFFSET};
     queries_tidy(hub->queries);
-    note_token_time(hub); /* `trawl token rotate` */
-    if ((before.tv_sec != hub->token_time.tv_sec || before.tv_nsec != hub->token_time.tv_nsec) &&
-        hub_reload(hub, &err) < 0)
-        log_error("hub", "the new token cannot be read", "problem=\"%.300s\"", err.text);
+    api_follow_token(hub->api); /* `trawl token rotate` */
 }
 
 int hub_reload(struct hub *hub, struct error *reterr)
