@@ -136,45 +136,56 @@ static const json_t *member(const json_t *entry, const char *name)
     return member(json_object_get(entry, head), dot + 1); // NOLINT(misc-no-recursion): per dot
 }
 
-static void value_text(const json_t *value, char *out, size_t size)
+/* The caller's (free), or NULL. */
+static char *value_text(const json_t *value)
 {
-    if (json_is_string(value)) {
-        snprintf(out, size, "%s", json_string_value(value));
-    } else if (value) {
-        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-        snprintf(out, size, "%s", text ? text : "");
-        free(text);
-    } else {
-        snprintf(out, size, "%s", "");
-    }
+    if (json_is_string(value))
+        return strdup(json_string_value(value));
+    return value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("");
 }
 
-/* RFC 4180. A value that a spreadsheet would take for a formula gets an apostrophe in front. */
+/* What a spreadsheet would take for a formula; the wide forms count too in some. */
+static bool is_formula(const char *text)
+{
+    static const char *const wide[] = {"\uff1d", "\uff0b", "\uff0d", "\uff20"};
+    bool formula = text[0] && strchr("=+-@\t\r\n", text[0]);
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        formula |= strncmp(text, wide[i], strlen(wide[i])) == 0;
+    return formula;
+}
+
+/* RFC 4180. Captured bytes are inert: a value that would be a formula gets an apostrophe in front,
+ * control characters are written as \xNN. */
 static void print_csv(const char *text)
 {
-    bool formula = text[0] && strchr("=+-@\t\r", text[0]);
+    size_t room = strlen(text) * 5 + 16; /* an escaped character is at most five times as long */
+    char *shown = malloc(room);
+    if (!shown)
+        return;
+    text_escape(slice_str(text), shown, room);
     (void)putchar('"');
-    if (formula)
+    if (is_formula(text))
         (void)putchar('\'');
-    for (const char *p = text; *p; p++) {
+    for (const char *p = shown; *p; p++) {
         if (*p == '"')
             (void)putchar('"');
         (void)putchar(*p);
     }
     (void)putchar('"');
+    free(shown);
 }
 
 static void print_chosen(const json_t *entry, const struct entries_flags *f)
 {
-    char text[4096];
     for (size_t i = 0; i < f->fields.count && i < MAX_FIELDS; i++) {
-        value_text(member(entry, f->fields.items[i]), text, sizeof text);
+        char *text = value_text(member(entry, f->fields.items[i]));
         if (i)
             (void)putchar(f->csv ? ',' : '\t');
-        if (f->csv)
+        if (text && f->csv)
             print_csv(text);
-        else
+        else if (text)
             client_print_text(text, 0);
+        free(text);
     }
     printf(f->csv ? "\r\n" : "\n");
 }

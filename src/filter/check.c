@@ -315,12 +315,43 @@ static const struct filter_type *check_kind(struct filter_compiler *c, struct fi
     return node->type;
 }
 
-// NOLINTNEXTLINE(misc-no-recursion): FILTER_MAX_DEPTH
+static bool is_operator(const struct filter_node *node)
+{
+    return (node->kind == NODE_CALL || node->kind == NODE_COMPARE || node->kind == NODE_IN) &&
+           !node->is_member && node->arg_count == 2;
+}
+
+/* The left side of a chain (a + b + c …), which adds no depth, from the inside out: the stack does
+ * not have to hold it. */
+static void check_left_side(struct filter_compiler *c, const struct filter_node *node)
+{
+    size_t length = 0;
+    for (const struct filter_node *n = node; is_operator(n) && !n->type; n = n->args[0])
+        length++;
+    if (length < FILTER_MAX_DEPTH)
+        return;
+    struct filter_node **chain = arena_calloc(c->arena, length, sizeof *chain);
+    if (!chain) {
+        compile_no_memory(c);
+        return;
+    }
+    size_t count = 0;
+    for (const struct filter_node *n = node; is_operator(n) && !n->type; n = n->args[0])
+        chain[count++] = n->args[0];
+    while (count-- && !c->error)
+        check_node(c, chain[count]);
+}
+
 const struct filter_type *check_node(struct filter_compiler *c, struct filter_node *node)
 {
+    bool is_chain = is_operator(node);
+    if (is_chain && node->type)
+        return node->type;
+    if (is_chain)
+        check_left_side(c, node); // NOLINT(misc-no-recursion): what it checks has no left side left
     if (c->error)
         return type_simple(TYPE_ERROR);
-    return node->type = check_kind(c, node);
+    return node->type = check_kind(c, node); // NOLINT(misc-no-recursion): FILTER_MAX_DEPTH
 }
 
 /* Types without variables for those who walk the tree later. */

@@ -16,7 +16,7 @@
 enum {
     FILTER_MAX_TEXT = 16 * 1024,
     FILTER_MAX_NODES = 1000,
-    FILTER_MAX_DEPTH = 64,
+    FILTER_MAX_DEPTH = 64, /* levels of brackets and calls; a chain (a + b + c) is one */
     FILTER_DEFAULT_BUDGET =
         1000 * 1000, /* steps of one evaluation: a node, or 32 bytes looked at */
     FILTER_SCRATCH_CAP_BYTES = 16 * 1024 * 1024

@@ -366,13 +366,18 @@ static struct filter_node *parse_binary(struct parser *p, unsigned level)
     uint32_t begin = p->token.begin;
     struct filter_node *left = parse_unary(p);
     const struct binary_op *op;
+    unsigned chain_level = 0;
     while (left && !p->c->error && (op = find_binary(p->token.kind)) && op->level >= level) {
         uint32_t offset = p->token.begin;
         advance(p);
         struct filter_node *right = parse_binary(p, op->level + 1);
-        left = right ? parser_node_with(p, op->kind, offset, left, right) : NULL;
+        if (!right)
+            return NULL;
+        left = op->level == chain_level ? parser_chain(p, op->kind, offset, left, right)
+                                        : parser_node_with(p, op->kind, offset, left, right);
         if (!left)
             return NULL;
+        chain_level = op->level;
         left->begin = begin;
         left->op = op->op;
         if (op->name)

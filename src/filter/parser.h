@@ -31,6 +31,9 @@ bool parser_push(struct parser *p, struct node_list *list, struct filter_node *n
 /* A node of one or two (second may be NULL) parts. */
 struct filter_node *parser_node_with(struct parser *p, enum node_kind kind, uint32_t offset,
                                      struct filter_node *first, struct filter_node *second);
+/* The same for a chain of operators that goes on (a + b, now + c): its first part adds no level. */
+struct filter_node *parser_chain(struct parser *p, enum node_kind kind, uint32_t offset,
+                                 struct filter_node *chain, struct filter_node *term);
 struct filter_node *parser_literal(struct parser *p, uint32_t begin, struct value value);
 /* A call, or the macro or has() that is written like one. */
 struct filter_node *parser_call(struct parser *p, struct filter_node *target, struct slice name,

@@ -69,6 +69,15 @@ struct filter_node *parser_node(struct parser *p, enum node_kind kind, uint32_t 
     return node;
 }
 
+static bool parser_check_depth(struct parser *p, const struct filter_node *node)
+{
+    if (node->depth <= FILTER_MAX_DEPTH)
+        return true;
+    compile_fail(p->c, node->begin, node->end,
+                 "the filter is nested too deeply: more than %d levels", FILTER_MAX_DEPTH);
+    return false;
+}
+
 struct filter_node *parser_set_args(struct parser *p, struct filter_node *node,
                                     const struct node_list *list)
 {
@@ -88,12 +97,7 @@ struct filter_node *parser_set_args(struct parser *p, struct filter_node *node,
     node->depth = (uint16_t)(depth + 1);
     node->weight = (uint16_t)weight;
     node->end = p->prev_end;
-    if (node->depth > FILTER_MAX_DEPTH) {
-        compile_fail(c, node->begin, node->end,
-                     "the filter is nested too deeply: more than %d levels", FILTER_MAX_DEPTH);
-        return NULL;
-    }
-    return node;
+    return parser_check_depth(p, node) ? node : NULL;
 }
 
 bool parser_push(struct parser *p, struct node_list *list, struct filter_node *node, bool optional)
@@ -132,6 +136,19 @@ struct filter_node *parser_node_with(struct parser *p, enum node_kind kind, uint
     if (!parser_push(p, &list, first, false) || (second && !parser_push(p, &list, second, false)))
         return NULL;
     return parser_set_args(p, parser_node(p, kind, first->begin, offset), &list);
+}
+
+/* Its levels are those of the terms: a chain is as long as the limit of nodes lets it. */
+struct filter_node *parser_chain(struct parser *p, enum node_kind kind, uint32_t offset,
+                                 struct filter_node *chain, struct filter_node *term)
+{
+    uint16_t depth = chain->depth;
+    chain->depth = 1;
+    struct filter_node *node = parser_node_with(p, kind, offset, chain, term);
+    chain->depth = depth;
+    if (node && node->depth < depth)
+        node->depth = depth;
+    return node;
 }
 
 struct filter_node *parser_literal(struct parser *p, uint32_t begin, struct value value)

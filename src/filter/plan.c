@@ -71,8 +71,8 @@ static int plan_zone(struct filter_compiler *c, struct filter_node *node)
     return 0;
 }
 
-/* Calls, lists and maps of constants. */
-static int fold(struct filter_compiler *c, struct filter_node *node)
+/* Calls, lists and maps of constants. Not on the stack of those that are deeper. */
+__attribute__((noinline)) static int fold(struct filter_compiler *c, struct filter_node *node)
 {
     bool foldable = node->kind == NODE_CALL || node->kind == NODE_LIST || node->kind == NODE_MAP;
     for (uint32_t i = 0; foldable && i < node->arg_count; i++)

@@ -58,13 +58,13 @@ static struct entry sample_entry(void)
                           .value_count = (uint32_t)n};
 }
 
-static void walk(const struct filter_node *node, unsigned depth, size_t text_len)
+static void walk(const struct filter_node *node, size_t text_len)
 {
-    check(depth <= FILTER_MAX_DEPTH, "a tree is at most as deep as the limit");
+    check(node->depth <= FILTER_MAX_DEPTH, "a tree is at most as deep as the limit");
     check(node->begin <= node->end && node->end <= text_len, "a node stands in the text");
     check(node->type, "every node has a type");
     for (uint32_t i = 0; i < node->arg_count; i++)
-        walk(node->args[i], depth + 1, text_len);
+        walk(node->args[i], text_len);
 }
 
 static void run_filter(struct slice text)
@@ -89,7 +89,7 @@ static void run_filter(struct slice text)
     if (first == FILTER_ERROR)
         filter_scratch_error(filter, scratch, &diagnostic);
     if (filter_root(filter))
-        walk(filter_root(filter), 1, text.len);
+        walk(filter_root(filter), text.len);
     (void)filter_fields(filter, &count);
     (void)filter_warnings(filter, &count);
     const struct filter_clause *clauses = filter_clauses(filter, &count);

@@ -31,6 +31,9 @@ describe("as cURL", () => {
 
 it("CSV cells cannot be formulas", () => {
   expect(csvCell("=1+1")).toBe("'=1+1");
+  expect(csvCell("\uff1d1+1")).toBe("'\uff1d1+1");
+  expect(csvCell("\n=1+1")).toBe("'\\x0a=1+1");
+  expect(csvCell("a\u001b[31mb\u202e")).toBe("a\\x1b[31mb\\u{202e}");
   expect(csvCell('a,"b"')).toBe('"a,""b"""');
   expect(csvCell(5)).toBe("5");
   expect(csvCell(undefined)).toBe("");

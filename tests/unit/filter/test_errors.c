@@ -1,5 +1,6 @@
 /* What is said about a text that is no filter: place, token, suggestion; limits; hostile input. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,6 +116,41 @@ static int compile_repeated(const char *begin, const char *part, size_t n, const
     return result;
 }
 
+/* As much stack as a thread of the hub has for a filter, and half of it left. */
+static void *compile_long_chain(void *arg)
+{
+    struct filter *filter = NULL;
+    struct filter_scratch *scratch = filter_scratch_new();
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_append_str(&text, "src.port");
+    for (int i = 0; i < 498; i++)
+        buf_append_str(&text, "+1");
+    buf_append_str(&text, " == 498");
+    struct entry entry = {.protocol = "tcp"};
+    bool *matches = arg;
+    *matches = filter_compile(buf_slice(&text), NULL, &filter, NULL) == 0 &&
+               filter_match(filter, &entry, scratch) == FILTER_YES;
+    filter_free(filter);
+    filter_scratch_free(scratch);
+    buf_done(&text);
+    return NULL;
+}
+
+static void test_a_long_chain_needs_little_stack(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    pthread_attr_t attr;
+    bool matches = false;
+    pthread_attr_init(&attr);
+    assert_int_equal(pthread_attr_setstacksize(&attr, 512 * 1024), 0);
+    assert_int_equal(pthread_create(&thread, &attr, compile_long_chain, &matches), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attr);
+    assert_true(matches);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -129,8 +165,16 @@ static void test_limits(void **state)
     assert_int_equal(compile_repeated("http", " && http", 900, ""), 0);
     assert_int_equal(compile_repeated("http", " || http", 900, ""), 0);
     /* depth */
-    assert_int_equal(compile_repeated("1", "+1", FILTER_MAX_DEPTH - 2, " == 1"), 0);
-    assert_int_equal(compile_repeated("1", "+1", FILTER_MAX_DEPTH - 1, " == 1"), -EINVAL);
+    assert_int_equal(compile_repeated("1 == 1", "+(1", FILTER_MAX_DEPTH - 2, ""), -EINVAL);
+    assert_int_equal(compile_repeated("\"a\"", ".trim()", FILTER_MAX_DEPTH - 2, " == \"a\""), 0);
+    assert_int_equal(compile_repeated("\"a\"", ".trim()", FILTER_MAX_DEPTH - 1, " == \"a\""),
+                     -EINVAL);
+    /* a chain of operators is no depth; it ends with the nodes */
+    assert_int_equal(compile_repeated("1", "+1", 498, " == 499"), 0);
+    assert_int_equal(compile_repeated("1", "-1", 498, " == 1"), 0);
+    assert_int_equal(compile_repeated("src.port", "*1", 498, " == 1"), 0);
+    assert_int_equal(compile_repeated("true", " == http", 499, ""), 0);
+    assert_int_equal(compile_repeated("1", "+1", 499, " == 1"), -EINVAL);
     assert_int_equal(compile_repeated("", "(", 32, "http))))))))))))))))))))))))))))))))"), 0);
     static const char *const open[] = {"(",    "[",  "{1:",  "!",          "-",
                                        "a.b(", "a[", "a?b:", "[1].map(x,", "not "};
@@ -251,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_a_long_chain_needs_little_stack),
         cmocka_unit_test(test_not_utf8),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_patterns_are_linear),

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { apiUrl } from "../api/client";
 import type { Entry } from "../api/types";
-import { statusOf } from "../format/entry";
+import { statusOf, targetOf } from "../format/entry";
 import { formatBytes } from "../format/quantity";
 import { fieldsStore, noTable } from "../state/fields";
 import { useStore } from "../state/store";
@@ -35,7 +35,7 @@ export function HalfTab({ entry, half, source }: { entry: Entry; half: "request"
     .map((g) => ({ ...g, fields: g.fields.filter((f) => sideOf(f.name) === half) })).filter((g) => g.fields.length > 0);
   const query = entry["query_string"];
   const version = entry.http_version ? ` HTTP/${entry.http_version}` : "";
-  const startLine = !isHttp(entry) ? "" : half === "request" ? `${entry.method ?? ""} ${entry.url?.replace(/^https?:\/\/[^/]*/, "") || entry.path || ""}${version}` : `${version.trim()} ${entry.status_code ?? statusOf(entry).word}`;
+  const startLine = !isHttp(entry) ? "" : half === "request" ? `${entry.method ?? ""} ${targetOf(entry)}${version}` : `${version.trim()} ${entry.status_code ?? statusOf(entry).word}`;
   const contentType = part?.headers?.["content-type"] ?? "";
   const empty = part?.body === undefined || part.body === "";
   return (

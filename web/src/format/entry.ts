@@ -92,10 +92,19 @@ export function askedOf(entry: Entry): string {
   return subject.toLowerCase().startsWith(method.toLowerCase()) ? subject : `${method} ${subject}`.trim();
 }
 
+/** The target as the request line has it: the url without scheme and host. The host is captured, slashes and question marks may stand in it. */
+export function targetOf(entry: Entry): string {
+  const { url = "", host = "" } = entry;
+  const scheme = /^https?:\/\//.exec(url)?.[0] ?? "";
+  if (!scheme) return url || entry.path || "";
+  const rest = url.slice(scheme.length);
+  return (host && rest.startsWith(host) ? rest.slice(host.length) : rest.replace(/^[^/?]*/, "")) || entry.path || "";
+}
+
 export function summaryOf(entry: Entry): string {
   if (entry.protocol === "http" && entry.path) {
-    const query = entry.url ? entry.url.slice(entry.url.indexOf("?")) : "";
-    return entry.url?.includes("?") ? `${entry.path}${query}` : entry.path;
+    const target = targetOf(entry), query = target.indexOf("?");
+    return query >= 0 ? `${entry.path}${target.slice(query)}` : entry.path;
   }
   if (!isCall(entry) || entry.protocol === "ws") return entry.summary; // a message: which way it went and what it says
   if (entry.protocol === "mongodb" && text(entry, "mongodb_collection")) return [text(entry, "mongodb_database"), text(entry, "mongodb_collection")].filter(Boolean).join(".");

@@ -10,11 +10,12 @@ import type { EntryQuery } from "./useEntries";
 const mostRows = 50_000;
 const page = 1000;
 
-/** Quotes doubled; a leading = + - @ is kept from being a formula in a spreadsheet. */
+/** Quotes doubled; a leading = + - @ is kept from being a formula in a spreadsheet, control characters are written as \xNN. */
 export function csvCell(value: string | number | undefined | null): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "number") return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const shown = value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (c) => (c < "\u0100" ? `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}` : `\\u{${c.charCodeAt(0).toString(16)}}`));
+  const text = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(value) ? `'${shown}` : shown;
   return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
