@@ -46,7 +46,7 @@ for i in range(int(sys.argv[5])):
         del data[random.randrange(len(data)):]
     if kind == 2:
         at = random.randrange(len(data))
-        data[at:at] = os.urandom(random.randint(1, 9))
+        data[at:at] = random.randbytes(random.randint(1, 9))
     open(f"{sys.argv[4]}/{i:03d}_{os.path.basename(source)}", "wb").write(data)
 P
 read_ok=0 refused=0
