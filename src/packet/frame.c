@@ -304,6 +304,8 @@ static enum frame_step take_step(struct frame_walk *w, enum frame_step step)
         return walk_l4(w);
     case STEP_GRE:
         return frame_walk_gre(w);
+    case STEP_NSH:
+        return frame_walk_nsh(w);
     case STEP_DONE:
     case STEP_OTHER:
     case STEP_BAD:

@@ -16,6 +16,7 @@ enum {
     TYPE_PPPOE_SESSION = 0x8864,
     TYPE_PPP = 0x880b,
     TYPE_BRIDGED_ETHERNET = 0x6558,
+    TYPE_NSH = 0x894f,
     TYPE_COOKED_LLC = 0x0004,
 
     LINK_NULL = 0,
@@ -84,6 +85,8 @@ enum frame_step frame_walk_ethertype(struct frame_walk *w)
         return STEP_PPP;
     case TYPE_BRIDGED_ETHERNET:
         return STEP_ETHERNET;
+    case TYPE_NSH:
+        return STEP_NSH;
     case TYPE_COOKED_LLC:
         return STEP_LLC;
     default:

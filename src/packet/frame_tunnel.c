@@ -5,6 +5,7 @@ enum {
     PORT_GTP_USER = 2152,
     PORT_GRE = 4754,
     PORT_VXLAN = 4789,
+    PORT_VXLAN_GPE = 4790,
     PORT_GENEVE = 6081,
     PORT_MPLS = 6635,
     PORT_VXLAN_LINUX = 8472, /* the kernel's default from before there was a number */
@@ -24,6 +25,14 @@ enum {
 
     TYPE_BRIDGED_ETHERNET = 0x6558,
     VXLAN_BYTES = 8,
+    VXLAN_HAS_ID = 0x08,
+    VXLAN_HAS_NEXT = 0x04,
+    NSH_BASE_BYTES = 4,
+    NEXT_IPV4 = 1, /* RFC 8300 section 2.2; VXLAN-GPE has the same numbers */
+    NEXT_IPV6 = 2,
+    NEXT_ETHERNET = 3,
+    NEXT_NSH = 4,
+    NEXT_MPLS = 5,
     GENEVE_BYTES = 8,
     GTP_BYTES = 8,
     GTP_EXTENSIONS_MAX = 8
@@ -74,9 +83,52 @@ enum frame_step frame_walk_gre(struct frame_walk *w)
     return w->ethertype >= 0x600 ? STEP_ETHERTYPE : STEP_OTHER;
 }
 
+static enum frame_step step_of_next(uint8_t next)
+{
+    switch (next) {
+    case NEXT_IPV4:
+        return STEP_IPV4;
+    case NEXT_IPV6:
+        return STEP_IPV6;
+    case NEXT_ETHERNET:
+        return STEP_ETHERNET;
+    case NEXT_NSH:
+        return STEP_NSH;
+    case NEXT_MPLS:
+        return STEP_MPLS;
+    default:
+        return STEP_OTHER;
+    }
+}
+
+enum frame_step frame_walk_nsh(struct frame_walk *w)
+{
+    if (w->have < NSH_BASE_BYTES || w->at[0] >> 6 != 0)
+        return STEP_OTHER;
+    size_t bytes = (w->at[1] & 0x3fU) * 4;
+    if (bytes < NSH_BASE_BYTES || w->have <= bytes)
+        return STEP_OTHER;
+    uint8_t next = w->at[3];
+    walk_over(w, bytes);
+    return step_of_next(next);
+}
+
+/* draft-ietf-nvo3-vxlan-gpe: the last reserved octet may say what follows. */
+static enum frame_step walk_vxlan_gpe(struct frame_walk *w)
+{
+    bool has_id = w->have > VXLAN_BYTES && w->at[0] & VXLAN_HAS_ID;
+    if (!has_id)
+        return STEP_DONE;
+    uint8_t next = w->at[0] & VXLAN_HAS_NEXT ? w->at[3] : NEXT_ETHERNET;
+    walk_enter_tunnel(w, walk_be32(w->at + 4) >> 8);
+    w->frame->vlan = 0;
+    walk_over(w, VXLAN_BYTES);
+    return step_of_next(next);
+}
+
 static enum frame_step walk_vxlan(struct frame_walk *w)
 {
-    bool has_id = w->have > VXLAN_BYTES && w->at[0] & 0x08;
+    bool has_id = w->have > VXLAN_BYTES && w->at[0] & VXLAN_HAS_ID;
     if (!has_id)
         return STEP_DONE;
     walk_enter_tunnel(w, walk_be32(w->at + 4) >> 8);
@@ -132,6 +184,8 @@ enum frame_step frame_walk_udp_tunnel(struct frame_walk *w)
     case PORT_VXLAN:
     case PORT_VXLAN_LINUX:
         return walk_vxlan(w);
+    case PORT_VXLAN_GPE:
+        return walk_vxlan_gpe(w);
     case PORT_GENEVE:
         return walk_geneve(w);
     case PORT_GRE:

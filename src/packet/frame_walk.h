@@ -18,6 +18,7 @@ enum frame_step {
     STEP_IPV6,
     STEP_L4, /* `protocol` says what stands at `at` */
     STEP_GRE,
+    STEP_NSH,
     STEP_DONE, /* frame->kind is set */
     STEP_OTHER,
     STEP_BAD
@@ -80,6 +81,8 @@ enum frame_step frame_walk_ppp(struct frame_walk *w);
 enum frame_step frame_walk_link(struct frame_walk *w, uint16_t link_type);
 
 enum frame_step frame_walk_gre(struct frame_walk *w);
+/* The Network Service Header (RFC 8300 section 2.2). */
+enum frame_step frame_walk_nsh(struct frame_walk *w);
 /* After a UDP header (frame->kind is FRAME_UDP): STEP_DONE when it is no tunnel of ours. */
 enum frame_step frame_walk_udp_tunnel(struct frame_walk *w);
 
