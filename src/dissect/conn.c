@@ -188,6 +188,20 @@ void dissect_swap_sides(struct dissect_conn *conn)
         conn->swap_wanted = true;
 }
 
+bool dissect_hold(struct dissect_conn *conn)
+{
+    conn->holding = conn->late_join && !conn->sides_fixed;
+    return conn->holding;
+}
+
+void dissect_release(struct dissect_conn *conn, bool swap)
+{
+    if (swap)
+        dissect_swap_sides(conn);
+    conn->release_wanted = conn->holding;
+    conn->holding = false;
+}
+
 void dissect_switch_with(struct dissect_conn *conn, const char *dissector_name, struct slice params)
 {
     conn->switch_to = dissector_name ? registry_find(slice_str(dissector_name)) : -1;

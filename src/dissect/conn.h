@@ -103,6 +103,8 @@ struct dissect_conn {
     bool late_join;
     bool sides_fixed; /* an entry was begun */
     bool swap_wanted;
+    bool holding; /* dissect_hold */
+    bool release_wanted;
     bool switch_wanted;
     bool had_gap;
     bool proven;   /* the dissector in charge has consumed something */

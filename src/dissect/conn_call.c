@@ -74,7 +74,13 @@ static bool call_once(struct dissect_conn *conn, uint8_t index)
     if (conn->swap_wanted) {
         conn->swap_wanted = false;
         swap_sides(conn);
-        return true;
+        if (!conn->release_wanted)
+            return true;
+    }
+    if (conn->release_wanted) {
+        conn->release_wanted = false;
+        conn_replay(conn);
+        return false;
     }
     bool progress = side->offset != before;
     if (progress)
@@ -138,9 +144,12 @@ static const struct conn_mark *mark_from(const struct conn_side *side, uint32_t 
 void conn_replay(struct dissect_conn *conn)
 {
     struct conn_side *sides = conn->side;
-    sides[0].limit = sides[0].offset;
-    sides[1].limit = sides[1].offset;
+    int64_t now_ns = conn->now_ns;
     uint32_t next = 0;
+    for (int i = 0; i < 2; i++) {
+        sides[i].limit = sides[i].offset;
+        sides[i].retry_len = 0;
+    }
     while (conn->mode == CONN_DISSECTING) {
         const struct conn_mark *mark[2] = {mark_from(&sides[0], next), mark_from(&sides[1], next)};
         if (!mark[0] && !mark[1])
@@ -148,10 +157,12 @@ void conn_replay(struct dissect_conn *conn)
         uint8_t i = !mark[0] || (mark[1] && mark[1]->ordinal < mark[0]->ordinal);
         next = mark[i]->ordinal + 1;
         sides[i].limit = mark[i]->end;
+        conn->now_ns = mark[i]->ts_ns;
         conn_health_show(conn, mark[i]->ordinal);
         conn_pump(conn, i);
     }
     conn->health_shown = NULL;
+    conn->now_ns = now_ns;
     sides[0].limit = sides[1].limit = UINT64_MAX;
     for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++)
         conn_pump(conn, i);

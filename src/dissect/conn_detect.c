@@ -154,7 +154,7 @@ void conn_open(struct dissect_conn *conn, int dissector)
         return;
     }
     conn->mode = CONN_DISSECTING;
-    conn->proven = false;
+    conn->proven = conn->holding = false;
     for (int i = 0; i < 2; i++) {
         conn->side[i].broken = false;
         conn->side[i].end_seen = false;

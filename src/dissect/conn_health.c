@@ -31,8 +31,8 @@ static bool grow_notes(struct dissect_conn *conn)
 
 void conn_health_note(struct dissect_conn *conn)
 {
-    bool may_be_shown_again =
-        conn->mode == CONN_DETECTING || (conn->mode == CONN_DISSECTING && !conn->proven);
+    bool may_be_shown_again = conn->mode == CONN_DETECTING ||
+                              (conn->mode == CONN_DISSECTING && (!conn->proven || conn->holding));
     if (!conn->health || !may_be_shown_again) {
         conn->health_note_count = 0;
         return;

@@ -160,6 +160,13 @@ struct arena *dissect_arena(struct dissect_conn *conn);
  * begun; else ignored). The callback MUST return DISSECT_OK at once without consuming; it is called
  * again with the right directions. */
 void dissect_swap_sides(struct dissect_conn *conn);
+/* Late joins where it may take long until content shows who is the client. From open() on: what is
+ * not consumed is kept to be shown again, and no entry is begun. False: the sides are certain, or
+ * cannot be changed any more. */
+bool dissect_hold(struct dissect_conn *conn);
+/* Ends the hold, `swap` as dissect_swap_sides. The callback MUST return DISSECT_OK at once; what
+ * neither direction consumed is then shown again, in the order in which it arrived. */
+void dissect_release(struct dissect_conn *conn, bool swap);
 /* From the next byte on, another dissector reads both directions (Upgrade, CONNECT, STARTTLS).
  * NULL (or a dissector that is switched off): detect anew by content. What was
  * consumed stays consumed, and the new dissector is no late join. */
