@@ -5,11 +5,10 @@
 set -eu
 . "$(dirname "$0")/record.inc" tshark
 /usr/bin/python3 -c 'import grpc' 2>/dev/null || { echo "skipped: python3-grpcio is not installed"; exit 77; }
-serve /usr/bin/python3 "$here/record_grpc_server.py" "$SERVER_IP" 5051
-# A low port, as most servers have: behind a late join sides are told apart by the higher port where content does not.
-wait_for_port 5051
+serve /usr/bin/python3 "$here/record_grpc_server.py" "$SERVER_IP" 50051
+wait_for_port 50051
 start_recording
-in_client /usr/bin/python3 "$here/record_grpc_client.py" "$SERVER_IP" 5051 >"$work/expected.jsonl"
+in_client /usr/bin/python3 "$here/record_grpc_client.py" "$SERVER_IP" 50051 >"$work/expected.jsonl"
 stop_recording
 compare grpc
 for protocol in http2 grpc; do

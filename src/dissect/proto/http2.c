@@ -9,8 +9,7 @@
 #include "dissect/proto/http2_upgrade.h"
 
 enum {
-    SETTINGS_INITIAL_WINDOW_SIZE = 4,
-    SENDER_BYTES = 8 /* of a header block, to see who sends such */
+    SETTINGS_INITIAL_WINDOW_SIZE = 4
 };
 
 /* ── frames ── */
@@ -116,6 +115,8 @@ static void begin_data(struct dissect_conn *conn, struct http2_state *state, enu
     struct http2_side *side = &state->side[dir];
     side->at = http2_stream_of(conn, state, dir, &side->frame);
     if (side->at) {
+        /* Without its header fields before it, what precedes it is not here either. */
+        side->at->message[dir].truncated |= !side->at->message[dir].begun;
         if (http2_may_be_grpc(side->at, dir) && grpc_fills_frame(begin, side->left))
             http2_guess_grpc(side->at, dir);
         side->at->message[dir].begun = true;
@@ -150,22 +151,6 @@ static bool breaks_block(const struct http2_side *side, const struct http2_frame
     return frame->type != HTTP2_CONTINUATION || frame->stream_id != side->block_stream_id;
 }
 
-/* A late join may have taken the server for the client. MORE: the bytes that tell are not here. */
-static enum probe_result is_other_side(struct dissect_conn *conn, const struct http2_state *state,
-                                       const struct dissect_stream *stream,
-                                       const struct http2_frame *frame, uint32_t fixed)
-{
-    if (state->any_entry || frame->type != HTTP2_HEADERS || !dissect_is_late_join(conn))
-        return PROBE_NO;
-    size_t want = frame->len - fixed;
-    if (want > SENDER_BYTES)
-        want = SENDER_BYTES;
-    if (stream->len < HTTP2_HEADER_BYTES + fixed + want)
-        return stream->ended ? PROBE_NO : PROBE_MAYBE;
-    int sender = http2_block_sender(slice_of(stream->data + HTTP2_HEADER_BYTES + fixed, want));
-    return sender == (stream->dir == DIR_CLIENT ? 2 : 1) ? PROBE_YES : PROBE_NO;
-}
-
 /* Whether the first bytes of this DATA frame decide what the stream carries, and are not here. */
 static bool waits_for_prefix(const struct http2_state *state, const struct dissect_stream *stream,
                              const struct http2_frame *frame, uint32_t before)
@@ -175,19 +160,6 @@ static bool waits_for_prefix(const struct http2_state *state, const struct disse
     const struct http2_stream *s = http2_stream_find(state, frame->stream_id);
     return (!s || http2_may_be_grpc(s, stream->dir)) &&
            stream->len < HTTP2_HEADER_BYTES + before + GRPC_PREFIX_BYTES;
-}
-
-static enum dissect_result swap_sides(struct dissect_conn *conn, struct http2_state *state)
-{
-    struct http2_side side = state->side[DIR_SERVER];
-    state->side[DIR_SERVER] = state->side[DIR_CLIENT];
-    state->side[DIR_CLIENT] = side;
-    struct http2_window window = state->window[DIR_SERVER];
-    state->window[DIR_SERVER] = state->window[DIR_CLIENT];
-    state->window[DIR_CLIENT] = window;
-    state->swapped = true;
-    dissect_swap_sides(conn);
-    return DISSECT_OK;
 }
 
 static void start_frame(struct dissect_conn *conn, struct http2_state *state,
@@ -210,7 +182,8 @@ static void start_frame(struct dissect_conn *conn, struct http2_state *state,
         begin_block(conn, state, stream->dir, fixed);
     side->phase = HTTP2_IN_PAYLOAD;
     take(conn, side, stream, HTTP2_HEADER_BYTES + fixed_len);
-    control_frame(conn, state, stream->dir, &frame, fixed);
+    if (state->sides_known)
+        control_frame(conn, state, stream->dir, &frame, fixed);
     if (side->left == 0 && side->padding == 0)
         end_frame(conn, state, stream->dir);
 }
@@ -233,11 +206,6 @@ static enum dissect_result read_frame(struct dissect_conn *conn, struct http2_st
         frame.flags & HTTP2_PADDED && (frame.type == HTTP2_DATA || frame.type == HTTP2_HEADERS ||
                                        frame.type == HTTP2_PUSH_PROMISE);
     uint32_t padding = padded ? stream->data[HTTP2_HEADER_BYTES] : 0;
-    enum probe_result other = is_other_side(conn, state, stream, &frame, fixed);
-    if (other == PROBE_MAYBE)
-        return DISSECT_MORE;
-    if (other == PROBE_YES)
-        return swap_sides(conn, state);
     if (padding > frame.len - fixed) {
         lose_side(state, stream->dir);
         return DISSECT_OK;
@@ -251,7 +219,7 @@ static enum dissect_result read_frame(struct dissect_conn *conn, struct http2_st
     }
     side->frame = frame;
     side->padding = padding;
-    state->server_spoke |= stream->dir == DIR_SERVER;
+    side->spoke = true;
     start_frame(conn, state, stream, fixed);
     return DISSECT_OK;
 }
@@ -301,7 +269,7 @@ static void begin_whole(struct dissect_conn *conn, struct http2_state *state)
 {
     hpack_init(&state->side[DIR_CLIENT].hpack, dissect_arena(conn), false);
     state->side[DIR_CLIENT].phase = HTTP2_AT_PREFACE;
-    if (state->server_spoke)
+    if (state->side[DIR_SERVER].spoke)
         return;
     hpack_init(&state->side[DIR_SERVER].hpack, dissect_arena(conn), false);
     http2_window_init(state, true);
@@ -329,10 +297,13 @@ static enum dissect_result read_lost(struct dissect_conn *conn, struct http2_sta
 {
     struct slice bytes = slice_of(stream->data, stream->len);
     size_t at;
-    enum probe_result preface = probe_preface(bytes, stream->ended);
-    if (stream->dir == DIR_CLIENT && stream->offset == 0 && preface == PROBE_MAYBE)
+    bool is_first = stream->offset == 0 && (stream->dir == DIR_CLIENT || !state->sides_known);
+    enum probe_result preface = is_first ? probe_preface(bytes, stream->ended) : PROBE_NO;
+    if (preface == PROBE_MAYBE)
         return DISSECT_MORE;
-    if (stream->dir == DIR_CLIENT && stream->offset == 0 && preface == PROBE_YES) {
+    if (preface == PROBE_YES && !state->sides_known)
+        return http2_sides_release(conn, state, stream->dir == DIR_SERVER);
+    if (preface == PROBE_YES) {
         begin_whole(conn, state); /* only the handshake is missing */
         return DISSECT_OK;
     }
@@ -348,6 +319,21 @@ static enum dissect_result read_lost(struct dissect_conn *conn, struct http2_sta
 
 /* ── the dissector ── */
 
+/* While it is not known who is the client. */
+static enum dissect_result read_held(struct dissect_conn *conn, struct http2_state *state,
+                                     struct dissect_stream *stream)
+{
+    switch (http2_sides_look(conn, state, stream)) {
+    case HTTP2_SIDES_KNOWN:
+        return DISSECT_OK;
+    case HTTP2_SIDES_WAIT:
+        return DISSECT_MORE;
+    case HTTP2_SIDES_FULL:
+        break;
+    }
+    return read_frame(conn, state, stream);
+}
+
 static enum dissect_result read_phase(struct dissect_conn *conn, struct http2_state *state,
                                       struct dissect_stream *stream)
 {
@@ -355,7 +341,8 @@ static enum dissect_result read_phase(struct dissect_conn *conn, struct http2_st
     case HTTP2_AT_PREFACE:
         return read_preface(conn, state, stream);
     case HTTP2_AT_FRAME:
-        return read_frame(conn, state, stream);
+        return state->sides_known ? read_frame(conn, state, stream)
+                                  : read_held(conn, state, stream);
     case HTTP2_IN_PAYLOAD:
         return read_payload(conn, state, stream);
     case HTTP2_LOST:
@@ -364,21 +351,33 @@ static enum dissect_result read_phase(struct dissect_conn *conn, struct http2_st
     return DISSECT_BAD;
 }
 
-static enum dissect_result http2_data(struct dissect_conn *conn, void *opaque,
-                                      struct dissect_stream *stream)
+static enum dissect_result read_stream(struct dissect_conn *conn, struct http2_state *state,
+                                       struct dissect_stream *stream)
 {
-    struct http2_state *state = opaque;
     uint64_t begin = stream->offset;
-    state->swapped = false;
     /* A direction leaves HTTP2_LOST without consuming; only one change of phase does. */
     while (stream->len) {
         enum dissect_result result = read_phase(conn, state, stream);
-        if (state->swapped || result == DISSECT_BAD)
+        if (state->released || result == DISSECT_BAD)
             return result;
         if (result == DISSECT_MORE)
             return stream->offset != begin ? DISSECT_OK : DISSECT_MORE;
     }
     return DISSECT_OK;
+}
+
+static enum dissect_result http2_data(struct dissect_conn *conn, void *opaque,
+                                      struct dissect_stream *stream)
+{
+    struct http2_state *state = opaque;
+    state->released = false;
+    enum dissect_result result = read_stream(conn, state, stream);
+    if (state->sides_known)
+        return result;
+    state->side[stream->dir].ended |= stream->ended;
+    if (state->side[DIR_CLIENT].ended && state->side[DIR_SERVER].ended)
+        return http2_sides_guess(conn, state);
+    return result;
 }
 
 /* Missing bytes of a payload whose end is known: no other frame is among them. */
@@ -439,6 +438,7 @@ static void http2_open(struct dissect_conn *conn, void *opaque)
 {
     struct http2_state *state = opaque;
     bool late = dissect_is_late_join(conn);
+    state->sides_known = !dissect_hold(conn);
     for (int dir = 0; dir < 2; dir++) {
         hpack_init(&state->side[dir].hpack, dissect_arena(conn), late);
         state->side[dir].phase = late ? HTTP2_LOST : HTTP2_AT_FRAME;

@@ -73,7 +73,7 @@ static void set_unanswered_status(const struct http2_state *state, struct http2_
 {
     const struct http_message *request = &s->message[DIR_CLIENT];
     bool lost = request->has_gap || s->message[DIR_SERVER].has_gap || s->after_loss || !over;
-    if (lost || (state->closed_count >= HTTP2_CLOSED_KEPT && !state->server_spoke))
+    if (lost || (state->closed_count >= HTTP2_CLOSED_KEPT && !state->side[DIR_SERVER].spoke))
         dissect_set_status(s->entry, "incomplete", "capture_gap");
     else if (s->window_start)
         dissect_set_status(s->entry, "incomplete", "window_start");
@@ -101,7 +101,7 @@ void http2_emit(struct dissect_conn *conn, struct http2_state *state, struct htt
         set_answered_status(s, over, end);
     else
         set_unanswered_status(state, s, over, end);
-    if (s->unknown_fields) /* whatever became of it */
+    if (s->unknown_fields || state->sides_guessed) /* whatever became of it */
         dissect_set_bool(s->entry, FIELD_INCOMPLETE_ID, true);
     dissect_entry_emit(conn, s->entry);
 }

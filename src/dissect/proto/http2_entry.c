@@ -146,12 +146,20 @@ static const char *streaming(const struct http2_stream *s)
     return many_answered ? "server" : "unary";
 }
 
+/* A call whose request's header fields are not here goes by its number. */
+static struct slice stream_name(const struct http2_stream *s)
+{
+    return arena_printf(dissect_entry_arena(s->entry), "stream %u", s->id);
+}
+
 static void set_grpc_summary(struct http2_stream *s, struct slice path, int status)
 {
     const struct http_message *response = &s->message[DIR_SERVER];
     struct arena *arena = dissect_entry_arena(s->entry);
     const char *name = grpc_status_name(status);
     struct slice asked = slice_sub(path, path.len && path.data[0] == '/', 256);
+    if (!s->message[DIR_CLIENT].head_done)
+        asked = stream_name(s);
     struct slice text;
     if (status != GRPC_STATUS_NONE && *name)
         text = arena_printf(arena, "%.*s → %s", SLICE_ARGS(asked), name);
@@ -194,6 +202,15 @@ static void fill_grpc(struct http2_stream *s)
     set_grpc_summary(s, request->target, status);
 }
 
+static void set_lone_summary(struct http2_stream *s)
+{
+    struct slice text = stream_name(s);
+    int code = s->message[DIR_SERVER].status_code;
+    if (code)
+        text = arena_printf(dissect_entry_arena(s->entry), "%.*s → %d", SLICE_ARGS(text), code);
+    dissect_set_text(s->entry, FIELD_SUMMARY_ID, text);
+}
+
 void http2_fill_entry(struct dissect_conn *conn, const struct http2_state *state,
                       struct http2_stream *s)
 {
@@ -202,9 +219,8 @@ void http2_fill_entry(struct dissect_conn *conn, const struct http2_state *state
     http_fill_entry(conn, entry, &s->message[DIR_CLIENT], &s->message[DIR_SERVER]);
     if (is_grpc(s))
         fill_grpc(s);
-    if (!s->message[DIR_CLIENT].head_done && !s->message[DIR_SERVER].status_code)
-        dissect_set_text(entry, FIELD_SUMMARY_ID,
-                         arena_printf(dissect_entry_arena(entry), "stream %u", s->id));
+    else if (!s->message[DIR_CLIENT].head_done)
+        set_lone_summary(s);
     dissect_set_int(entry, OWN_FIELD(F_H2_STREAM_ID), s->id);
     if (s->has_reset) {
         dissect_set_int(entry, OWN_FIELD(F_H2_RESET_CODE), s->reset_code);

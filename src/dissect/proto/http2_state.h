@@ -1,5 +1,6 @@
 /* What http2.c (frames), http2_stream.c (streams and their messages), http2_window.c (flow
- * control), http2_emit.c (how calls end) and http2_entry.c (fields) share about one connection.
+ * control), http2_sides.c (who is the client), http2_emit.c (how calls end) and http2_entry.c
+ * (fields) share about one connection.
  *
  * Memory: the state is the engine's, a stream lives in its entry's arena. Thread: that of the
  * connection. */
@@ -81,6 +82,12 @@ struct http2_side {
     struct gather block;               /* in the connection's arena, used again and again */
     bool had_gap;                      /* since the last stream began */
     bool lost_some;                    /* ever */
+    bool spoke;
+    /* While it is not known who is the client (http2_sides.c). */
+    uint64_t judged;   /* stream offset of the first frame that was not looked at */
+    uint32_t last_id;  /* of its last HEADERS or DATA */
+    int likely_client; /* frames that a client is likely to send, less those of a server */
+    bool ended;
 };
 
 struct http2_state {
@@ -95,12 +102,28 @@ struct http2_state {
     uint32_t max_client_id, max_server_id; /* begun so far */
     uint32_t lost_from, lost_to;           /* client ids that may have begun in a gap */
     uint32_t lingering;
-    uint32_t lone_done; /* answered streams whose requests may still come */
-    bool any_entry;
-    bool server_spoke;
-    bool goaway; /* by the server */
-    bool swapped;
+    uint32_t lone_done;   /* answered streams whose requests may still come */
+    bool goaway;          /* by the server */
+    uint32_t max_seen_id; /* of either side, while it is not known who is the client */
+    bool sides_known;     /* until then no stream is begun */
+    bool sides_guessed;
+    bool released; /* in this call: the engine will call again */
 };
+
+/* ── http2_sides.c ── */
+enum http2_sides {
+    HTTP2_SIDES_KNOWN, /* released: return OK at once */
+    HTTP2_SIDES_WAIT,  /* nothing tells yet: MORE */
+    HTTP2_SIDES_FULL   /* no more is held: the frame in front is nobody's */
+};
+/* While sides are not known: looks at the frames of a direction that is at a frame. */
+enum http2_sides http2_sides_look(struct dissect_conn *conn, struct http2_state *state,
+                                  const struct dissect_stream *stream);
+/* They are known; `swap`: the engine's server is the client. Gives what the callback returns. */
+enum dissect_result http2_sides_release(struct dissect_conn *conn, struct http2_state *state,
+                                        bool swap);
+/* Both directions are over and nothing told. */
+enum dissect_result http2_sides_guess(struct dissect_conn *conn, struct http2_state *state);
 
 /* ── http2_stream.c ── */
 struct http2_stream *http2_stream_find(const struct http2_state *state, uint32_t id);

@@ -94,7 +94,6 @@ static struct http2_stream *begin(struct dissect_conn *conn, struct http2_state 
     else
         state->oldest = s;
     state->newest = s;
-    state->any_entry = true;
     s->goaway = state->goaway;
     http2_window_begin(state, s);
     return s;
@@ -200,6 +199,8 @@ struct http2_stream *http2_stream_of(struct dissect_conn *conn, struct http2_sta
                                      enum dissect_dir dir, const struct http2_frame *frame)
 {
     struct http2_stream *s = http2_stream_find(state, frame->stream_id);
+    if (!state->sides_known)
+        return NULL;
     if (s && dir == DIR_CLIENT && !s->message[dir].begun && frame->type == HTTP2_HEADERS &&
         frame->stream_id > state->max_client_id) { /* it was answered early */
         state->lone_done -= s->is_lone;
@@ -217,7 +218,7 @@ struct http2_stream *http2_stream_of(struct dissect_conn *conn, struct http2_sta
 struct http2_stream *http2_stream_promised(struct dissect_conn *conn, struct http2_state *state,
                                            uint32_t id)
 {
-    if (is_client_id(id) || id == 0 || id <= state->max_server_id)
+    if (!state->sides_known || is_client_id(id) || id == 0 || id <= state->max_server_id)
         return NULL;
     state->max_server_id = id;
     struct http2_stream *s = begin(conn, state, id);
@@ -352,8 +353,12 @@ bool http2_may_be_grpc(const struct http2_stream *s, enum dissect_dir dir)
 
 void http2_guess_grpc(struct http2_stream *s, enum dissect_dir dir)
 {
-    s->grpc[dir] = grpc_reader_new(dissect_entry_arena(s->entry), SLICE_LITERAL("application/grpc"),
-                                   http_header(&s->message[dir], "grpc-encoding"));
+    struct grpc_reader *reader =
+        grpc_reader_new(dissect_entry_arena(s->entry), SLICE_LITERAL("application/grpc"),
+                        http_header(&s->message[dir], "grpc-encoding"));
+    if (reader) /* messages may be among what was lost before */
+        reader->cut = s->message[dir].has_gap;
+    s->grpc[dir] = reader;
 }
 
 static void add_headers(struct http2_stream *s, enum dissect_dir dir,
@@ -390,10 +395,11 @@ static bool is_interim(const struct hpack_fields *fields)
 }
 
 /* Nobody's block changes the table all the same. */
-static void decode_for_table(struct dissect_conn *conn, struct http2_side *side)
+static void decode_for_table(struct dissect_conn *conn, const struct http2_state *state,
+                             struct http2_side *side)
 {
     struct hpack_fields fields;
-    struct dissect_entry *entry = dissect_entry_begin(conn);
+    struct dissect_entry *entry = state->sides_known ? dissect_entry_begin(conn) : NULL;
     if (!entry) {
         hpack_forget(&side->hpack);
         return;
@@ -410,7 +416,7 @@ void http2_block_done(struct dissect_conn *conn, struct http2_state *state, enum
     side->in_block = false;
     side->block_stream = NULL;
     if (!s) {
-        decode_for_table(conn, side);
+        decode_for_table(conn, state, side);
         return;
     }
     struct hpack_fields fields;

@@ -190,6 +190,15 @@ static void gaps_and_nonsense(void **state)
     proto_has(run, 0, "\\\"value\\\":1}],[{");
     proto_has(run, 0, "\"truncated\":true");
     proto_run_free(run);
+    /* Messages are missing before the first one that shows that it is gRPC. */
+    run = RUN(CGAP(50), FR(DIR_CLIENT, T_HEADERS, WHOLE, 3, "\x83\x86\xc3\xc2\xc1"),
+              FR(DIR_CLIENT, T_WINDOW, 0, 0, "\0\0\0\x09"), CGAP(13),
+              DATA(DIR_CLIENT, 0, 3, M("\x08\x02")), DATA(DIR_CLIENT, 0, 3, M("\x08\x03")),
+              DATA(DIR_CLIENT, END, 3, M("\x08\x04")));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"grpc_request_message_sizes\":[2,2,2]");
+    proto_has(run, 0, "\"truncated\":true");
+    proto_run_free(run);
     /* No message begins with such a flag; one is longer than what comes. */
     run = RUN(CH(WHOLE, 1, CALL), DATA(DIR_CLIENT, END, 1, SLICE_LITERAL("<html>not gRPC")),
               SH(WHOLE, 1, ANSWER),

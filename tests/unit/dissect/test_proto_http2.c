@@ -363,7 +363,7 @@ static void a_gap_forgets_the_table(void **state)
     proto_count(run, 3);
     proto_has(run, 0, "\"headers\":{\"k\":\"v\"}");
     proto_has(run, 1, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
-    proto_has(run, 1, "\"summary\":\"→ 500\"");
+    proto_has(run, 1, "\"summary\":\"stream 5 → 500\"");
     proto_has(run, 2, "\"headers\":{\"n\":\"w, w\",\"<unknown>\":\"<unknown>\"}");
     proto_has(run, 2, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
     proto_run_free(run);
