@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-PROTOCOLS = "http,gql,ws,mqtt,nats,dns,redis,tlsx,amqp,mongodb,kafka,postgresql,mysql,memcached,cql,radius,stomp,smtp"
+PROTOCOLS = "http,gql,ws,mqtt,nats,dns,redis,tlsx,amqp,mongodb,kafka,postgresql,mysql,memcached,cql,radius,stomp,smtp,ldap"
 
 
 def packets(data):
