@@ -45,6 +45,7 @@ void handle_sources(struct api_call *call);
 void handle_entries(struct api_call *call);
 void handle_entries_query(struct api_call *call);
 void handle_entries_count(struct api_call *call);
+void handle_entries_explain(struct api_call *call);
 void handle_entries_lines(struct api_call *call);
 void handle_entry(struct api_call *call);
 void handle_entry_packets(struct api_call *call);

@@ -216,18 +216,29 @@ void handle_entries_query(struct api_call *call)
     json_decref(body);
 }
 
-void handle_entries_count(struct api_call *call)
+/* A question about all that matches, not about a page of it. */
+static void ask_about_all(struct api_call *call, const char *op)
 {
     json_t *body = call_read_object(call);
     if (!body)
         return;
     struct question q;
-    question_from_body(body, "count", &q);
+    question_from_body(body, op, &q);
     q.limit = 0;
     q.order = q.cursor = NULL;
     if (check_question(call, &q))
         ask(call, &q);
     json_decref(body);
+}
+
+void handle_entries_count(struct api_call *call)
+{
+    ask_about_all(call, "count");
+}
+
+void handle_entries_explain(struct api_call *call)
+{
+    ask_about_all(call, "explain");
 }
 
 /* ── whole entries, one a line ── */

@@ -98,6 +98,8 @@ const struct route routes[] = {
      NULL, handle_entries_query, "The same with a long filter."},
     {"POST", V1 "/entries/count", CAP_PAYLOAD_READ, NULL, "EntriesQuery", "CountResponse", 200,
      NULL, handle_entries_count, "How many calls match, exactly."},
+    {"POST", V1 "/entries/explain", CAP_PAYLOAD_READ, NULL, "EntriesQuery", "ExplainResponse", 200,
+     NULL, handle_entries_explain, "How a filter is answered: by columns, or entry by entry."},
     {"POST", V1 "/entries/lines", CAP_PAYLOAD_READ, NULL, "EntriesQuery", NULL, 200,
      "application/x-ndjson", handle_entries_lines, "Whole entries, one a line."},
     {"GET", ENT, CAP_PAYLOAD_READ, NULL, NULL, "Entry", 200, NULL, handle_entry,

@@ -73,6 +73,11 @@ const struct schema schemas[] = {
      "entries: Entry[]; next_cursor: text~; total: int; total_is_lower_bound: bool; "
      "matched_of: int; source: text; warnings: text[]; took_ms: number"},
     {"CountResponse", "total: int; matched_of: int; unjudged: int"},
+    {"ExplainedClause", "offset: int; text: text; answer: columns|narrowed|entries; sql: text~"},
+    {"ExplainResponse",
+     "clauses: ExplainedClause[]; parameters: any; judged: bool; reads: text[]; entries: int; "
+     "entries_judged: int; parts: int; parts_read: int; blocks: int; blocks_read: int; "
+     "took_ms: number"},
     {"PacketRow", "no: int; timestamp: time; node: text; interface: text; "
                   "direction: client|server; captured_bytes: int; original_bytes: int; info: text; "
                   "hex: text"},

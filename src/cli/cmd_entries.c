@@ -18,7 +18,7 @@ struct entries_flags {
     char *source, *filter, *from, *to, *order;
     struct option_list fields;
     int64_t limit;
-    bool count, jsonl, csv;
+    bool count, jsonl, csv, explain;
 };
 
 #define FLAG(member) .offset = offsetof(struct entries_flags, member)
@@ -58,13 +58,18 @@ static const struct option_def defs[] = {
      .value_name = "N",
      .doc = "at most so many; default: 100 in a table, all in files"},
     {.name = "count", .type = OPTION_BOOL, FLAG(count), .doc = "print only how many match"},
+    {.name = "explain",
+     .type = OPTION_BOOL,
+     FLAG(explain),
+     .doc = "print how the filter is answered, not what it finds"},
     {.name = "jsonl", .type = OPTION_BOOL, FLAG(jsonl), .doc = "whole entries, one a line"},
     {.name = "csv", .type = OPTION_BOOL, FLAG(csv), .doc = "comma-separated values"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},
 };
 static const struct option_spec spec = {
-    .usage = "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --jsonl | --csv]",
+    .usage =
+        "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv]",
     .summary = "Lists the API calls of a dissected snapshot.",
     .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
     .defs = defs,
@@ -93,7 +98,15 @@ static json_t *make_question(const struct entries_flags *f, const char *default_
     return q;
 }
 
-/* ── count, lines ── */
+/* The caller's (free), or NULL. */
+static char *value_text(const json_t *value)
+{
+    if (json_is_string(value))
+        return strdup(json_string_value(value));
+    return value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("");
+}
+
+/* ── count, explain, lines ── */
 
 static int count(struct client *client, const struct entries_flags *f)
 {
@@ -107,6 +120,84 @@ static int count(struct client *client, const struct entries_flags *f)
     if (answer && client_int(answer, "unjudged"))
         fprintf(stderr, "%lld more could not be judged by this filter.\n",
                 (long long)client_int(answer, "unjudged"));
+    json_decref(answer);
+    json_decref(q);
+    return code;
+}
+
+static void print_clause(const json_t *clause)
+{
+    static const struct {
+        const char *answer, *shown;
+    } words[] = {{"columns", "columns"}, {"narrowed", "columns, then entries"}};
+    const char *answer = client_text(clause, "answer"), *shown = "entries";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(answer, words[i].answer) == 0)
+            shown = words[i].shown;
+    printf("%-22s ", shown);
+    client_print_text(client_text(clause, "text"), 0);
+    (void)putchar('\n');
+    if (json_is_string(json_object_get(clause, "sql"))) {
+        printf("%-22s   ", "");
+        client_print_text(client_text(clause, "sql"), 0);
+        (void)putchar('\n');
+    }
+}
+
+static void print_parameters(const json_t *list)
+{
+    size_t i;
+    const json_t *v;
+    json_array_foreach(list, i, v)
+    {
+        char *text = value_text(v);
+        printf("%s$%zu = ", i ? ", " : "parameters  ", i + 1);
+        client_print_text(text ? text : "", 0);
+        free(text);
+    }
+    if (json_array_size(list))
+        (void)putchar('\n');
+}
+
+static void print_explanation(const json_t *answer)
+{
+    size_t i;
+    const json_t *item, *clauses = json_object_get(answer, "clauses");
+    if (json_array_size(clauses))
+        printf("%-22s %s\n", "ANSWERED BY", "CLAUSE");
+    json_array_foreach(clauses, i, item)
+    {
+        print_clause(item);
+    }
+    print_parameters(json_object_get(answer, "parameters"));
+    if (!json_is_true(json_object_get(answer, "judged"))) {
+        printf("The columns answer it: none of %lld entries is judged one by one.\n",
+               (long long)client_int(answer, "entries"));
+        return;
+    }
+    printf("Judged one by one: %lld of %lld entries, in %lld of %lld blocks of %lld of %lld parts "
+           "(reads ",
+           (long long)client_int(answer, "entries_judged"),
+           (long long)client_int(answer, "entries"), (long long)client_int(answer, "blocks_read"),
+           (long long)client_int(answer, "blocks"), (long long)client_int(answer, "parts_read"),
+           (long long)client_int(answer, "parts"));
+    json_array_foreach(json_object_get(answer, "reads"), i, item)
+    {
+        printf("%s", i ? ", " : "");
+        client_print_text(json_string_value(item) ? json_string_value(item) : "", 0);
+    }
+    printf(").\n");
+}
+
+static int explain(struct client *client, const struct entries_flags *f)
+{
+    json_t *q = make_question(f, "-time", 0);
+    json_t *answer = q ? client_json(client, "POST", "/api/v1/entries/explain", q) : NULL;
+    int code = answer ? 0 : 1;
+    if (answer && f->client.json)
+        client_print_json(answer);
+    else if (answer)
+        print_explanation(answer);
     json_decref(answer);
     json_decref(q);
     return code;
@@ -134,14 +225,6 @@ static const json_t *member(const json_t *entry, const char *name)
     char head[64];
     snprintf(head, sizeof head, "%.*s", (int)(dot - name < 63 ? dot - name : 63), name);
     return member(json_object_get(entry, head), dot + 1); // NOLINT(misc-no-recursion): per dot
-}
-
-/* The caller's (free), or NULL. */
-static char *value_text(const json_t *value)
-{
-    if (json_is_string(value))
-        return strdup(json_string_value(value));
-    return value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("");
 }
 
 /* What a spreadsheet would take for a formula; the wide forms count too in some. */
@@ -305,8 +388,8 @@ static int list(struct entries_flags *f)
     static const char *const csv_fields[] = {"timestamp", "protocol", "status",       "status_code",
                                              "method",    "url",      "src.ip",       "src.port",
                                              "dst.ip",    "dst.port", "elapsed_time", "summary"};
-    if (f->count + f->jsonl + f->csv > 1)
-        return cli_fail("entries", 2, "Choose one of --count, --jsonl and --csv.");
+    if (f->count + f->explain + f->jsonl + f->csv > 1)
+        return cli_fail("entries", 2, "Choose one of --count, --explain, --jsonl and --csv.");
     if (f->csv && !f->fields.count) {
         size_t n = sizeof csv_fields / sizeof csv_fields[0];
         f->fields.items = calloc(n + 1, sizeof(char *));
@@ -314,10 +397,11 @@ static int list(struct entries_flags *f)
             f->fields.items[f->fields.count++] = strdup(csv_fields[i]);
     }
     struct client *client = client_open("entries", &f->client);
-    int code = !client    ? 1
-               : f->count ? count(client, f)
-               : f->jsonl ? lines(client, f)
-                          : table(client, f);
+    int code = !client      ? 1
+               : f->count   ? count(client, f)
+               : f->explain ? explain(client, f)
+               : f->jsonl   ? lines(client, f)
+                            : table(client, f);
     client_close(client);
     return code;
 }

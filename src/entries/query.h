@@ -22,6 +22,8 @@
  * {"flows":[{"protocol":"tcp","a":"10.0.0.1","a_port":…,"b":…,"b_port":…}],"calls":N} packets
  * filter, from_ns, to_ns                             items {"node":…,"seq":…,"offsets":[…]} (scope
  * calls); result {"calls":N,"packets":N} timeline  filter, from_ns, to_ns, buckets TimelineResponse
+ *  explain   filter, from_ns, to_ns                             ExplainResponse: what of the filter
+ * the columns answer, and what the rest makes the job read
  *  conn      conn_id                                            EntriesResponse in time order, at
  * most 1,000
  *

@@ -8,6 +8,7 @@
 int query_op_page(struct question *q, struct json_writer *w);
 int query_op_lines(struct question *q, struct json_writer *w);
 int query_op_count(struct question *q, struct json_writer *w);
+int query_op_explain(struct question *q, struct json_writer *w);
 int query_op_entry(struct question *q, struct json_writer *w);
 int query_op_body(struct question *q, struct json_writer *w);
 int query_op_refs(struct question *q, struct json_writer *w);

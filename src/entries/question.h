@@ -69,6 +69,16 @@ int question_store_failed(struct question *q, const char *detail);
 int question_refuse(struct question *q, int status, const char *title, const struct error *error);
 /* question_filter.c: compiles the filter and sets q->matches or q->condition. */
 int question_apply_filter(struct question *q);
+/* The same in steps, for those who only want to know. Without a filter q->filter stays NULL. */
+int question_compile_filter(struct question *q);
+/* True when the columns answer the whole filter. */
+bool question_is_answered_by_columns(struct question *q);
+/* The rows that the evaluator has to judge, ascending; the caller's (free). False: all of them. */
+struct candidate_rows {
+    uint64_t *list;
+    uint64_t count, cap;
+};
+bool question_find_candidates(struct question *q, struct candidate_rows *ret);
 void question_filter_done(struct question *q);
 /* "rows r" or "rows r JOIN m3 USING (row)" with the time range and the condition as WHERE clause.
  * question_select binds the condition's parameters. */

@@ -107,14 +107,9 @@ static int refuse_filter(struct question *q, const struct filter_diagnostic *d)
 
 /* ── push-down ── */
 
-struct rows {
-    uint64_t *list;
-    uint64_t count, cap;
-};
-
 static int add_row(void *ctx, const int64_t *values)
 {
-    struct rows *rows = ctx;
+    struct candidate_rows *rows = ctx;
     if (rows->count == rows->cap) {
         uint64_t cap = rows->cap ? rows->cap * 2 : 1024;
         uint64_t *list = realloc(rows->list, cap * sizeof *list);
@@ -128,7 +123,8 @@ static int add_row(void *ctx, const int64_t *values)
 }
 
 /* Rows of the time range for which the columns say `where`, ascending. */
-static int select_rows(struct question *q, const char *where, const char *rest, struct rows *ret)
+static int select_rows(struct question *q, const char *where, const char *rest,
+                       struct candidate_rows *ret)
 {
     struct buf sql;
     buf_init(&sql, QUERY_MAX_SQL);
@@ -142,13 +138,12 @@ static int select_rows(struct question *q, const char *where, const char *rest, 
     return r;
 }
 
-/* True when the columns answer the whole filter: q->condition stands for it. */
-static bool answered_by_columns(struct question *q)
+bool question_is_answered_by_columns(struct question *q)
 {
     struct filter_push_down *p = &q->push_down;
     if (!p->is_whole || !p->condition.len)
         return false;
-    struct rows doubtful = {0};
+    struct candidate_rows doubtful = {0};
     int r =
         p->unknown.len ? select_rows(q, (const char *)p->unknown.data, " LIMIT 1", &doubtful) : 0;
     /* the condition itself, on nothing: a store of an older version may lack a column */
@@ -159,8 +154,7 @@ static bool answered_by_columns(struct question *q)
     return r == 0 && doubtful.count == 0;
 }
 
-/* The rows that the evaluator has to judge; false: all. */
-static bool find_candidates(struct question *q, struct rows *ret)
+bool question_find_candidates(struct question *q, struct candidate_rows *ret)
 {
     const struct filter_push_down *p = &q->push_down;
     struct buf where;
@@ -180,10 +174,10 @@ static bool find_candidates(struct question *q, struct rows *ret)
 
 static int judge(struct question *q, const struct filter *filter, struct entries_matches *ret)
 {
-    struct rows candidates = {0};
+    struct candidate_rows candidates = {0};
     struct entries_range range = {.from_ns = q->from_ns, .to_ns = q->to_ns};
     struct error error;
-    if (find_candidates(q, &candidates)) {
+    if (question_find_candidates(q, &candidates)) {
         static const uint64_t none;
         range.only = candidates.count ? candidates.list : &none;
         range.only_count = candidates.count;
@@ -220,22 +214,29 @@ static int judge_all(struct question *q, const char *text, const struct filter *
     return r;
 }
 
-int question_apply_filter(struct question *q)
+int question_compile_filter(struct question *q)
 {
     const char *text = json_string_value(json_object_get(q->json, "filter"));
+    struct filter_diagnostic diagnostic;
     if (!text || !*text)
         return 0;
-    struct filter_diagnostic diagnostic;
     if (filter_compile(slice_str(text), NULL, &q->filter, &diagnostic) < 0)
         return refuse_filter(q, &diagnostic);
-    int r = 0;
+    if (filter_root(q->filter) && !q->session->judge_all)
+        filter_push_down(q->filter, &q->push_down);
+    return 0;
+}
+
+int question_apply_filter(struct question *q)
+{
+    int r = question_compile_filter(q);
+    if (r < 0 || !q->filter)
+        return r;
     if (filter_root(q->filter)) {
-        if (!q->session->judge_all)
-            filter_push_down(q->filter, &q->push_down);
-        if (answered_by_columns(q))
+        if (question_is_answered_by_columns(q))
             q->condition = &q->push_down;
         else
-            r = judge_all(q, text, q->filter);
+            r = judge_all(q, json_string_value(json_object_get(q->json, "filter")), q->filter);
     }
     if (r == 0)
         warn_of_matches(q, q->filter);

@@ -429,6 +429,26 @@ static int plan_scan(struct entries_reader *r, struct scan *scan)
     return 0;
 }
 
+int entries_reader_plan(struct entries_reader *r, const struct entries_range *range,
+                        struct entries_scan_plan *ret_plan)
+{
+    struct scan scan = {.reader = r, .range = *range};
+    struct entries_scan_plan plan = {.parts = r->part_count};
+    if (plan_scan(r, &scan) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->part_count; i++)
+        plan.blocks += r->parts[i].block_count;
+    plan.blocks_read = scan.unit_count;
+    for (size_t i = 0; i < scan.unit_count; i++) {
+        const struct scan_unit *unit = &scan.units[i];
+        plan.parts_read += i == 0 || unit->part != scan.units[i - 1].part;
+        plan.entries += unit->only ? unit->only_count : unit->block->row_count;
+    }
+    free(scan.units);
+    *ret_plan = plan;
+    return 0;
+}
+
 static int gather(const struct scan *scan, struct entries_matches *ret_matches)
 {
     struct entries_matches m = {0};

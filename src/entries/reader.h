@@ -49,6 +49,14 @@ struct entries_range {
     const uint64_t *only; /* judge only these rows (ascending); NULL = all */
     uint64_t only_count;
 };
+/* What entries_reader_match would read: nothing is read yet. A part is read when one of its blocks
+ * is. -ENOMEM. */
+struct entries_scan_plan {
+    uint64_t parts, parts_read, blocks, blocks_read;
+    uint64_t entries; /* to judge, those outside the times of a block they stand in included */
+};
+int entries_reader_plan(struct entries_reader *reader, const struct entries_range *range,
+                        struct entries_scan_plan *ret_plan);
 /* Judges every entry whose time is in [from_ns, to_ns) with the one evaluator, over the blocks in
  * parallel. */
 int entries_reader_match(struct entries_reader *reader, const struct filter *filter,

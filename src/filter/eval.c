@@ -54,30 +54,39 @@ static void eval_unknown(struct filter_eval *eval, const struct filter_node *nod
 
 /* ── logic ── */
 
+/* An operand decides when it is known for certain: neither an error nor a doubt of the others
+ * counts then, wherever they stand. (The order of clauses says nothing, so the store may look at
+ * those first that its columns answer.) */
 static void eval_logic(struct filter_eval *eval, const struct filter_node *node, bool stop,
                        struct value *ret)
 {
     struct value error;
-    bool failed = false;
+    bool failed = false, stopped = false, doubtful = eval->is_doubtful;
+    const bool before = doubtful;
     for (uint32_t i = 0; i < node->arg_count; i++) {
         struct value v;
+        eval->is_doubtful = false;
         node_eval(eval, node->args[i], &v);
-        if (v.kind == VALUE_BOOL) {
-            if (v.boolean == stop) {
-                set_bool(ret, stop);
-                return;
-            }
-        } else if (!failed) {
+        bool stops = v.kind == VALUE_BOOL && v.boolean == stop;
+        if (stops && !eval->is_doubtful) {
+            eval->is_doubtful = before;
+            set_bool(ret, stop);
+            return;
+        }
+        stopped |= stops;
+        doubtful |= eval->is_doubtful;
+        if (v.kind != VALUE_BOOL && !failed) {
             failed = true;
             error = v;
             if (v.kind != VALUE_ERROR)
                 fail_at(node, ERROR_NO_OVERLOAD, &error);
         }
     }
-    if (failed)
+    eval->is_doubtful = doubtful;
+    if (failed && !stopped)
         *ret = error;
     else
-        set_bool(ret, !stop);
+        set_bool(ret, stopped ? stop : !stop);
 }
 
 static void eval_and(struct filter_eval *eval, const struct filter_node *node, struct value *ret)

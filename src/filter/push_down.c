@@ -1,13 +1,17 @@
 #include "filter/push_down.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "dissect/conn_fields.h"
 #include "filter/eval.h"
 
 enum {
-    MAX_SQL_BYTES = 6 * 1024, /* a statement may hold it twice */
+    MAX_SQL_BYTES = 6 * 1024,       /* a statement may hold it twice */
+    MAX_WRITTEN_BYTES = 256 * 1024, /* more than a filter's nodes can become: what is too long is
+                                       taken back clause by clause */
     MAX_LIST_ITEMS = 64
 };
 
@@ -66,6 +70,34 @@ static bool put_text(struct filter_push_down *p, const struct value *v)
 
 /* ── terms; false: this cannot be said exactly, what was written is to be thrown away ── */
 
+/* timestamp < timestamp("…"): nanoseconds, where they fit. */
+static bool put_time(struct filter_push_down *p, const struct value *v)
+{
+    int64_t ns;
+    return v->kind == VALUE_TIMESTAMP && !__builtin_mul_overflow(v->integer, NS_PER_S, &ns) &&
+           !__builtin_add_overflow(ns, (int64_t)v->offset, &ns) &&
+           put_parameter(p, &(struct filter_parameter){.integer = ns});
+}
+
+/* latency > duration("…"): it is elapsed_time in microseconds, so the duration is rounded to the
+ * one that divides the whole microseconds alike. */
+static bool put_latency(struct filter_push_down *p, uint8_t op, const struct value *v)
+{
+    static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
+    if (v->kind != VALUE_DURATION)
+        return false;
+    int64_t us = v->integer / NS_PER_US, rest = v->integer % NS_PER_US;
+    bool up = op == COMPARE_LT || op == COMPARE_GE;
+    if (rest && (op == COMPARE_EQ || op == COMPARE_NE))
+        return false;
+    if (up && rest > 0)
+        us++;
+    else if (!up && rest < 0)
+        us--;
+    buf_printf(&p->condition, "coalesce(r.\"elapsed_time\",0)%s", ops[op]);
+    return put_parameter(p, &(struct filter_parameter){.integer = us});
+}
+
 static bool put_compare(struct filter_push_down *p, const struct filter_node *node)
 {
     static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
@@ -79,9 +111,22 @@ static bool put_compare(struct filter_push_down *p, const struct filter_node *no
         b = swap;
         op = turned[op];
     }
+    const struct field_def *text = column(a, FIELD_TEXT), *number = column(a, FIELD_INT),
+                           *other = column(b, FIELD_INT);
+    if (number && other) {
+        put_int_column(p, number);
+        buf_append_str(&p->condition, ops[op]);
+        put_int_column(p, other);
+        return true;
+    }
     if (!b->is_constant)
         return false;
-    const struct field_def *text = column(a, FIELD_TEXT), *number = column(a, FIELD_INT);
+    if (a->kind == NODE_FIELD && a->field == FIELD_TIMESTAMP_ID) {
+        buf_printf(&p->condition, "r.\"timestamp\"%s", ops[op]);
+        return put_time(p, &b->value);
+    }
+    if (a->kind == NODE_FIELD && a->field == FIELD_LATENCY_ID)
+        return put_latency(p, op, &b->value);
     if (number)
         put_int_column(p, number);
     else if (text && (op == COMPARE_EQ || op == COMPARE_NE))
@@ -228,29 +273,109 @@ static bool put_node(struct filter_push_down *p, const struct filter_node *node)
     return false;
 }
 
+/* ── clauses ── */
+
+/* How far was written: what cannot be said is taken back to here. */
+struct mark {
+    size_t condition, unknown, parameters;
+};
+
+static struct mark mark_of(const struct filter_push_down *p)
+{
+    return (struct mark){p->condition.len, p->unknown.len, p->parameter_count};
+}
+
+static void take_back(struct filter_push_down *p, const struct mark *mark)
+{
+    if (buf_failed(&p->condition) || buf_failed(&p->unknown))
+        return; /* nothing of it will be used */
+    p->condition.len = mark->condition;
+    p->unknown.len = mark->unknown;
+    p->parameter_count = mark->parameters;
+}
+
+static bool put_bound(struct filter_push_down *p, const struct filter_node *node, bool wider,
+                      bool *ret_exact);
+
+/* Of a && b a wider condition may leave out either, of a || b neither; a narrower one the other way
+ * round. */
+static bool put_bound_logic(struct filter_push_down *p, const struct filter_node *node, bool wider)
+{
+    bool needs_all = (node->kind == NODE_AND) != wider, ignored = true;
+    uint32_t said = 0;
+    buf_append_str(&p->condition, "(");
+    for (uint32_t i = 0; i < node->arg_count; i++) {
+        struct mark mark = mark_of(p);
+        if (said)
+            buf_append_str(&p->condition, node->kind == NODE_AND ? " AND " : " OR ");
+        // NOLINTNEXTLINE(misc-no-recursion): FILTER_MAX_DEPTH
+        if (put_bound(p, node->args[i], wider, &ignored)) {
+            said++;
+        } else {
+            take_back(p, &mark);
+            if (needs_all)
+                return false;
+        }
+    }
+    buf_append_str(&p->condition, ")");
+    return said > 0;
+}
+
+/* The node, or a condition that holds at least (wider) or at most (narrower) where the node is true
+ * for certain. False: there is none, what was written is to be taken back. */
+static bool put_bound(struct filter_push_down *p, const struct filter_node *node, bool wider,
+                      bool *ret_exact)
+{
+    struct mark mark = mark_of(p);
+    if (put_node(p, node))
+        return true;
+    take_back(p, &mark);
+    *ret_exact = false;
+    if (node->kind == NODE_AND || node->kind == NODE_OR)
+        return put_bound_logic(p, node, wider); // NOLINT(misc-no-recursion): FILTER_MAX_DEPTH
+    if (node->kind != NODE_NOT)
+        return false;
+    buf_append_str(&p->condition, "NOT (");
+    // NOLINTNEXTLINE(misc-no-recursion): FILTER_MAX_DEPTH
+    bool said = put_bound(p, node->args[0], !wider, ret_exact);
+    buf_append_str(&p->condition, ")");
+    return said;
+}
+
+static void put_clause(struct filter_push_down *p, const struct filter_node *node,
+                       struct filter_clause_answer *ret)
+{
+    struct mark mark = mark_of(p);
+    bool exact = true;
+    buf_append_str(&p->condition, mark.condition ? " AND (" : "(");
+    size_t begin = p->condition.len;
+    bool said = put_bound(p, node, true, &exact);
+    *ret = (struct filter_clause_answer){.answer = exact ? FILTER_BY_COLUMNS : FILTER_NARROWED,
+                                         .sql_begin = begin,
+                                         .sql_len = p->condition.len - begin};
+    buf_append_str(&p->condition, ")");
+    if (said && p->condition.len <= MAX_SQL_BYTES && p->unknown.len <= MAX_SQL_BYTES)
+        return;
+    take_back(p, &mark);
+    *ret = (struct filter_clause_answer){.answer = FILTER_BY_ENTRIES};
+}
+
 void filter_push_down(const struct filter *filter, struct filter_push_down *p)
 {
     size_t count;
     const struct filter_clause *clauses = filter_clauses(filter, &count);
-    *p = (struct filter_push_down){.is_whole = true};
-    buf_init(&p->condition, MAX_SQL_BYTES);
-    buf_init(&p->unknown, MAX_SQL_BYTES);
-    for (size_t i = 0; i < count && p->is_whole; i++) {
-        size_t condition = p->condition.len, unknown = p->unknown.len, used = p->parameter_count;
-        buf_append_str(&p->condition, i ? " AND (" : "(");
-        p->is_whole =
-            put_node(p, clauses[i].node) && !buf_failed(&p->condition) && !buf_failed(&p->unknown);
-        if (p->is_whole) {
-            buf_append_str(&p->condition, ")");
-        } else if (!buf_failed(&p->condition)) {
-            p->condition.len = condition;
-            p->unknown.len = unknown;
-            p->parameter_count = used;
-        }
+    *p = (struct filter_push_down){.is_whole = true,
+                                   .clauses = calloc(count + 1, sizeof *p->clauses)};
+    buf_init(&p->condition, MAX_WRITTEN_BYTES);
+    buf_init(&p->unknown, MAX_WRITTEN_BYTES);
+    for (size_t i = 0; p->clauses && i < count; i++) {
+        put_clause(p, clauses[i].node, &p->clauses[i]);
+        p->is_whole &= p->clauses[i].answer == FILTER_BY_COLUMNS;
+        p->clause_count++;
     }
     buf_append_u8(&p->condition, 0);
     buf_append_u8(&p->unknown, 0);
-    if (buf_failed(&p->condition) || buf_failed(&p->unknown)) { /* too long, or no memory */
+    if (!p->clauses || buf_failed(&p->condition) || buf_failed(&p->unknown)) { /* no memory */
         filter_push_down_done(p);
         *p = (struct filter_push_down){0};
         return;
@@ -263,4 +388,6 @@ void filter_push_down_done(struct filter_push_down *p)
 {
     buf_done(&p->condition);
     buf_done(&p->unknown);
+    free(p->clauses);
+    p->clauses = NULL;
 }

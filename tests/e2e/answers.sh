@@ -53,6 +53,13 @@ assert rows == [["method", "host", "path"], ["GET", "'=cmd\\x1b[31m,\"x\"/y?z", 
 P
 note "control bytes and formulas are written inert"
 
+# ── how a filter is answered ──
+t entries --source "$id" --filter 'response.body.contains("Error") && path == "/none"' --explain >"$work/plan" || fail "explain"
+grep -q '^entries  *response.body.contains' "$work/plan" && grep -q '^columns  *path == "/none"' "$work/plan" || fail "the plan: $(cat "$work/plan")"
+grep -q '^Judged one by one: 20 of .* (reads fields, response bodies)' "$work/plan" || fail "the plan: $(cat "$work/plan")"
+t entries --source "$id" --filter 'path == "/none"' --explain | grep -q '^The columns answer it' || fail "a plan without the evaluator"
+note "a filter's plan says what the columns answer and what is read"
+
 # ── a killed query process costs nobody a question ──
 t entries --source "$id" --count >/dev/null || fail "count"
 for job in $(processes 'job query'); do kill -9 "$job"; done

@@ -1,6 +1,9 @@
 /* Push-down and what is left to the evaluator give exactly what the evaluator gives alone: drawn
  * filters over drawn entries, with everything that could tell the two apart: absent values, texts
- * that are no UTF-8, "<unknown>", bodies that were cut, zeros that are not zero. */
+ * that are no UTF-8, "<unknown>", bodies that were cut, zeros that are not zero, errors and doubts
+ * in front of and behind what the columns answer.
+ *
+ * tests/differential.sh draws more of both (TRAWL_DRAW_FILTERS, TRAWL_DRAW_SEED). */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,7 +27,8 @@ struct world {
     struct query_session pushed, judged;
 };
 
-static uint64_t random_state = 88172645463325252ULL;
+static uint64_t seed = 1, random_state;
+static unsigned filter_count = FILTERS;
 
 static uint32_t draw(uint32_t n)
 {
@@ -42,6 +46,9 @@ static const char *const texts[] = {
     "<unknown>", "it's \"x\"", "a\xff/b", "\xef\xbf\xbd", "/prüfung",
     "ok",        "error",      "%_\\",    "10.0.0.1",     "$1"};
 static const int64_t numbers[] = {0, -1, 1, 53, 200, 404, 500, 8080, INT64_MAX, INT64_MIN};
+enum {
+    NUMBERS = sizeof numbers / sizeof *numbers
+};
 static const field_id text_fields[] = {FIELD_SRC_IP_ID, FIELD_STATUS_ID, FIELD_METHOD_ID,
                                        FIELD_PATH_ID,   FIELD_HOST_ID,   FIELD_URL_ID};
 static const field_id int_fields[] = {FIELD_ELAPSED_TIME_ID, FIELD_SRC_PORT_ID, FIELD_GAP_BYTES_ID,
@@ -68,7 +75,8 @@ static int append_drawn(struct entries_writer *writer, uint64_t i, struct error 
             values[n++] =
                 (struct entry_value){.field = int_fields[f],
                                      .type = FIELD_INT,
-                                     .integer = numbers[draw(sizeof numbers / sizeof *numbers)]};
+                                     /* microseconds that fit as nanoseconds: no extremes */
+                                     .integer = numbers[draw(f ? NUMBERS : NUMBERS - 2)]};
     if (draw(2))
         values[n++] = (struct entry_value){
             .field = FIELD_INCOMPLETE_ID, .type = FIELD_BOOL, .boolean = draw(2)};
@@ -79,8 +87,20 @@ static int append_drawn(struct entries_writer *writer, uint64_t i, struct error 
         values[n++] = (struct entry_value){
             .field = FIELD_RESPONSE_TRUNCATED_ID, .type = FIELD_BOOL, .boolean = draw(2)};
     }
+    struct entry_pair headers[3];
+    uint32_t header_count = 0;
+    for (uint32_t h = 0; h < 3; h++)
+        if (draw(2))
+            headers[header_count++] =
+                (struct entry_pair){slice_str((const char *[]){"x-0", "x-1", "x-2"}[h]),
+                                    slice_str(draw(2) ? "1" : "<unknown>")};
+    if (header_count)
+        values[n++] = (struct entry_value){.field = FIELD_REQUEST_HEADERS_ID,
+                                           .type = FIELD_MAP,
+                                           .count = header_count,
+                                           .pairs = headers};
     qsort(values, n, sizeof *values, by_field);
-    struct entry entry = {.timestamp_ns = start_ns + (int64_t)i * 1000,
+    struct entry entry = {.timestamp_ns = start_ns + (int64_t)i * 1000 + draw(2) * 500,
                           .id_hash = i * 1000003,
                           .index = i,
                           .protocol = protocols[draw(sizeof protocols / sizeof *protocols)],
@@ -149,6 +169,40 @@ static void put_drawn_number(struct buf *out)
         buf_append_str(out, ".0");
 }
 
+/* What no column answers: doubts and errors among it. */
+static void put_residual(struct buf *out, const char *number, const char *text)
+{
+    switch (draw(9)) {
+    case 0:
+        buf_append_str(out, "response.body.contains(\"needle\")");
+        break;
+    case 1:
+        buf_append_str(out, "!response.body.contains(\"needle\")");
+        break;
+    case 2:
+        buf_append_str(out, "1000 / (status_code - 200) > 3");
+        break;
+    case 3:
+        buf_printf(out, "request.headers[\"x-%u\"] == \"1\"", draw(3)); /* an error without it */
+        break;
+    case 4:
+        buf_printf(out, "map_get(request.headers, \"x-%u\", \"\") == \"1\"", draw(3));
+        break;
+    case 5:
+        buf_printf(out, "(%s > 100 ? %s == \"GET\" : http)", number, text);
+        break;
+    case 6:
+        buf_printf(out, "size(%s) %% 2 == 0", text);
+        break;
+    case 7:
+        buf_printf(out, "[%s, \"GET\"].exists(t, t == %s)", text, text);
+        break;
+    default:
+        buf_printf(out, "%s + 1 > %s", number, number); /* overflows at the largest */
+        break;
+    }
+}
+
 static void put_term(struct buf *out)
 {
     static const char *const ops[] = {"==", "!=", "<", "<=", ">", ">="};
@@ -157,7 +211,7 @@ static void put_term(struct buf *out)
                                         "conn", "incomplete", "true", "false", "tcp", "tls"};
     const char *text = field_at(text_fields[draw(6)])->name,
                *number = field_at(int_fields[draw(5)])->name;
-    switch (draw(10)) {
+    switch (draw(15)) {
     case 0:
     case 1:
         buf_append_str(out, flags[draw(12)]);
@@ -188,9 +242,19 @@ static void put_term(struct buf *out)
     case 8:
         buf_printf(out, "has(%s)", draw(2) ? text : number);
         break;
-    default: /* what no column answers: doubt and errors among it */
-        buf_append_str(out, draw(2) ? "response.body.contains(\"needle\")"
-                                    : "1000 / (status_code - 200) > 3");
+    case 9:
+        buf_printf(out, "%s %s %s", number, ops[draw(6)], field_at(int_fields[draw(5)])->name);
+        break;
+    case 10:
+        buf_printf(out, "timestamp %s timestamp(\"2026-01-01T00:00:00.000%03u%sZ\")", ops[draw(6)],
+                   draw(ENTRIES), draw(2) ? "" : "5");
+        break;
+    case 11:
+        buf_printf(out, "latency %s duration(\"%d%s\")", ops[draw(6)], (int)draw(600) - 100,
+                   draw(2) ? "us" : "ns");
+        break;
+    default:
+        put_residual(out, number, text);
         break;
     }
 }
@@ -244,8 +308,9 @@ static bool compare(struct world *world, const char *filter)
     for (size_t i = 0; same && i < a.rows.count; i++)
         same = a.rows.items[i][0] == b.rows.items[i][0];
     if (!same)
-        fail_msg("%s: %zu rows and %llu unjudged instead of %zu and %llu", filter, a.rows.count,
-                 (unsigned long long)a.unjudged, b.rows.count, (unsigned long long)b.unjudged);
+        fail_msg("seed %" PRIu64 ": %s: %zu rows and %llu unjudged instead of %zu and %llu", seed,
+                 filter, a.rows.count, (unsigned long long)a.unjudged, b.rows.count,
+                 (unsigned long long)b.unjudged);
     free(a.rows.items);
     free(b.rows.items);
     return a.rows.count > 0 && a.rows.count < ENTRIES;
@@ -257,7 +322,7 @@ static void drawn_filters_over_drawn_entries(void **state)
     struct buf filter;
     unsigned telling = 0, whole = 0, part = 0;
     buf_init(&filter, 16 * 1024);
-    for (unsigned i = 0; i < FILTERS; i++) {
+    for (unsigned i = 0; i < filter_count; i++) {
         buf_reset(&filter);
         put_filter(&filter, draw(4));
         buf_append_u8(&filter, 0);
@@ -274,10 +339,12 @@ static void drawn_filters_over_drawn_entries(void **state)
         telling += compare(world, (const char *)filter.data);
     }
     buf_done(&filter);
-    print_message("%u of %u filters tell entries apart; %u wholly by columns, %u in part\n",
-                  telling, FILTERS, whole, part);
-    assert_true(telling > FILTERS / 3);
-    assert_true(whole > FILTERS / 10 && part > FILTERS / 20);
+    print_message("seed %" PRIu64
+                  ": %u of %u filters over %d entries (%u pairs) tell entries apart; "
+                  "%u wholly by columns, %u in part\n",
+                  seed, telling, filter_count, ENTRIES, filter_count * ENTRIES, whole, part);
+    assert_true(telling > filter_count / 3);
+    assert_true(whole > filter_count / 20 && part > filter_count / 4);
 }
 
 /* Cases that are easily got wrong, by name. */
@@ -312,6 +379,19 @@ static void chosen_filters(void **state)
         "status_code == 9223372036854775807",
         "index < 10",
         "id == \"x\"",
+        "response.body.contains(\"needle\") && path == \"<unknown>\" && method == \"GET\"",
+        "(http && response.body.contains(\"needle\")) || dns",
+        "!(http || response.body.contains(\"needle\"))",
+        "!(http && response.body.contains(\"needle\"))",
+        "!(!(http && response.body.contains(\"needle\")) && status_code != 200)",
+        "request.headers[\"x-1\"] == \"1\" && !has(method)",
+        "timestamp < timestamp(\"2026-01-01T00:00:00.0003Z\") && 1000 / status_code > 1",
+        "latency > duration(\"199us\") && latency < duration(\"200001ns\")",
+        "latency == duration(\"200001ns\") || latency >= duration(\"499999ns\")",
+        "latency <= duration(\"-1ns\")",
+        "latency >= duration(\"-1ns\")",
+        "timestamp >= timestamp(\"0001-01-01T00:00:00Z\")",
+        "src.port == response.size && size(path) > 1",
         NULL};
     struct world *world = *state;
     for (size_t i = 0; filters[i]; i++)
@@ -343,21 +423,88 @@ static void values_are_parameters(void **state)
     assert_string_equal((const char *)p.unknown.data, "coalesce(r.\"path\",'')='<unknown>'");
     filter_push_down_done(&p);
     filter_free(filter);
-    /* only the clauses before the first that the columns cannot answer */
-    p = push("http && url == \"x\" && status_code == 1", &filter);
-    assert_false(p.is_whole);
-    assert_null(strstr((const char *)p.condition.data, "status_code"));
-    assert_non_null(strstr((const char *)p.condition.data, "protocol"));
+}
+
+static void expect_answers(const char *text, const char *condition,
+                           const enum filter_answer *answers, size_t count)
+{
+    struct filter *filter;
+    struct filter_push_down p = push(text, &filter);
+    assert_string_equal((const char *)p.condition.data, condition);
+    assert_int_equal(p.clause_count, count);
+    bool whole = true;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(p.clauses[i].answer, answers[i]);
+        whole &= answers[i] == FILTER_BY_COLUMNS;
+    }
+    assert_int_equal(p.is_whole, whole);
     filter_push_down_done(&p);
     filter_free(filter);
 }
 
+#define ANSWERS(...)                           \
+    (const enum filter_answer[]){__VA_ARGS__}, \
+        sizeof((const enum filter_answer[]){__VA_ARGS__}) / sizeof(enum filter_answer)
+
+/* Wherever a clause stands, the columns say of it what they know. */
+static void every_clause_is_asked_of_the_columns(void **state)
+{
+    (void)state;
+    expect_answers("url == \"x\" && status_code == 1 && has(method)",
+                   "(coalesce(r.\"status_code\",0)=$1) AND (r.\"method\" IS NOT NULL)",
+                   ANSWERS(FILTER_BY_ENTRIES, FILTER_BY_COLUMNS, FILTER_BY_COLUMNS));
+    expect_answers("(has(path) && url == \"x\") || incomplete",
+                   "(((r.\"path\" IS NOT NULL) OR coalesce(r.\"incomplete\",false)))",
+                   ANSWERS(FILTER_NARROWED));
+    expect_answers("latency >= duration(\"1500ns\")", "(coalesce(r.\"elapsed_time\",0)>=$1)",
+                   ANSWERS(FILTER_BY_COLUMNS));
+    expect_answers("latency == duration(\"1500ns\")", "", ANSWERS(FILTER_BY_ENTRIES));
+    expect_answers("timestamp > now() - duration(\"15m\")", "(r.\"timestamp\">$1)",
+                   ANSWERS(FILTER_BY_COLUMNS));
+    expect_answers("!(incomplete || url == \"x\")", "(NOT ((coalesce(r.\"incomplete\",false))))",
+                   ANSWERS(FILTER_NARROWED));
+    expect_answers("!(incomplete && url == \"x\")", "", ANSWERS(FILTER_BY_ENTRIES));
+    expect_answers("url == \"x\" || incomplete", "", ANSWERS(FILTER_BY_ENTRIES));
+}
+
+/* What does not fit is left to the evaluator, the rest is not lost with it. */
+static void what_is_too_long_is_left_out(void **state)
+{
+    (void)state;
+    struct filter *filter;
+    struct buf text;
+    buf_init(&text, 16 * 1024);
+    buf_append_str(&text, "(path == \"a\"");
+    for (int i = 0; i < 200; i++)
+        buf_append_str(&text, " || path == \"a\"");
+    buf_append_str(&text, ") && status_code == 7");
+    buf_append_u8(&text, 0);
+    struct filter_push_down p = push((const char *)text.data, &filter);
+    assert_string_equal((const char *)p.condition.data, "(coalesce(r.\"status_code\",0)=$1)");
+    assert_int_equal(p.parameter_count, 1);
+    assert_int_equal(p.parameters[0].integer, 7);
+    filter_push_down_done(&p);
+    filter_free(filter);
+    buf_done(&text);
+}
+
+static uint64_t number_of(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
 int main(void)
 {
+    seed = number_of("TRAWL_DRAW_SEED", seed);
+    filter_count = (unsigned)number_of("TRAWL_DRAW_FILTERS", filter_count);
+    random_state = 88172645463325252ULL ^ seed * 0x9e3779b97f4a7c15ULL;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drawn_filters_over_drawn_entries),
         cmocka_unit_test(chosen_filters),
         cmocka_unit_test(values_are_parameters),
+        cmocka_unit_test(every_clause_is_asked_of_the_columns),
+        cmocka_unit_test(what_is_too_long_is_left_out),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

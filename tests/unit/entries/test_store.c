@@ -229,6 +229,55 @@ static void test_one_entry_with_its_payload_and_packets(void **state)
         404);
 }
 
+static void expect_plan(struct world *world, const char *filter, const char *answers,
+                        const json_int_t numbers[4])
+{
+    static const char *const members[] = {"entries", "entries_judged", "blocks_read", "parts_read"};
+    char question[512], got[100] = "";
+    snprintf(question, sizeof question, "{\"q\":7,\"op\":\"explain\",\"filter\":\"%s\"}", filter);
+    const json_t *plan = ask(world, question), *clause;
+    size_t i;
+    json_array_foreach(json_object_get(plan, "clauses"), i, clause)
+    {
+        size_t len = strlen(got);
+        const char *answer = json_string_value(json_object_get(clause, "answer"));
+        bool has_sql = json_is_string(json_object_get(clause, "sql"));
+        assert_int_equal(has_sql, strcmp(answer, "entries") != 0);
+        snprintf(got + len, sizeof got - len, "%s%s", i ? " " : "", answer);
+    }
+    assert_string_equal(got, answers);
+    for (i = 0; i < 4; i++)
+        assert_int_equal(number(plan, members[i]), numbers[i]);
+    assert_int_equal(json_is_true(json_object_get(plan, "judged")), numbers[1] > 0);
+}
+
+/* Four parts of at most 300 calls, a block each. */
+static void test_a_plan_says_what_is_read(void **state)
+{
+    struct world *world = *state;
+    expect_plan(world, "", "", (json_int_t[]){CALLS, 0, 0, 0});
+    expect_plan(world, "status_code == 500 && method == 'GET'", "columns columns",
+                (json_int_t[]){CALLS, 0, 0, 0});
+    expect_plan(world, "response.body.contains('7')", "entries",
+                (json_int_t[]){CALLS, CALLS, 4, 4});
+    /* wherever the clause stands */
+    expect_plan(world, "response.body.contains('7') && status_code == 500", "entries columns",
+                (json_int_t[]){CALLS, CALLS / 10, 4, 4});
+    expect_plan(world, "response.body.contains('7') && path == '/carts/421'", "entries columns",
+                (json_int_t[]){CALLS, 1, 1, 1});
+    expect_plan(world,
+                "(path == '/carts/421' && response.body.contains('7')) || path == '/carts/1'",
+                "narrowed", (json_int_t[]){CALLS, 2, 2, 2});
+    const json_t *plan = ask(
+        world, "{\"q\":7,\"op\":\"explain\",\"filter\":\"response.body == '' && path == 'x'\"}");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(plan, "reads"), 1)),
+                        "response bodies");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(plan, "parameters"), 0)),
+                        "x");
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"explain\",\"filter\":\"nonsense\"}"), "status"), 400);
+}
+
 static void test_aggregates(void **state)
 {
     struct world *world = *state;
@@ -323,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_filter_counts_and_pages_what_the_evaluator_says),
         cmocka_unit_test(test_order_by_elapsed_time),
         cmocka_unit_test(test_one_entry_with_its_payload_and_packets),
+        cmocka_unit_test(test_a_plan_says_what_is_read),
         cmocka_unit_test(test_aggregates),
         cmocka_unit_test(test_bad_questions_are_problems),
         cmocka_unit_test(test_a_flipped_bit_is_named_and_the_rest_stays_readable),

@@ -95,6 +95,27 @@ static void test_unjudged(void **state)
     assert_int_equal(support_match("url.contains('debug')", http), FILTER_DOUBT);
 }
 
+/* What is certain decides, in front of doubts and errors and behind them. */
+static void test_certainty_decides(void **state)
+{
+    (void)state;
+    const struct entry *cut = support_cut_entry();
+    assert_int_equal(support_match("request.body.contains('zzz') && dns", cut), FILTER_NO);
+    assert_int_equal(support_match("json(path).a == 1 && dns", cut), FILTER_NO);
+    assert_int_equal(support_match("request.body.contains('zzz') && json(path).a == 1 && dns", cut),
+                     FILTER_NO);
+    assert_int_equal(support_match("request.body.contains('zzz') && !dns", cut), FILTER_DOUBT);
+    assert_int_equal(support_match("request.body.contains('zzz') && json(path).a == 1", cut),
+                     FILTER_DOUBT);
+    assert_int_equal(support_match("!(request.body.contains('zzz') || !dns)", cut), FILTER_NO);
+    assert_int_equal(support_match("!(json(path).a == 1 || !dns)", cut), FILTER_NO);
+    /* a doubt of another clause stays */
+    assert_int_equal(
+        support_match("request.body.contains('zzz') && (request.body.contains('zzz') || !dns)",
+                      cut),
+        FILTER_DOUBT);
+}
+
 static void test_error_has_its_place(void **state)
 {
     (void)state;
@@ -223,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_absence),
         cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_unjudged),
+        cmocka_unit_test(test_certainty_decides),
         cmocka_unit_test(test_error_has_its_place),
         cmocka_unit_test(test_fields_and_payload),
         cmocka_unit_test(test_clauses),
