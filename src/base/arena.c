@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 enum {
     FIRST_CHUNK_BYTES = 2048,
     MAX_CHUNK_BYTES = 256 * 1024,
@@ -58,8 +60,10 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
     if (size < need)
         size = need;
     struct arena_chunk *chunk = malloc(sizeof *chunk + size);
-    if (!chunk)
+    if (!chunk) {
+        memory_failed();
         return NULL;
+    }
     chunk->next = arena->chunks;
     chunk->size_bytes = size;
     chunk->used_bytes = 0;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 enum {
     FIRST_CAP = 256
 };
@@ -45,6 +47,7 @@ uint8_t *buf_grow(struct buf *buf, size_t n)
             cap = buf->max; /* room in hand is always room allowed */
         uint8_t *data = realloc(buf->data, cap);
         if (!data) {
+            memory_failed();
             buf->error = -ENOMEM;
             return NULL;
         }

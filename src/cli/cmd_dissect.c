@@ -193,6 +193,8 @@ static void print_stats(const struct output *output, const struct dissect_statis
     json_member_uint(&w, "undecodable", stats->undecodable);
     json_member_uint(&w, "fragments_lost", stats->fragments_lost);
     json_member_uint(&w, "evictions", stats->evictions);
+    json_member_uint(&w, "failed_allocations", stats->failed_allocations);
+    json_member_uint(&w, "entries_lost", stats->entries_lost);
     json_member_uint(&w, "damages", stats->damages);
     json_key(&w, "seconds");
     json_double(&w, (double)(clock_mono_ns() - started_ns) / 1e9);

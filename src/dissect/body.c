@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
+#include "base/memory.h"
 #include "dissect/dissector.h"
 
 enum {
@@ -48,11 +50,17 @@ static int out_failure(const struct body_out *out)
     return out->full ? 0 : -ENOMEM;
 }
 
+static int no_memory(void)
+{
+    memory_failed();
+    return -ENOMEM;
+}
+
 static int inflate_all(struct slice in, struct body_out *out, int window_bits)
 {
     z_stream z = {0};
     if (inflateInit2(&z, window_bits) != Z_OK)
-        return -ENOMEM;
+        return no_memory();
     z.next_in = (Bytef *)(uintptr_t)in.data;
     z.avail_in = (uInt)in.len;
     int result = -EBADMSG;
@@ -74,6 +82,8 @@ static int inflate_all(struct slice in, struct body_out *out, int window_bits)
             result = 0;
             break;
         }
+        if (r == Z_MEM_ERROR)
+            result = no_memory();
         if (r != Z_OK || (z.avail_in == 0 && z.avail_out != 0))
             break;
     }
@@ -90,11 +100,19 @@ static int inflate_deflate(struct slice in, struct body_out *out)
     return r;
 }
 
+/* Its allocation errors stand together in the enumeration. */
+static bool is_memory_error(const BrotliDecoderState *state)
+{
+    BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(state);
+    return code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
+           code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
+}
+
 static int decode_brotli(struct slice in, struct body_out *out)
 {
     BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
     if (!state)
-        return -ENOMEM;
+        return no_memory();
     int result = -EBADMSG;
     size_t left = in.len;
     const uint8_t *next = in.data;
@@ -111,6 +129,8 @@ static int decode_brotli(struct slice in, struct body_out *out)
         out->buf.len += size - free_bytes;
         if (r == BROTLI_DECODER_RESULT_SUCCESS)
             result = 0;
+        else if (r == BROTLI_DECODER_RESULT_ERROR && is_memory_error(state))
+            result = no_memory();
         if (r != BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT)
             break;
     }
@@ -122,7 +142,7 @@ static int decode_zstd(struct slice in, struct body_out *out)
 {
     ZSTD_DCtx *ctx = ZSTD_createDCtx();
     if (!ctx)
-        return -ENOMEM;
+        return no_memory();
     /* RFC 9659: at most 8 MiB of window. */
     ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, 23);
     ZSTD_inBuffer input = {.src = in.data, .size = in.len};
@@ -137,6 +157,8 @@ static int decode_zstd(struct slice in, struct body_out *out)
         ZSTD_outBuffer output = {.dst = room, .size = size};
         size_t r = ZSTD_decompressStream(ctx, &output, &input);
         out->buf.len += output.pos;
+        if (ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation)
+            result = no_memory();
         if (ZSTD_isError(r))
             break;
         if (input.pos == input.size && output.pos < output.size) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "dissect/registry.h"
 
 enum {
@@ -81,8 +82,10 @@ static void name_conn(struct dissect_conn *conn, uint8_t first_side, uint32_t se
 struct dissect_conn *dissect_conn_new(struct dissect_host *host, const struct conn_spec *spec)
 {
     struct dissect_conn *conn = calloc(1, sizeof *conn);
-    if (!conn)
+    if (!conn) {
+        memory_failed();
         return NULL;
+    }
     uint8_t client = spec->client_side, server = client ^ 1;
     conn->host = host;
     conn->transport = spec->transport;
@@ -239,6 +242,50 @@ bool dissect_secret(const struct dissect_conn *conn, const char *label, struct s
                                         client_random, ret_secret);
 }
 
+/* ── want of memory ── */
+
+void conn_begin_work(struct dissect_conn *conn)
+{
+    conn->failures_seen = memory_failures();
+}
+
+bool conn_lacks_memory(const struct dissect_conn *conn)
+{
+    return conn->lacks_memory || memory_failures() != conn->failures_seen;
+}
+
+static void give_up(struct dissect_conn *conn)
+{
+    conn->lacks_memory = true;
+    conn->host->given_up++;
+    if (conn->mode == CONN_DISSECTING)
+        conn_close_dissector(conn, END_OF_DATA);
+    if (conn->mode != CONN_CLOSED)
+        conn->mode = CONN_UNKNOWN;
+    conn->detections = CONN_MAX_DETECTIONS;
+    conn->switch_wanted = conn->swap_wanted = false;
+    conn_discard(conn, 0);
+    conn_discard(conn, 1);
+}
+
+void conn_end_work(struct dissect_conn *conn)
+{
+    uint64_t before = conn->failures_seen;
+    if (!conn->lacks_memory && conn_lacks_memory(conn))
+        give_up(conn);
+    conn->failures_seen = memory_failures();
+    if (conn->outer)
+        conn->outer->failures_seen += conn->failures_seen - before;
+}
+
+void dissect_conn_give_up(struct dissect_conn *conn)
+{
+    conn_begin_work(conn);
+    if (!conn->lacks_memory)
+        give_up(conn);
+    conn_end_work(conn);
+}
+
 /* ── what the flow stage brings ── */
 
 /* Goes on until everything that can be read has been read. */
@@ -264,13 +311,11 @@ static void take_unknown(struct dissect_conn *conn, uint8_t index)
     conn_discard(conn, index);
 }
 
-void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
-                        struct slice bytes)
+static void take_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
+                       struct slice bytes)
 {
     uint8_t index = packet->side;
     struct conn_side *side = &conn->side[index];
-    if (conn->mode == CONN_CLOSED || bytes.len == 0)
-        return;
     conn->now_ns = packet->ref.ts_ns;
     /* The other side's bytes came first: a call that was put off must happen before these. */
     struct conn_side *other = &conn->side[index ^ 1];
@@ -297,13 +342,21 @@ void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *pac
         charge(conn);
 }
 
-void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *packet,
-                           struct slice bytes)
+void dissect_conn_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
+                        struct slice bytes)
+{
+    if (conn->mode == CONN_CLOSED || bytes.len == 0)
+        return;
+    conn_begin_work(conn);
+    take_bytes(conn, packet, bytes);
+    conn_end_work(conn);
+}
+
+static void take_datagram(struct dissect_conn *conn, const struct conn_packet *packet,
+                          struct slice bytes)
 {
     uint8_t index = packet->side;
     struct conn_side *side = &conn->side[index];
-    if (conn->mode == CONN_CLOSED || bytes.len == 0)
-        return;
     conn->now_ns = packet->ref.ts_ns;
     conn->packet = packet->info;
     side->broken = false;
@@ -326,11 +379,19 @@ void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *
         charge(conn);
 }
 
-void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
+void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *packet,
+                           struct slice bytes)
+{
+    if (conn->mode == CONN_CLOSED || bytes.len == 0)
+        return;
+    conn_begin_work(conn);
+    take_datagram(conn, packet, bytes);
+    conn_end_work(conn);
+}
+
+static void take_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
 {
     struct conn_side *side = &conn->side[index];
-    if (conn->mode == CONN_CLOSED || bytes == 0)
-        return;
     if (conn->mode == CONN_DETECTING && conn_detect_before_gap(conn)) {
         conn_replay(conn);
         run(conn, index, false);
@@ -344,7 +405,7 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
     if (conn->mode == CONN_DISSECTING && conn_dissector(conn)->gap) {
         side->broken = false;
         conn_dissector(conn)->gap(conn, conn->state, conn_dir(conn, index), lost);
-        if (conn->switch_wanted)
+        if (conn->switch_wanted && !conn_lacks_memory(conn))
             conn_do_switch(conn);
         run(conn, index ^ 1, false);
         conn_settle(conn, index ^ 1);
@@ -359,17 +420,28 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
     }
 }
 
+void dissect_conn_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
+{
+    if (conn->mode == CONN_CLOSED || bytes == 0)
+        return;
+    conn_begin_work(conn);
+    take_gap(conn, index, bytes);
+    conn_end_work(conn);
+}
+
 void dissect_conn_end_side(struct dissect_conn *conn, uint8_t index)
 {
     struct conn_side *side = &conn->side[index];
     if (conn->mode == CONN_CLOSED || side->ended)
         return;
+    conn_begin_work(conn);
     side->ended = true;
     conn->probed[index] = 0;
     run(conn, index, conn->side[0].ended && conn->side[1].ended);
     conn_end_layers(conn, index);
     conn_settle(conn, index);
     conn_settle(conn, index ^ 1);
+    conn_end_work(conn);
 }
 
 void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
@@ -384,10 +456,12 @@ void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end)
         dissect_conn_end_side(conn, first);
         dissect_conn_end_side(conn, first ^ 1);
     }
+    conn_begin_work(conn);
     conn_close_layers(conn, end);
     if (conn->mode == CONN_DISSECTING)
         conn_close_dissector(conn, end);
     conn->mode = CONN_CLOSED;
+    conn_end_work(conn);
     conn_drop_entries(conn);
     for (uint8_t i = 0; i < 2; i++) {
         conn_discard(conn, i);

@@ -37,6 +37,8 @@ struct dissect_host {
     struct slice capture_source; /* static; empty: left out */
     size_t memory_bytes;         /* held by connections now */
     uint64_t entries;            /* emitted so far */
+    uint64_t entries_lost;       /* for want of memory even to say that they are incomplete */
+    uint64_t given_up;           /* connections (layers among them) for want of memory */
     struct dissect_entry *free_entries;
     size_t free_count;
     struct key_store *keys;         /* NULL: none */
@@ -107,8 +109,10 @@ struct dissect_conn {
     bool release_wanted;
     bool switch_wanted;
     bool had_gap;
-    bool proven;   /* the dissector in charge has consumed something */
-    int switch_to; /* registry index, or -1: detect anew */
+    bool lacks_memory;      /* given up: what is emitted from here on is incomplete */
+    uint64_t failures_seen; /* memory_failures() that are not this connection's */
+    bool proven;            /* the dissector in charge has consumed something */
+    int switch_to;          /* registry index, or -1: detect anew */
     struct slice switch_params, params;
     uint64_t detect_from[2]; /* where the protocol in hand begins, by side */
     enum conn_mode mode;
@@ -201,7 +205,19 @@ enum {
     CONN_RETRY_FREE_BYTES = 8 * 1024 /* below it a dissector is asked again at every packet */
 };
 
+/* An allocation failed and some of what the connection brings cannot be kept: its open entries
+ * come out now and say incomplete; from here on its bytes are only counted. What a dissector makes
+ * of half a state is never shown as whole. */
+void dissect_conn_give_up(struct dissect_conn *conn);
+
 /* ── between conn*.c and entry_builder.c ── */
+/* Every call from outside is work of its own: what fails to be allocated during it is this
+ * connection's, and not its outer one's. */
+void conn_begin_work(struct dissect_conn *conn);
+void conn_end_work(struct dissect_conn *conn);
+/* An allocation failed during this work, or before: nothing more is to be asked of the dissector.
+ */
+bool conn_lacks_memory(const struct dissect_conn *conn);
 /* Calls the dissector while it makes progress, this side first. */
 void conn_pump(struct dissect_conn *conn, uint8_t side);
 bool conn_call_side(struct dissect_conn *conn, uint8_t side, bool again);

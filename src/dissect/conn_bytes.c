@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "dissect/conn.h"
 
 enum {
@@ -17,8 +18,10 @@ static bool grow_marks(struct conn_side *side)
 {
     uint32_t cap = side->mark_cap * 4;
     struct conn_mark *marks = malloc(cap * sizeof *marks);
-    if (!marks)
+    if (!marks) {
+        memory_failed();
         return false;
+    }
     for (uint32_t i = 0; i < side->mark_count; i++)
         marks[i] = *conn_mark_at(side, i);
     if (side->marks != side->inline_marks)
@@ -35,8 +38,10 @@ static bool grow_refs(struct conn_side *side, uint32_t need)
     while (cap < need)
         cap *= 2;
     struct packet_ref *refs = malloc(cap * sizeof *refs);
-    if (!refs)
+    if (!refs) {
+        memory_failed();
         return false;
+    }
     for (uint32_t i = 0; i < side->ref_count; i++)
         refs[i] = side->refs[(side->ref_head + i) % side->ref_cap];
     free(side->refs);

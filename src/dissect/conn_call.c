@@ -71,6 +71,8 @@ static bool call_once(struct dissect_conn *conn, uint8_t index)
     side->end_seen |= ended;
     uint64_t before = side->offset;
     enum dissect_result result = conn_dissector(conn)->data(conn, conn->state, &stream);
+    if (conn_lacks_memory(conn))
+        return false;
     if (conn->swap_wanted) {
         conn->swap_wanted = false;
         swap_sides(conn);
@@ -113,7 +115,7 @@ bool conn_call_side(struct dissect_conn *conn, uint8_t index, bool again)
     if (again)
         conn->side[index].retry_len = 0;
     uint64_t before = conn->side[index].offset;
-    while (conn->mode == CONN_DISSECTING && call_once(conn, index))
+    while (conn->mode == CONN_DISSECTING && !conn_lacks_memory(conn) && call_once(conn, index))
         ;
     return conn->side[index].offset != before;
 }

@@ -1,6 +1,7 @@
 /* Layers: connections inside connections (dissector.h). */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "dissect/conn.h"
 #include "dissect/registry.h"
 
@@ -47,6 +48,8 @@ struct dissect_layer *dissect_layer_open(struct dissect_conn *conn,
     if (conn->layer_count >= CONN_MAX_LAYERS || conn->depth >= CONN_MAX_DEPTH)
         return NULL;
     struct dissect_layer *layer = calloc(1, sizeof *layer);
+    if (!layer)
+        memory_failed();
     struct conn_spec spec = spec_of(conn, layer_spec);
     struct dissect_conn *inner = layer ? dissect_conn_new(conn->host, &spec) : NULL;
     if (!inner) {
@@ -62,9 +65,11 @@ struct dissect_layer *dissect_layer_open(struct dissect_conn *conn,
     const char *name = layer_spec->dissector;
     int index = name ? registry_find(slice_str(name)) : -1;
     if (index >= 0 && conn->host->mask >> index & 1) {
+        conn_begin_work(inner);
         if (layer_spec->params.len)
             inner->params = arena_dup(&inner->arena, layer_spec->params);
         conn_open(inner, index);
+        conn_end_work(inner);
     }
     return layer;
 }
@@ -103,6 +108,8 @@ void dissect_layer_take(struct dissect_layer *layer, struct dissect_stream *stre
     struct dissect_host *host = conn->host;
     if (!host->origin_refs)
         host->origin_refs = calloc(ENTRY_MAX_PACKETS, sizeof *host->origin_refs);
+    if (!host->origin_refs)
+        memory_failed();
     struct dissect_span origin = {.refs = host->origin_refs,
                                   .ref_cap = host->origin_refs ? ENTRY_MAX_PACKETS : 0};
     dissect_take(conn, stream, NULL, &origin, n);

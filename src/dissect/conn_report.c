@@ -166,7 +166,7 @@ static struct dissect_entry *begin(struct dissect_conn *conn, const struct flow 
     return entry;
 }
 
-void shard_report_conn(struct dissect_conn *conn, const struct flow *flow)
+static void report(struct dissect_conn *conn, const struct flow *flow)
 {
     bool tcp = flow->key.ip_protocol == 6;
     struct dissect_entry *entry = begin(conn, flow, tcp ? "tcp_conn" : "udp_conn");
@@ -187,4 +187,11 @@ void shard_report_conn(struct dissect_conn *conn, const struct flow *flow)
     set_group(entry, flow_fields.group_id, conn);
     set_rates(entry, flow, conn->client_side);
     dissect_entry_emit(conn, entry);
+}
+
+void shard_report_conn(struct dissect_conn *conn, const struct flow *flow)
+{
+    conn_begin_work(conn);
+    report(conn, flow);
+    conn_end_work(conn);
 }

@@ -7,6 +7,11 @@
  * connection), so a dissector never frees anything. Thread: one connection is always served by one
  * thread; dissectors have no global mutable state.
  *
+ * Want of memory: any call that gives memory may fail; do what is simplest. The engine notices
+ * (base/memory.h), takes the connection away from the dissector, and every entry that was open or
+ * is emitted from then on says incomplete. Who allocates past arena and buf (a library's context)
+ * MUST say memory_failed() when that fails.
+ *
  * Split invariance is the engine's promise as long as the dissector keeps this rule: what it does
  * may depend only on the bytes of the stream and on what it consumed, never on how many bytes
  * happen to be there. So: return DISSECT_MORE until a decision is certain, then consume; consume

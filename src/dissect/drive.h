@@ -53,4 +53,15 @@ int dissect_drive_entries(const struct drive_options *options, const struct driv
 void dissect_drive_fuzz(const char *dissector, enum dissect_transport transport,
                         const uint8_t *data, size_t size);
 
+/* Makes allocations fail between resume and pause (tests/fuzz/alloc_faults.h). */
+struct drive_faults {
+    void (*plan)(const uint8_t *data, size_t size); /* which ones, out of the fuzz data */
+    void (*resume)(void);
+    void (*pause)(void);
+};
+/* From now on dissect_drive_fuzz drives every script twice, the second time with failures, and
+ * aborts unless each line of the second run is one of the first or says incomplete. NULL: no more.
+ */
+void dissect_drive_with_faults(const struct drive_faults *faults);
+
 #endif

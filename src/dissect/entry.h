@@ -91,7 +91,7 @@ void entry_write_json(const struct entry *entry, const struct entry_files *files
 
 /* Self-contained binary form (sorter runs, store payload). Version and field names are the
  * container's business. decode: the entry borrows from `bytes` and from `arena`; -EBADMSG on
- * damage. */
+ * damage (or at the arena's cap), -ENOMEM. */
 struct arena;
 int entry_encode(const struct entry *entry, struct buf *out);
 int entry_decode(struct slice bytes, struct arena *arena, struct entry *ret_entry);

@@ -1,6 +1,7 @@
 /* Entries from their beginning to the sink: dissector.h's part about entries. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "dissect/conn.h"
 #include "dissect/registry.h"
@@ -36,8 +37,11 @@ static struct dissect_entry *take_free(struct dissect_host *host)
         return entry;
     }
     entry = calloc(1, sizeof *entry);
-    if (entry)
-        arena_init(&entry->arena, CONN_ENTRY_CAP);
+    if (!entry) {
+        memory_failed();
+        return NULL;
+    }
+    arena_init(&entry->arena, CONN_ENTRY_CAP);
     return entry;
 }
 
@@ -383,6 +387,18 @@ static void make_summary_readable(struct dissect_entry *entry)
     }
 }
 
+/* Something of the entry, or of what stood before it, may not be there for want of memory. False
+ * when there is not even room to say so. */
+static bool is_presentable(struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    bool lacks_memory = false;
+    for (const struct dissect_conn *c = conn; c; c = c->outer)
+        lacks_memory |= conn_lacks_memory(c);
+    if (lacks_memory)
+        dissect_set_bool(entry, FIELD_INCOMPLETE_ID, true);
+    return !lacks_memory || has_value(entry, FIELD_INCOMPLETE_ID);
+}
+
 void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
 {
     set_context(conn, entry);
@@ -390,6 +406,11 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
     set_spans(entry);
     if (conn->health && conn->mode != CONN_CLOSED) /* else it speaks of the whole connection */
         set_health(conn, entry);
+    if (!is_presentable(conn, entry)) {
+        conn->host->entries_lost++;
+        dissect_entry_drop(conn, entry);
+        return;
+    }
     bool lone_response = entry->request.bytes == 0 && entry->response.bytes != 0;
     const struct dissect_span *first = lone_response ? &entry->response : &entry->request;
     uint8_t side = conn->client_side ^ (uint8_t)(lone_response != entry->reversed);

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/cursor.h"
+#include "base/memory.h"
 #include "dissect/entry.h"
 #include "dissect/registry.h"
 
@@ -241,8 +242,15 @@ int entry_encode(const struct entry *entry, struct buf *out)
     return buf_failed(out);
 }
 
+/* Want of memory is not damage. */
+static int decode_failure(uint64_t failures_before)
+{
+    return memory_failures() != failures_before ? -ENOMEM : -EBADMSG;
+}
+
 int entry_decode(struct slice bytes, struct arena *arena, struct entry *ret_entry)
 {
+    uint64_t failures = memory_failures();
     struct cursor c = cursor_of(bytes.data, bytes.len);
     struct entry entry = {0};
     entry.timestamp_ns = (int64_t)cursor_le64(&c);
@@ -258,14 +266,14 @@ int entry_decode(struct slice bytes, struct arena *arena, struct entry *ret_entr
     entry.value_count = get_count(&c);
     struct entry_value *values = arena_calloc(arena, entry.value_count, sizeof *values);
     if (c.bad || !values)
-        return -EBADMSG;
+        return decode_failure(failures);
     for (uint32_t i = 0; i < entry.value_count && !c.bad; i++) {
         get_value(&c, arena, &values[i]);
         if (i && values[i].field <= values[i - 1].field)
             c.bad = true;
     }
     if (c.bad || cursor_left(&c) != 0)
-        return -EBADMSG;
+        return decode_failure(failures);
     entry.values = values;
     *ret_entry = entry;
     return 0;

@@ -307,6 +307,8 @@ static void sum_up(struct run *run)
         s->connections += run->shards[i].flows.total_flows;
         s->copies += run->shards[i].flows.copies;
         s->evictions += run->shards[i].evictions;
+        s->failed_allocations += run->shards[i].failed_allocations;
+        s->entries_lost += run->shards[i].host.entries_lost;
     }
     const struct defrag_counters *fragments = defrag_counters(run->defrag);
     s->fragments_lost =

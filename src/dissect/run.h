@@ -45,7 +45,11 @@ struct dissect_statistics {
     uint64_t copies;      /* packets seen at more than one place */
     uint64_t undecodable; /* packets whose headers contradict themselves */
     uint64_t fragments_lost;
-    uint64_t evictions; /* connections given up for want of memory */
+    uint64_t evictions; /* connections given up to stay within the memory that is allowed */
+    /* Memory that could not be had: what it was for is left out, and every entry that this touched
+     * says incomplete; entries_lost is how many could not even do that. */
+    uint64_t failed_allocations;
+    uint64_t entries_lost;
     int64_t first_ns, last_ns;
     struct dissect_protocol_count protocols[DISSECT_MAX_PROTOCOLS];
     size_t protocol_count;

@@ -61,7 +61,7 @@ static int serve(struct worker *worker, struct batch *batch)
         at += record->size;
         if (record->kind == RECORD_TICK) {
             for (unsigned i = worker->index; i < RUN_SHARDS; i += worker->all->threads)
-                flow_table_tick(&shards[i].flows, record->now_ns);
+                shard_tick(&shards[i], record->now_ns);
             continue;
         }
         if (record->kind == RECORD_SECRETS) {
@@ -206,7 +206,7 @@ int run_workers_tick(struct run_workers *all, int64_t now_ns)
 {
     if (all->threads == 1) {
         for (unsigned i = 0; i < RUN_SHARDS; i++)
-            flow_table_tick(&all->shards[i].flows, now_ns);
+            shard_tick(&all->shards[i], now_ns);
         return 0;
     }
     for (unsigned i = 0; i < all->threads; i++) {

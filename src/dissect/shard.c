@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/memory.h"
+
 static enum dissect_transport transport_of(const struct flow *flow)
 {
     switch (flow->key.ip_protocol) {
@@ -16,11 +18,20 @@ static enum dissect_transport transport_of(const struct flow *flow)
     }
 }
 
+/* Nothing of a flow is shown as whole when some of it could not be kept. */
+static struct dissect_conn *usable(struct flow *flow)
+{
+    struct dissect_conn *conn = flow->user;
+    if (conn && flow->lacks_memory)
+        dissect_conn_give_up(conn);
+    return conn;
+}
+
 /* NULL without memory: the bytes are then lost, the flow goes on being counted. */
 static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
 {
     if (flow->user)
-        return flow->user;
+        return usable(flow);
     struct conn_spec spec = {
         .transport = transport_of(flow),
         .ip_version = flow->key.ip_version,
@@ -35,12 +46,13 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
     memcpy(spec.ip, flow->key.ip, sizeof spec.ip);
     struct dissect_conn *conn = dissect_conn_new(&shard->host, &spec);
     flow->user = conn;
+    flow->lacks_memory |= !conn;
     if (conn && spec.transport == DISSECT_TCP)
         conn->health = &flow->health.counts;
     for (uint8_t i = 0; conn && i < flow->vantage_count; i++)
         dissect_conn_vantage(conn,
                              shard->context.vantage_of(shard->context.names, flow->vantages[i]));
-    return conn;
+    return usable(flow);
 }
 
 static struct conn_packet packet_of(const struct flow_ref *ref, uint8_t side)
@@ -82,7 +94,7 @@ static void on_end_side(void *ctx, struct flow *flow, uint8_t side)
 {
     (void)ctx;
     if (flow->user)
-        dissect_conn_end_side(flow->user, side);
+        dissect_conn_end_side(usable(flow), side);
 }
 
 static enum dissect_end end_of(const struct flow *flow, const struct dissect_conn *conn,
@@ -107,7 +119,7 @@ static void on_close(void *ctx, struct flow *flow, enum flow_end end)
 {
     (void)ctx;
     if (flow->user)
-        dissect_conn_close(flow->user, end_of(flow, flow->user, end));
+        dissect_conn_close(usable(flow), end_of(flow, flow->user, end));
 }
 
 static void on_forget(void *ctx, struct flow *flow)
@@ -159,14 +171,29 @@ void shard_done(struct shard *shard)
 
 int shard_packet(struct shard *shard, const struct flow_packet *packet)
 {
+    uint64_t failures = memory_failures();
     int r = flow_table_packet(&shard->flows, packet);
+    while (r == -ENOMEM && flow_table_evict(&shard->flows)) {
+        shard->evictions++;
+        r = flow_table_packet(&shard->flows, packet);
+    }
     while (shard->flows.memory_bytes + shard->host.memory_bytes > shard->context.memory_cap_bytes &&
            flow_table_evict(&shard->flows))
         shard->evictions++;
+    shard->failed_allocations += memory_failures() - failures;
     return r;
+}
+
+void shard_tick(struct shard *shard, int64_t now_ns)
+{
+    uint64_t failures = memory_failures();
+    flow_table_tick(&shard->flows, now_ns);
+    shard->failed_allocations += memory_failures() - failures;
 }
 
 void shard_finish(struct shard *shard)
 {
+    uint64_t failures = memory_failures();
     flow_table_finish(&shard->flows);
+    shard->failed_allocations += memory_failures() - failures;
 }

@@ -23,11 +23,14 @@ struct shard {
     struct dissect_host host;
     struct shard_context context;
     uint64_t evictions;
+    uint64_t failed_allocations;
 };
 
 int shard_init(struct shard *shard, const struct shard_context *context);
 void shard_done(struct shard *shard);
 int shard_packet(struct shard *shard, const struct flow_packet *packet);
+/* Capture time has come to now_ns. */
+void shard_tick(struct shard *shard, int64_t now_ns);
 /* The capture ends. */
 void shard_finish(struct shard *shard);
 

@@ -50,8 +50,11 @@ int program_compile(struct slice text, const struct filter_options *options,
 {
     struct filter_diagnostic diagnostic = {0};
     struct filter *filter = calloc(1, sizeof *filter);
-    if (!filter)
+    if (!filter) {
+        if (reterr)
+            *reterr = (struct filter_diagnostic){.text = "there is not enough memory"};
         return -ENOMEM;
+    }
     arena_init(&filter->arena, FILTER_ARENA_CAP_BYTES);
     filter->text = arena_dup(&filter->arena, slice_sub(text, 0, (size_t)FILTER_MAX_TEXT + 1));
     filter->budget_steps =

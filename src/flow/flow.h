@@ -154,6 +154,8 @@ struct flow {
     bool is_closed; /* close() was called: packets only count */
     bool late_join; /* its beginning was not seen */
     bool syn_seen;
+    bool lacks_memory; /* some of its bytes are not handed on, or the handler has nowhere to put
+                          them */
     uint8_t idle_list;
     uint8_t client_side;
     uint8_t reset_side;
@@ -231,7 +233,8 @@ int flow_table_init(struct flow_table *table, const struct flow_handler *handler
 /* Frees without calling the handler. */
 void flow_table_done(struct flow_table *table);
 
-/* A TCP, UDP, SCTP or ICMP packet. -ENOMEM only. */
+/* A TCP, UDP, SCTP or ICMP packet. -ENOMEM: a new flow has no place and nothing was done; giving
+ * one up (flow_table_evict) makes room. */
 int flow_table_packet(struct flow_table *table, const struct flow_packet *packet);
 /* Capture time has come to now_ns (never goes back). */
 void flow_table_tick(struct flow_table *table, int64_t now_ns);

@@ -1,6 +1,7 @@
 /* Reassembly of one connection: what waits, what may be handed on, what is given up. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "flow/flow.h"
 
 struct flow_segment {
@@ -47,15 +48,18 @@ void flow_stream_free(struct flow_table *table, struct flow *flow)
             drop_segment(table, &flow->side[i], flow->side[i].first);
 }
 
-/* Puts [from, to) of the piece behind `after` (NULL: in front). */
-static void insert(struct flow_table *table, struct flow *flow, struct flow_side *s,
-                   struct flow_segment *after, const struct flow_piece *piece, int64_t from,
-                   int64_t to)
+/* Puts [from, to) of the piece behind `after` (NULL: in front); NULL without memory. */
+static struct flow_segment *insert(struct flow_table *table, struct flow *flow, struct flow_side *s,
+                                   struct flow_segment *after, const struct flow_piece *piece,
+                                   int64_t from, int64_t to)
 {
     size_t len = (size_t)(to - from);
     struct flow_segment *segment = malloc(sizeof *segment + len);
-    if (!segment)
-        return;
+    if (!segment) {
+        memory_failed();
+        flow->lacks_memory = true;
+        return NULL;
+    }
     int64_t end = piece->offset + (int64_t)piece->bytes.len;
     *segment = (struct flow_segment){.offset = from,
                                      .ack = piece->ack,
@@ -79,6 +83,7 @@ static void insert(struct flow_table *table, struct flow *flow, struct flow_side
     s->waiting_bytes += segment->len;
     table->waiting_bytes += sizeof *segment + len;
     table->memory_bytes += sizeof *segment + len;
+    return segment;
 }
 
 /* Keeps the bytes of the piece that nobody brought before: the first copy wins. */
@@ -96,8 +101,8 @@ static void keep(struct flow_table *table, struct flow *flow, struct flow_side *
         struct flow_segment *next = after ? after->next : s->first;
         int64_t to = next && next->offset < end ? next->offset : end;
         if (to > from) {
-            insert(table, flow, s, after, piece, from, to);
-            after = after ? after->next : s->first;
+            struct flow_segment *segment = insert(table, flow, s, after, piece, from, to);
+            after = segment ? segment : after;
         }
         if (!next || to == end)
             break;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "flow/flow.h"
 
 enum {
@@ -97,6 +98,22 @@ static bool same_key(const struct flow_key *a, const struct flow_key *b)
 
 /* ── table ── */
 
+static int add_slab(struct flow_table *table)
+{
+    struct flow_slab *slab = malloc(sizeof *slab);
+    if (!slab) {
+        memory_failed();
+        return -ENOMEM;
+    }
+    slab->next = table->slabs;
+    table->slabs = slab;
+    for (int i = SLAB_FLOWS - 1; i >= 0; i--) {
+        slab->flows[i].next_in_bucket = table->free_flows;
+        table->free_flows = &slab->flows[i];
+    }
+    return 0;
+}
+
 int flow_table_init(struct flow_table *table, const struct flow_handler *handler,
                     size_t waiting_cap_bytes)
 {
@@ -106,7 +123,11 @@ int flow_table_init(struct flow_table *table, const struct flow_handler *handler
     if (!table->buckets)
         return -ENOMEM;
     table->bucket_count = FIRST_BUCKETS;
-    return 0;
+    /* From here on giving a flow up always makes room for another. */
+    int r = add_slab(table);
+    if (r < 0)
+        flow_table_done(table);
+    return r;
 }
 
 void flow_table_done(struct flow_table *table)
@@ -125,12 +146,13 @@ void flow_table_done(struct flow_table *table)
     *table = (struct flow_table){0};
 }
 
-static int grow_buckets(struct flow_table *table)
+/* Without memory the chains become longer. */
+static void grow_buckets(struct flow_table *table)
 {
     size_t count = table->bucket_count * 2;
     struct flow **buckets = calloc(count, sizeof *buckets);
     if (!buckets)
-        return -ENOMEM;
+        return;
     for (size_t i = 0; i < table->bucket_count; i++) {
         struct flow *flow = table->buckets[i];
         while (flow) {
@@ -143,7 +165,6 @@ static int grow_buckets(struct flow_table *table)
     free(table->buckets);
     table->buckets = buckets;
     table->bucket_count = count;
-    return 0;
 }
 
 static struct flow *find(const struct flow_table *table, const struct flow_key *key, uint64_t hash)
@@ -156,17 +177,8 @@ static struct flow *find(const struct flow_table *table, const struct flow_key *
 
 static struct flow *take_flow(struct flow_table *table)
 {
-    if (!table->free_flows) {
-        struct flow_slab *slab = malloc(sizeof *slab);
-        if (!slab)
-            return NULL;
-        slab->next = table->slabs;
-        table->slabs = slab;
-        for (int i = SLAB_FLOWS - 1; i >= 0; i--) {
-            slab->flows[i].next_in_bucket = table->free_flows;
-            table->free_flows = &slab->flows[i];
-        }
-    }
+    if (!table->free_flows && add_slab(table) < 0)
+        return NULL;
     struct flow *flow = table->free_flows;
     table->free_flows = flow->next_in_bucket;
     memset(flow, 0, sizeof *flow);
@@ -224,8 +236,8 @@ static void touch(struct flow_table *table, struct flow *flow, int64_t ts_ns)
 static struct flow *add(struct flow_table *table, const struct flow_key *key, uint64_t hash,
                         const struct flow_packet *packet, uint8_t side)
 {
-    if (table->count >= table->bucket_count && grow_buckets(table) < 0)
-        return NULL;
+    if (table->count >= table->bucket_count)
+        grow_buckets(table);
     struct flow *flow = take_flow(table);
     if (!flow)
         return NULL;

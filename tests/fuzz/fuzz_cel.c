@@ -1,10 +1,12 @@
 /* The filter language: lexer, parser, checker, planner and evaluator. The first byte chooses
  * between a filter over an entry and an expression with bindings (text, NUL, JSON). */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "filter/filter.h"
 #include "filter/program.h"
+#include "fuzz/alloc_faults.h"
 
 enum {
     BUDGET = 50000,
@@ -99,11 +101,77 @@ static void run_filter(struct slice text)
     filter_free(filter);
 }
 
-static void run_expression(struct slice text)
+/* Without memory a filter does not compile, or does not judge; it never judges otherwise. */
+static void judge_without_memory(struct slice text, enum filter_result whole)
+{
+    struct filter_options options = {.now_ns = 1790000000000000000, .budget_steps = BUDGET};
+    struct filter_diagnostic diagnostic = {0};
+    struct filter *filter = NULL;
+    struct entry entry = sample_entry();
+    int r = filter_compile(text, &options, &filter, &diagnostic);
+    if (r < 0) {
+        check(r == -ENOMEM && diagnostic.text[0], "want of memory is said as such");
+        return;
+    }
+    struct filter_scratch *scratch = filter_scratch_new();
+    for (int i = 0; scratch && i < 2; i++) {
+        enum filter_result result = filter_match(filter, &entry, scratch);
+        check(result == whole || result == FILTER_ERROR, "want of memory is an error");
+        if (result == FILTER_ERROR) {
+            filter_scratch_error(filter, scratch, &diagnostic);
+            check(diagnostic.text[0], "an error has a sentence");
+        }
+    }
+    filter_scratch_free(scratch);
+    filter_free(filter);
+}
+
+static void run_filter_without_memory(struct slice text, const uint8_t *data, size_t size)
+{
+    struct filter_options options = {.now_ns = 1790000000000000000, .budget_steps = BUDGET};
+    struct filter *filter = NULL;
+    struct entry entry = sample_entry();
+    if (filter_compile(text, &options, &filter, NULL) < 0)
+        return;
+    struct filter_scratch *scratch = filter_scratch_new();
+    enum filter_result whole = filter_match(filter, &entry, scratch);
+    filter_scratch_free(scratch);
+    filter_free(filter);
+    if (alloc_faults_begin(data, size))
+        judge_without_memory(text, whole);
+    alloc_faults_pause();
+}
+
+static int evaluate(struct slice text, struct slice bindings, struct buf *out)
+{
+    struct json_writer w;
+    json_init(&w, out);
+    return filter_eval_expression(text, bindings, &w);
+}
+
+/* The same value, or an error. */
+static void run_expression_without_memory(struct slice text, struct slice bindings,
+                                          const uint8_t *data, size_t size)
+{
+    struct buf whole, out;
+    buf_init(&whole, MAX_OUTPUT);
+    buf_init(&out, MAX_OUTPUT);
+    int expected = evaluate(text, bindings, &whole);
+    (void)buf_reserve(&out, MAX_OUTPUT);
+    if (expected == 0 && !buf_failed(&whole) && alloc_faults_begin(data, size)) {
+        int r = evaluate(text, bindings, &out);
+        alloc_faults_pause();
+        check(r == -ENOMEM || r == -EINVAL || slice_eq(buf_slice(&whole), buf_slice(&out)),
+              "want of memory is an error");
+    }
+    buf_done(&whole);
+    buf_done(&out);
+}
+
+static void run_expression(struct slice text, const uint8_t *data, size_t size)
 {
     const uint8_t *nul = text.len ? memchr(text.data, 0, text.len) : NULL;
     struct slice bindings = SLICE_NONE;
-    struct json_writer w;
     struct buf out;
     if (nul) {
         size_t at = (size_t)(nul - text.data);
@@ -111,10 +179,10 @@ static void run_expression(struct slice text)
         text = slice_sub(text, 0, at);
     }
     buf_init(&out, MAX_OUTPUT);
-    json_init(&w, &out);
-    if (filter_eval_expression(text, bindings, &w) == 0)
+    if (evaluate(text, bindings, &out) == 0)
         check(out.len > 0 || buf_failed(&out), "a value is written");
     buf_done(&out);
+    run_expression_without_memory(text, bindings, data, size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -122,15 +190,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     /* In a block of its own, so that reading behind it is seen. */
-    uint8_t *copy = malloc(size);
-    if (!copy)
-        return 0;
+    uint8_t *copy = alloc_faults_malloc(size);
     memcpy(copy, data, size);
     struct slice text = slice_of(copy + 1, size - 1);
     if (copy[0] & 1)
-        run_expression(text);
-    else
+        run_expression(text, data, size);
+    else {
         run_filter(text);
+        run_filter_without_memory(text, data, size);
+    }
     free(copy);
     return 0;
 }

@@ -2,12 +2,15 @@
  * memory. Each record of the data: a byte of kind, then for a packet flags, sequence,
  * acknowledgement, length. The bytes of a flow are position-dependent, so that what comes out can
  * be checked: in order, never twice, and what is missing was declared. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/memory.h"
 #include "dissect/shard.h"
 #include "flow/flow.h"
+#include "fuzz/alloc_faults.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,9 +36,7 @@ struct seen {
 static struct seen *seen_of(struct flow *flow)
 {
     if (!flow->user)
-        flow->user = calloc(1, sizeof(struct seen));
-    if (!flow->user)
-        abort();
+        flow->user = memset(alloc_faults_malloc(sizeof(struct seen)), 0, sizeof(struct seen));
     return flow->user;
 }
 
@@ -98,12 +99,13 @@ static void on_entry(void *ctx, const struct entry *entry)
     /* What was emitted must survive the sorter. */
     struct buf *bytes = ctx;
     buf_reset(bytes);
-    CHECK(entry_encode(entry, bytes) == 0);
+    int encoded = entry_encode(entry, bytes);
     struct arena arena;
     struct entry back;
     arena_init(&arena, 256u << 20);
-    CHECK(entry_decode(buf_slice(bytes), &arena, &back) == 0);
+    int decoded = encoded == 0 ? entry_decode(buf_slice(bytes), &arena, &back) : encoded;
     arena_done(&arena);
+    CHECK(decoded == 0 || (decoded == -ENOMEM && alloc_faults_failed()));
 }
 
 static struct slice no_name(void *ctx, uint32_t number)
@@ -125,7 +127,8 @@ static void give(struct target *t, const struct frame *frame, uint32_t vantage, 
                                  .ref = {.ts_ns = t->now_ns, .offset = offset},
                                  .vantage = vantage & 3,
                                  .vantage_uncertain = vantage & 4};
-    CHECK(flow_table_packet(&t->table, &packet) == 0);
+    while (flow_table_packet(&t->table, &packet) != 0)
+        CHECK(flow_table_evict(&t->table));
     CHECK(shard_packet(&t->shard, &packet) == 0);
 }
 
@@ -135,7 +138,7 @@ static void one_record(struct target *t, struct cursor *c, uint64_t offset)
     if ((kind & 0xf0) == 0xf0) {
         t->now_ns += (int64_t)cursor_u8(c) * (kind & 1 ? NS_PER_MS : NS_PER_S);
         flow_table_tick(&t->table, t->now_ns);
-        flow_table_tick(&t->shard.flows, t->now_ns);
+        shard_tick(&t->shard, t->now_ns);
         return;
     }
     if (kind == 0xef) {
@@ -151,9 +154,7 @@ static void one_record(struct target *t, struct cursor *c, uint64_t offset)
     uint16_t len = cursor_be16(c);
     size_t left = cursor_left(c);
     struct slice bytes = cursor_slice(c, len < left ? len : left);
-    uint8_t *copy = malloc(bytes.len ? bytes.len : 1);
-    if (!copy)
-        abort();
+    uint8_t *copy = alloc_faults_malloc(bytes.len);
     if (bytes.len)
         memcpy(copy, bytes.data, bytes.len);
     uint8_t host = (uint8_t)(kind >> 2 & 3);
@@ -192,13 +193,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .vantage_of = no_name};
     if (flow_table_init(&t.table, &handler, 64 * 1024) < 0 || shard_init(&t.shard, &context) < 0)
         abort();
+    uint64_t failures = memory_failures();
+    bool faulty = alloc_faults_begin(data, size);
     struct cursor c = cursor_of(data, size);
     for (uint64_t i = 0; i < MAX_RECORDS && !c.bad && cursor_left(&c); i++)
         one_record(&t, &c, i);
     flow_table_finish(&t.table);
     CHECK(t.table.count == 0 && t.table.memory_bytes == 0 && t.table.waiting_bytes == 0);
     shard_finish(&t.shard);
+    alloc_faults_pause();
     CHECK(t.shard.host.memory_bytes == 0);
+    CHECK(!faulty || alloc_faults_failed() <= memory_failures() - failures);
     flow_table_done(&t.table);
     shard_done(&t.shard);
     buf_done(&scratch);

@@ -3,6 +3,7 @@
  * so that the first byte beyond it is seen; fragments go to reassembly. */
 #include <stdlib.h>
 
+#include "fuzz/alloc_faults.h"
 #include "packet/defrag.h"
 #include "packet/frame.h"
 
@@ -34,8 +35,11 @@ static void check_frame(const struct frame *f, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct defrag *defrag;
-    if (size < 2 || defrag_new(&(struct defrag_options){.max_bytes = 1 << 20}, &defrag) < 0)
+    alloc_faults_begin(data, size);
+    if (size < 2 || defrag_new(&(struct defrag_options){.max_bytes = 1 << 20}, &defrag) < 0) {
+        alloc_faults_pause();
         return 0;
+    }
     uint16_t link_type = (uint16_t)(data[0] << 8 | data[1]);
     int64_t ts_ns = 0;
     for (size_t at = 2; at + 3 <= size;) {
@@ -44,8 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += 3;
         if (length > size - at)
             length = size - at;
-        uint8_t *copy = malloc(length ? length : 1);
-        check(copy != NULL);
+        uint8_t *copy = alloc_faults_malloc(length);
         memcpy(copy, data + at, length);
         at += length;
         struct packet packet = {.ts_ns = ts_ns += 1000000000,
@@ -66,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(defrag_bytes(defrag) <= 1 << 20);
         free(copy);
     }
+    alloc_faults_pause();
     defrag_free(defrag);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/cursor.h"
 #include "dissect/dissector.h"
 #include "dissect/proto/hpack.h"
+#include "fuzz/alloc_faults.h"
 
 enum {
     ARENA_BYTES = 4 * 1024 * 1024,
@@ -40,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena conn, block_arena;
     struct hpack_decoder decoder;
     struct cursor c = cursor_of(data, size);
+    alloc_faults_begin(data, size);
     arena_init(&conn, ARENA_BYTES);
     arena_init(&block_arena, ARENA_BYTES);
     hpack_init(&decoder, &conn, cursor_u8(&c) & 1);
@@ -52,9 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (len > cursor_left(&c))
             len = cursor_left(&c);
         struct slice bytes = cursor_slice(&c, len);
-        uint8_t *copy = malloc(len ? len : 1);
-        if (!copy)
-            break;
+        uint8_t *copy = alloc_faults_malloc(len);
         if (len)
             memcpy(copy, bytes.data, len);
         (void)hpack_decode(&decoder, slice_of(copy, len), &block_arena, &fields);
@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         arena_reset(&block_arena);
     }
+    alloc_faults_pause();
     arena_done(&conn);
     arena_done(&block_arena);
     return 0;

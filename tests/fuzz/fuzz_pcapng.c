@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz/alloc_faults.h"
 #include "packet/capture_reader.h"
 #include "packet/defrag.h"
 #include "packet/frame.h"
@@ -49,9 +50,14 @@ static void read_file(int fd, const struct capture_reader_options *options)
     struct buf out;
     struct error error;
     struct packet packet;
-    if (capture_reader_open(fd, options, &reader, &error) < 0)
+    if (capture_reader_open(fd, options, &reader, &error) < 0) {
+        check(error.text[0]);
         return;
-    check(defrag_new(&(struct defrag_options){.max_bytes = 1 << 20}, &defrag) == 0);
+    }
+    if (defrag_new(&(struct defrag_options){.max_bytes = 1 << 20}, &defrag) < 0) {
+        capture_reader_free(reader);
+        return;
+    }
     buf_init(&out, 1 << 20);
     uint64_t damages = 0;
     int event;
@@ -67,6 +73,7 @@ static void read_file(int fd, const struct capture_reader_options *options)
             check(error.text[0] && ++damages < 10000000);
         }
     }
+    check(event == CAPTURE_END || error.text[0]);
     buf_done(&out);
     defrag_free(defrag);
     capture_reader_free(reader);
@@ -84,7 +91,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         options = (struct capture_reader_options){.end_offset = middle, .packets_only = true};
     else if (last % 3 == 2)
         options.start_offset = middle;
+    alloc_faults_begin(data, size);
     read_file(fd, &options);
+    alloc_faults_pause();
     close(fd);
     return 0;
 }

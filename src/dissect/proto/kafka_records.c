@@ -2,6 +2,7 @@
  * compressed with gzip, snappy, lz4 or zstd. */
 #include <lz4frame.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "dissect/dissector.h"
 #include "dissect/proto/kafka_api.h"
@@ -61,8 +62,10 @@ static bool unpack_lz4(struct arena *arena, struct slice packed, struct slice *r
     struct buf out;
     size_t hint = 1;
     size_t max = packed.len * DISSECT_DECODE_RATIO + RATIO_FREE_BYTES;
-    if (LZ4F_isError(LZ4F_createDecompressionContext(&ctx, LZ4F_VERSION)))
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&ctx, LZ4F_VERSION))) {
+        memory_failed();
         return false;
+    }
     buf_init(&out, max < DISSECT_BODY_CAP ? max : DISSECT_BODY_CAP);
     while (packed.len && hint != 0) {
         size_t room = out.max - out.len < RATIO_FREE_BYTES ? out.max - out.len : RATIO_FREE_BYTES;

@@ -4,6 +4,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/memory.h"
 #include "dissect/proto/mysql_call.h"
 
 enum {
@@ -64,6 +65,8 @@ static bool restart(struct my_unpack *u, struct unpack_side *side)
     if (side->is_zstd) {
         if (!side->zstd)
             side->zstd = ZSTD_createDCtx();
+        if (!side->zstd)
+            memory_failed();
         return side->zstd && !ZSTD_isError(ZSTD_DCtx_reset(side->zstd, ZSTD_reset_session_only));
     }
     if (side->has_z)

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "base/memory.h"
 #include "dissect/proto/tls_crypto.h"
 
 enum {
@@ -122,11 +123,19 @@ bool quic_initial_keys(uint32_t version, struct slice destination, bool of_clien
 
 /* ── opening ── */
 
+static EVP_CIPHER_CTX *new_context(void)
+{
+    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    if (!c)
+        memory_failed();
+    return c;
+}
+
 /* Header protection (RFC 9001 section 5.4.3): the mask over the first byte and the number. */
 static bool make_mask(const uint8_t key[QUIC_KEY], const uint8_t sample[SAMPLE],
                       uint8_t mask[SAMPLE])
 {
-    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    EVP_CIPHER_CTX *c = new_context();
     int n = 0;
     bool ok = c && EVP_EncryptInit_ex(c, EVP_aes_128_ecb(), NULL, key, NULL) == 1 &&
               EVP_CIPHER_CTX_set_padding(c, 0) == 1 &&
@@ -147,7 +156,7 @@ static bool open_payload(const struct quic_keys *keys, const uint8_t nonce[QUIC_
     uint8_t tag[TAG];
     int n = 0, rest = 0;
     memcpy(tag, sealed.data + plain, TAG);
-    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    EVP_CIPHER_CTX *c = new_context();
     bool ok = c && EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, keys->key, nonce) == 1 &&
               EVP_DecryptUpdate(c, NULL, &n, header->bytes, (int)header->len) == 1 &&
               EVP_DecryptUpdate(c, out, &n, sealed.data, (int)plain) == 1 &&

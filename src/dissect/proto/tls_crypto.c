@@ -4,6 +4,8 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 enum {
     HEADER = 5,
     TAG = 16,
@@ -99,6 +101,8 @@ static bool open_context(struct tls_cipher *cipher, const uint8_t *key)
         return cipher->ready = true;
     }
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    if (!context)
+        memory_failed();
     cipher->context = context;
     bool is_ccm = suite->protection == TLS_CCM || suite->protection == TLS_CCM_8;
     int tag = suite->protection == TLS_CCM_8 ? SHORT_TAG : TAG;
@@ -286,6 +290,8 @@ static bool mac_fits(const struct tls_cipher *cipher, uint64_t sequence,
     EVP_PKEY *key =
         EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, cipher->mac_key, cipher->mac_bytes);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (!key || !context)
+        memory_failed();
     bool ok = key && context &&
               EVP_DigestSignInit(context, NULL, cipher->suite->mac(), NULL, key) == 1 &&
               EVP_DigestSignUpdate(context, head, sizeof head) == 1 &&
