@@ -2,6 +2,7 @@
  * status a call leaves with (RFC 9112 section 9.3.2: answers come in the order of requests). */
 #include "dissect/proto/http1_state.h"
 #include "dissect/proto/http2_upgrade.h"
+#include "dissect/proto/http_websocket.h"
 
 /* ── exchanges ── */
 
@@ -160,32 +161,6 @@ struct http_message *http1_message_of(struct exchange *x, enum dissect_dir dir)
     return dir == DIR_CLIENT ? &x->request : &x->response;
 }
 
-/* What ws.c wants to know, a line each: host, path, subprotocol, extensions. */
-static struct slice websocket_params(const struct exchange *x)
-{
-    struct arena *arena = dissect_entry_arena(x->entry);
-    struct slice target = x->request.target;
-    const uint8_t *query = target.len ? memchr(target.data, '?', target.len) : NULL;
-    struct slice lines[4] = {
-        http_header(&x->request, "host"),
-        query ? slice_of(target.data, (size_t)(query - target.data)) : target,
-        http_header(&x->response, "sec-websocket-protocol"),
-        http_header(&x->response, "sec-websocket-extensions"),
-    };
-    size_t len = 0;
-    for (int i = 0; i < 4; i++)
-        len += lines[i].len + 1;
-    uint8_t *out = arena_alloc(arena, len);
-    uint8_t *p = out;
-    for (int i = 0; out && i < 4; i++) {
-        if (lines[i].len)
-            memcpy(p, lines[i].data, lines[i].len);
-        p += lines[i].len;
-        *p++ = '\n';
-    }
-    return slice_of(out, out ? len : 0);
-}
-
 static bool upgrades_to(const struct exchange *x, const char *name)
 {
     struct slice upgrade = http_header(&x->response, "upgrade");
@@ -198,7 +173,9 @@ static void switch_protocols(struct dissect_conn *conn, struct http1_state *stat
                              struct exchange *x)
 {
     if (upgrades_to(x, "websocket"))
-        dissect_switch_with(conn, "ws", websocket_params(x));
+        dissect_switch_with(
+            conn, "ws",
+            http_websocket_params(dissect_entry_arena(x->entry), &x->request, &x->response));
     else if (http2_is_upgrade(&x->request, &x->response))
         dissect_switch_with(conn, "http2",
                             http2_upgrade_pack(dissect_entry_arena(x->entry), &x->request,

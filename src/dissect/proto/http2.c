@@ -30,6 +30,7 @@ static void lose_side(struct http2_state *state, enum dissect_dir dir)
     struct http2_side *side = &state->side[dir];
     side->phase = HTTP2_LOST;
     side->at = side->block_stream = NULL;
+    side->tunnel = NULL;
     side->in_block = false;
     hpack_forget(&side->hpack);
     http2_mark_loss(state, dir);
@@ -114,6 +115,7 @@ static void begin_data(struct dissect_conn *conn, struct http2_state *state, enu
 {
     struct http2_side *side = &state->side[dir];
     side->at = http2_stream_of(conn, state, dir, &side->frame);
+    side->tunnel = side->at ? NULL : http2_tunnel_find(state, side->frame.stream_id);
     if (side->at) {
         /* Without its header fields before it, what precedes it is not here either. */
         side->at->message[dir].truncated |= !side->at->message[dir].begun;
@@ -131,11 +133,15 @@ static void end_frame(struct dissect_conn *conn, struct http2_state *state, enum
     struct http2_side *side = &state->side[dir];
     struct http2_frame frame = side->frame;
     struct http2_stream *s = side->at;
+    struct http2_tunnel *tunnel = side->tunnel;
     side->phase = HTTP2_AT_FRAME;
     side->at = NULL;
+    side->tunnel = NULL;
     if (frame.type == HTTP2_DATA) {
         if (s && frame.flags & HTTP2_END_STREAM)
             http2_end_stream(conn, state, dir, s);
+        else if (tunnel && frame.flags & HTTP2_END_STREAM)
+            http2_tunnel_end(state, dir, tunnel);
     } else if (side->in_block && frame.flags & HTTP2_END_HEADERS &&
                (frame.type == HTTP2_HEADERS || frame.type == HTTP2_PUSH_PROMISE ||
                 frame.type == HTTP2_CONTINUATION)) {
@@ -238,9 +244,11 @@ static enum dissect_result read_payload(struct dissect_conn *conn, struct http2_
         if (side->at)
             side->at->message[side->block_is_promise ? DIR_CLIENT : stream->dir].head_size += n;
     }
-    if (n)
-        take(conn, side, stream, n);
     side->left -= (uint32_t)n;
+    if (n && side->tunnel)
+        dissect_layer_take(side->tunnel->layer, stream, n, bytes);
+    else if (n)
+        take(conn, side, stream, n);
     n = side->left == 0 && side->padding < stream->len ? side->padding : stream->len;
     if (side->left == 0 && n) {
         take(conn, side, stream, n);
@@ -410,6 +418,8 @@ static void http2_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
         lose_side(state, dir);
         return;
     }
+    if (side->tunnel && body)
+        dissect_layer_gap(side->tunnel->layer, dir, body);
     side->left -= (uint32_t)body;
     side->padding -= (uint32_t)(own - body);
     if (side->left == 0 && side->padding == 0)

@@ -1,6 +1,6 @@
 /* What http2.c (frames), http2_stream.c (streams and their messages), http2_window.c (flow
- * control), http2_sides.c (who is the client), http2_emit.c (how calls end) and http2_entry.c
- * (fields) share about one connection.
+ * control), http2_sides.c (who is the client), http2_tunnel.c, http2_emit.c (how calls end) and
+ * http2_entry.c (fields) share about one connection.
  *
  * Memory: the state is the engine's, a stream lives in its entry's arena. Thread: that of the
  * connection. */
@@ -55,6 +55,15 @@ struct http2_stream {
     int64_t reset_ns;
 };
 
+/* A stream that carries a connection (http2_tunnel.c). In the connection's arena. */
+struct http2_tunnel {
+    struct http2_tunnel *next;
+    uint32_t id;
+    struct dissect_layer *layer;
+    bool ended[2]; /* by direction */
+    bool is_websocket;
+};
+
 /* Flow control of the DATA that one direction sends on the connection. */
 struct http2_window {
     int64_t window, initial; /* of the connection; of new streams */
@@ -72,8 +81,9 @@ enum http2_phase {
 struct http2_side {
     enum http2_phase phase;
     struct http2_frame frame;
-    uint32_t left, padding;  /* of its payload */
-    struct http2_stream *at; /* whose frame it is; NULL: nobody's, or the connection's */
+    uint32_t left, padding;      /* of its payload */
+    struct http2_stream *at;     /* whose frame it is; NULL: nobody's, or the connection's */
+    struct http2_tunnel *tunnel; /* or whose */
     struct hpack_decoder hpack;
     /* A header block (HEADERS or PUSH_PROMISE and its CONTINUATIONs). */
     bool in_block, block_ends_stream, block_is_promise;
@@ -96,6 +106,7 @@ struct http2_state {
     bool windows_known;            /* every frame that counts was seen */
     struct http2_stream *buckets[HTTP2_BUCKETS];
     struct http2_stream *oldest, *newest;
+    struct http2_tunnel *tunnels, *free_tunnels;
     uint32_t closed[HTTP2_CLOSED_KEPT];
     uint32_t closed_count;                 /* ever */
     uint32_t first_client_id;              /* seen; 0: none yet */
@@ -156,6 +167,18 @@ void http2_goaway(struct dissect_conn *conn, struct http2_state *state, enum dis
 void http2_mark_loss(struct http2_state *state, enum dissect_dir dir);
 /* Takes the stream out of the table; its number counts as closed. */
 void http2_stream_forget(struct http2_state *state, const struct http2_stream *s);
+
+/* ── http2_tunnel.c ── */
+/* The stream was answered. True: from here on it is a tunnel, its call has left. */
+bool http2_tunnel_begin(struct dissect_conn *conn, struct http2_state *state,
+                        struct http2_stream *s);
+struct http2_tunnel *http2_tunnel_find(const struct http2_state *state, uint32_t id);
+/* The direction sends no more into it. */
+void http2_tunnel_end(struct http2_state *state, enum dissect_dir dir, struct http2_tunnel *t);
+/* RST_STREAM from the direction. */
+void http2_tunnel_reset(struct http2_state *state, enum dissect_dir dir, struct http2_tunnel *t);
+/* Frames of the direction are missing, perhaps of every tunnel. */
+void http2_tunnel_lose(struct http2_state *state, enum dissect_dir dir);
 
 /* ── http2_emit.c ── */
 /* Sends a call off. `over`: the connection ended as `end` says. */

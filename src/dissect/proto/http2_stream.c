@@ -199,7 +199,7 @@ struct http2_stream *http2_stream_of(struct dissect_conn *conn, struct http2_sta
                                      enum dissect_dir dir, const struct http2_frame *frame)
 {
     struct http2_stream *s = http2_stream_find(state, frame->stream_id);
-    if (!state->sides_known)
+    if (!state->sides_known || (!s && http2_tunnel_find(state, frame->stream_id)))
         return NULL;
     if (s && dir == DIR_CLIENT && !s->message[dir].begun && frame->type == HTTP2_HEADERS &&
         frame->stream_id > state->max_client_id) { /* it was answered early */
@@ -416,7 +416,10 @@ void http2_block_done(struct dissect_conn *conn, struct http2_state *state, enum
     side->in_block = false;
     side->block_stream = NULL;
     if (!s) {
+        struct http2_tunnel *tunnel = http2_tunnel_find(state, side->block_stream_id);
         decode_for_table(conn, state, side);
+        if (tunnel && side->block_ends_stream)
+            http2_tunnel_end(state, dir, tunnel);
         return;
     }
     struct hpack_fields fields;
@@ -437,6 +440,8 @@ void http2_block_done(struct dissect_conn *conn, struct http2_state *state, enum
     add_headers(s, to, &fields, side->lost_some);
     if (side->block_is_promise)
         m->done = true;
+    else if (dir == DIR_SERVER && !side->block_ends_stream && http2_tunnel_begin(conn, state, s))
+        return;
     else if (side->block_ends_stream)
         http2_end_stream(conn, state, dir, s);
 }
@@ -493,6 +498,9 @@ void http2_reset(struct dissect_conn *conn, struct http2_state *state, enum diss
                  uint32_t id, uint32_t code)
 {
     struct http2_stream *s = http2_stream_find(state, id);
+    struct http2_tunnel *tunnel = s ? NULL : http2_tunnel_find(state, id);
+    if (tunnel)
+        http2_tunnel_reset(state, dir, tunnel);
     if (!s)
         return;
     s->has_reset = true;
@@ -530,6 +538,7 @@ void http2_mark_loss(struct http2_state *state, enum dissect_dir dir)
 {
     state->side[dir].had_gap = state->side[dir].lost_some = true;
     state->windows_known = false;
+    http2_tunnel_lose(state, dir);
     for (struct http2_stream *s = state->oldest; s; s = s->newer) {
         /* What is not over may have lost bytes, its end or its beginning. */
         bool waits = !s->message[dir].done && (dir == DIR_SERVER || s->message[dir].begun);
