@@ -118,6 +118,10 @@ struct api_backend {
                          struct buf *ret_result, struct api_problem *ret_problem);
     int (*entry_stream)(void *ctx, const char *id, const char *name, const char *entry,
                         struct buf *ret_result, struct api_problem *ret_problem);
+    /* A whole body, read back from the packets. ESTALE (410): they are gone. */
+    int (*entry_body)(void *ctx, const char *id, const char *name, const char *entry,
+                      bool of_request, const struct api_export_sink *sink,
+                      struct api_problem *ret_problem);
     int (*entry_pcap)(void *ctx, const char *id, const char *name, const char *entry,
                       const struct api_export_sink *sink, struct api_problem *ret_problem);
     /* Lines of Prometheus text. */

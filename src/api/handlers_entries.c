@@ -349,10 +349,40 @@ void handle_entry(struct api_call *call)
     buf_done(&result);
 }
 
-/* Always an inert attachment: what was captured must not run in our origin. */
-static void send_body(struct api_call *call, const struct buf *result)
+/* The rest of it is still in the packets: of HTTP's bodies, where nothing was lost in between. */
+static bool is_read_back(const json_t *object)
 {
-    json_t *object = json_loadb((const char *)result->data, result->len, 0, NULL);
+    const json_t *whole = json_object_get(object, "whole");
+    const char *protocol = json_string_value(json_object_get(whole, "protocol"));
+    return protocol && (strcmp(protocol, "http") == 0 || strcmp(protocol, "gql") == 0) &&
+           json_integer_value(json_object_get(whole, "gap_bytes")) == 0 &&
+           json_integer_value(json_object_get(whole, "bytes")) > 0;
+}
+
+static void send_body_read_back(struct api_call *call, bool of_request)
+{
+    struct source source;
+    if (!find_source(call, call->params[0], &source))
+        return;
+    struct handler_sink sink = {.call = call,
+                                .content_type = "application/octet-stream",
+                                .name = call->params[1],
+                                .extension = ".bin"};
+    struct api_export_sink out;
+    struct api_problem problem;
+    struct api_backend *backend = &call->api->backend;
+    handler_sink_init(&sink, &out);
+    int e = backend->entry_body(backend->ctx, source.id, source.name, call->params[1], of_request,
+                                &out, &problem);
+    if (e && sink.started)
+        http_response_abort(call->http);
+    else if (e)
+        call_send_problem(call, &problem);
+}
+
+/* Always an inert attachment: what was captured must not run in our origin. */
+static void send_body(struct api_call *call, const json_t *object)
+{
     const char *base64 = json_string_value(json_object_get(object, "base64"));
     struct buf bytes;
     buf_init(&bytes, API_MAX_ANSWER_BYTES);
@@ -366,7 +396,6 @@ static void send_body(struct api_call *call, const struct buf *result)
         http_response_send(call->http, 200, "application/octet-stream", buf_slice(&bytes));
     }
     buf_done(&bytes);
-    json_decref(object);
 }
 
 void handle_entry_body(struct api_call *call)
@@ -378,8 +407,16 @@ void handle_entry_body(struct api_call *call)
     }
     struct buf result;
     buf_init(&result, API_MAX_ANSWER_BYTES);
-    if (ask_entry(call, "body", half, &result))
-        send_body(call, &result);
+    if (ask_entry(call, "body", half, &result)) {
+        json_t *object = json_loadb((const char *)result.data, result.len, 0, NULL);
+        buf_done(&result);
+        if (is_read_back(object))
+            send_body_read_back(call, strcmp(half, "request") == 0);
+        else
+            send_body(call, object);
+        json_decref(object);
+        call_audit(call, "entry.body", call->params[0], "entry=%s half=%s", call->params[1], half);
+    }
     buf_done(&result);
 }
 

@@ -109,7 +109,9 @@ const struct route routes[] = {
     {"GET", ENT "/pcap", CAP_PCAP_EXPORT, NULL, NULL, NULL, 200, "application/vnd.tcpdump.pcap",
      handle_entry_pcap, "The packets of its connection."},
     {"GET", ENT "/body/{half}", CAP_PAYLOAD_READ, NULL, NULL, NULL, 200, "application/octet-stream",
-     handle_entry_body, "The body of the request or response."},
+     handle_entry_body,
+     "The body of the request or response, whole: what an entry does not keep is read back from the "
+     "packets (410 when they are gone)."},
     {"GET", ENT "/stream", CAP_PAYLOAD_READ, NULL, NULL, "StreamResponse", 200, NULL,
      handle_entry_stream, "Both directions of its connection."},
     {"GET", V1 "/aggregate/timeline", CAP_PAYLOAD_READ,

@@ -15,7 +15,7 @@ enum {
 
 struct entries_flags {
     struct client_flags client;
-    char *source, *filter, *from, *to, *order;
+    char *source, *filter, *from, *to, *order, *body, *output;
     struct option_list fields;
     int64_t limit;
     bool count, jsonl, csv, explain;
@@ -429,11 +429,23 @@ static const struct option_def entry_defs[] = {
      .default_value = "@latest",
      .value_name = "ID[/NAME]",
      .doc = "the dissected snapshot that has it"},
+    {.name = "body",
+     .type = OPTION_TEXT,
+     FLAG(body),
+     .value_name = "request|response",
+     .doc = "only this body, whole: what an entry does not keep comes from the packets"},
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     FLAG(output),
+     .value_name = "FILE",
+     .doc =
+         "with --body: where to write it; - or nothing: standard output, when it is no terminal"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},
 };
 static const struct option_spec entry_spec = {
-    .usage = "trawl entry ID [--source ID[/NAME]]",
+    .usage = "trawl entry ID [--source ID[/NAME]] [--body request|response [-o FILE]]",
     .summary = "Shows one API call whole: headers, bodies, timing, packets.",
     .example = "trawl entry 33LB70IHK0Q84M5LDNMN7J9DB8 --source @latest",
     .defs = entry_defs,
@@ -449,11 +461,15 @@ static int show_entry(const struct entries_flags *f, const char *id)
     client_escape(&path, f->source);
     buf_append_str(&path, "/");
     client_escape(&path, id);
+    if (f->body)
+        buf_printf(&path, "/body/%s", f->body);
     buf_append_u8(&path, 0);
-    json_t *answer = client && !buf_failed(&path)
-                         ? client_json(client, "GET", (const char *)path.data, NULL)
-                         : NULL;
+    bool ready = client && !buf_failed(&path);
+    json_t *answer =
+        ready && !f->body ? client_json(client, "GET", (const char *)path.data, NULL) : NULL;
     int code = answer ? 0 : 1;
+    if (ready && f->body)
+        code = client_download(client, "GET", (const char *)path.data, NULL, f->output);
     if (answer) { /* ASCII only: what was captured must not move the cursor */
         (void)json_dumpf(answer, stdout,
                          JSON_ENSURE_ASCII | (f->client.json ? JSON_COMPACT : JSON_INDENT(2)));
@@ -475,6 +491,11 @@ static int run_entry(int argc, char **argv)
         code = cli_fail_error("entry", 2, &err);
     else if (e == 0 && operands.count != 1)
         code = cli_fail("entry", 2, "Say which entry: trawl entry ID --source SNAPSHOT");
+    else if (e == 0 && flags.body && strcmp(flags.body, "request") != 0 &&
+             strcmp(flags.body, "response") != 0)
+        code = cli_fail("entry", 2, "--body is request or response.");
+    else if (e == 0 && flags.output && !flags.body)
+        code = cli_fail("entry", 2, "-o is for --body: an entry goes to standard output.");
     else if (e == 0)
         code = show_entry(&flags, operands.items[0]);
     options_done(&entry_spec, &flags);

@@ -5,6 +5,7 @@
 #include "entries/query.h"
 #include "job/self_test.h"
 #include "snapshot/import.h"
+#include "snapshot/snapshot_body.h"
 #include "snapshot/snapshot_extract.h"
 #include "snapshot/snapshot_pcap.h"
 #include "snapshot/snapshot_stream.h"
@@ -12,6 +13,7 @@
 // clang-format off
 /* Rows: alphabetical. */
 const struct job_kind *const job_kinds[] = {
+    &job_kind_body,
     &job_kind_dissect,
     &job_kind_export,
     &job_kind_extract,

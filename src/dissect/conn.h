@@ -25,6 +25,7 @@ enum {
     CONN_ORIGIN_REFS_CAP = 64 * 1024 /* packet references of unconsumed bytes of a layer, a side */
 };
 
+struct body_tap;
 struct flow_health_counts;
 struct conn_health_note;
 
@@ -42,6 +43,7 @@ struct dissect_host {
     struct dissect_entry *free_entries;
     size_t free_count;
     struct key_store *keys;         /* NULL: none */
+    struct body_tap *tap;           /* NULL: none */
     uint32_t keys_visible;          /* only the first so many secrets exist yet */
     struct packet_ref *origin_refs; /* for dissect_layer_take; ENTRY_MAX_PACKETS of them */
 };

@@ -298,4 +298,9 @@ enum {
 int dissect_decode_body(struct arena *arena, struct slice encoding, struct slice encoded,
                         struct slice *ret_body, bool *ret_truncated);
 
+/* A piece of a body as it comes, without framing, before anything is kept or cut: for whoever wants
+ * one body whole (dissect/body_tap.h). Nearly always nobody does. */
+void dissect_body_piece(struct dissect_conn *conn, struct dissect_entry *entry, bool of_request,
+                        struct slice piece);
+
 #endif

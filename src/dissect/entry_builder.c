@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "dissect/body_tap.h"
 #include "dissect/conn.h"
 #include "dissect/registry.h"
 #include "flow/flow.h"
@@ -399,6 +400,33 @@ static bool is_presentable(struct dissect_conn *conn, struct dissect_entry *entr
     return !lacks_memory || has_value(entry, FIELD_INCOMPLETE_ID);
 }
 
+/* The span that an entry's time and id come from. */
+static const struct dissect_span *first_span(const struct dissect_conn *conn,
+                                             const struct dissect_entry *entry, uint8_t *ret_side)
+{
+    bool lone_response = entry->request.bytes == 0 && entry->response.bytes != 0;
+    *ret_side = conn->client_side ^ (uint8_t)(lone_response != entry->reversed);
+    return lone_response ? &entry->response : &entry->request;
+}
+
+void dissect_body_piece(struct dissect_conn *conn, struct dissect_entry *entry, bool of_request,
+                        struct slice piece)
+{
+    struct body_tap *tap = conn->host->tap;
+    if (!tap || tap->result || tap->of_request != of_request || piece.len == 0)
+        return;
+    uint8_t side;
+    char id[ENTRY_ID_TEXT_SIZE];
+    const struct dissect_span *first = first_span(conn, entry, &side);
+    struct entry key = {.timestamp_ns = first->first_ns,
+                        .id_hash = conn_id_hash(conn, tap->protocol, side, first->first_sequence)};
+    if (first->bytes == 0 || strcmp(entry_id_text(&key, id), tap->id) != 0)
+        return;
+    tap->result = tap->write(tap->ctx, piece.data, piece.len);
+    if (!tap->result)
+        tap->bytes += piece.len;
+}
+
 void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
 {
     set_context(conn, entry);
@@ -411,9 +439,8 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
         dissect_entry_drop(conn, entry);
         return;
     }
-    bool lone_response = entry->request.bytes == 0 && entry->response.bytes != 0;
-    const struct dissect_span *first = lone_response ? &entry->response : &entry->request;
-    uint8_t side = conn->client_side ^ (uint8_t)(lone_response != entry->reversed);
+    uint8_t side;
+    const struct dissect_span *first = first_span(conn, entry, &side);
     bool has_bytes = first->bytes != 0;
     struct entry out = {
         .timestamp_ns = has_bytes ? first->first_ns : conn->first_ns,

@@ -62,6 +62,11 @@ static bool is_wanted(const struct run *run, const char *protocol)
 static void on_entry(void *ctx, const struct entry *entry)
 {
     struct run_out *out = ctx;
+    if (out->run->options->tap) {
+        if (out->run->options->tap->result < 0)
+            atomic_store(&out->run->error, out->run->options->tap->result);
+        return;
+    }
     if (!is_wanted(out->run, entry->protocol))
         return;
     int r = sorter_add(out->lane, entry);
@@ -244,6 +249,7 @@ static int prepare_shards(struct run *run, unsigned lanes)
                                         .ctx = &run->outs[i],
                                         .capture_source = slice_str(run->options->capture_source),
                                         .keys = run->options->keys,
+                                        .tap = run->options->tap,
                                         .memory_cap_bytes = memory / RUN_SHARDS,
                                         .node_of = node_of,
                                         .vantage_of = vantage_of,

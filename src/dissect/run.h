@@ -14,6 +14,7 @@
 #define TRAWL_DISSECT_RUN_H
 
 #include "base/error.h"
+#include "dissect/body_tap.h"
 #include "dissect/entry.h"
 #include "dissect/key_store.h"
 
@@ -66,6 +67,7 @@ struct dissect_run_options {
     /* Secrets for decryption; NULL: none. Those of decryption secrets blocks are added to it (then
      * nothing else may use it during the run), and only to it. */
     struct key_store *keys;
+    struct body_tap *tap;       /* only the body it wants is looked for: no entries; NULL: none */
     const char *capture_source; /* "file", "af_packet"; NULL: left out. Static. */
     int spill_fd;               /* an unlinked file for sorting; -1 = memory only */
     size_t sort_memory_bytes;   /* 0 = 48 MiB */

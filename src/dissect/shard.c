@@ -147,6 +147,7 @@ int shard_init(struct shard *shard, const struct shard_context *context)
         .ctx = context->ctx,
         .mask = UINT64_MAX,
         .keys = context->keys,
+        .tap = context->tap,
         .keys_visible = context->keys ? key_store_counts(context->keys).secrets : 0,
         .capture_source = context->capture_source};
     struct flow_handler handler = {.bytes = on_bytes,

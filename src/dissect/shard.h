@@ -12,6 +12,7 @@ struct shard_context {
     struct slice capture_source;
     size_t memory_cap_bytes;
     struct key_store *keys; /* NULL: none */
+    struct body_tap *tap;   /* NULL: none */
     /* The names behind file and vantage numbers, kept by the reader. */
     struct slice (*node_of)(void *ctx, uint32_t file);
     struct slice (*vantage_of)(void *ctx, uint32_t vantage);

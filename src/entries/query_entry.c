@@ -39,6 +39,32 @@ static struct slice header_value(const struct entry *entry, field_id headers, co
     return SLICE_NONE;
 }
 
+static int64_t number_of(const struct entry *entry, field_id field)
+{
+    const struct entry_value *v = entry_find(entry, field);
+    return v ? v->integer : 0;
+}
+
+/* What it takes to read the whole body back from the packets. */
+static void write_where(const struct entry *entry, bool is_request, struct json_writer *w)
+{
+    field_id headers = is_request ? FIELD_REQUEST_HEADERS_ID : FIELD_RESPONSE_HEADERS_ID;
+    const struct entry_value *conn_id = entry_find(entry, FIELD_CONN_ID_ID);
+    json_key(w, "whole");
+    json_begin_object(w);
+    json_member_str(w, "protocol", entry->protocol);
+    json_member_string(w, "conn_id", conn_id ? conn_id->text : SLICE_NONE);
+    json_member_int(w, "begin_ns", entry->timestamp_ns);
+    json_member_int(w, "elapsed_us", number_of(entry, FIELD_ELAPSED_TIME_ID));
+    json_member_int(w, "gap_bytes", number_of(entry, FIELD_GAP_BYTES_ID));
+    json_member_int(
+        w, "bytes",
+        number_of(entry, is_request ? FIELD_REQUEST_BODY_SIZE_ID : FIELD_RESPONSE_BODY_SIZE_ID));
+    json_member_string(w, "content_encoding", header_value(entry, headers, "content-encoding"));
+    json_member_string(w, "transfer_encoding", header_value(entry, headers, "transfer-encoding"));
+    json_end_object(w);
+}
+
 int query_op_body(struct question *q, struct json_writer *w)
 {
     const char *half = json_string_value(json_object_get(q->json, "half"));
@@ -65,6 +91,8 @@ int query_op_body(struct question *q, struct json_writer *w)
     json_key(w, "base64");
     json_base64(w, body->text);
     json_member_bool(w, "truncated", truncated && truncated->boolean);
+    if (truncated && truncated->boolean)
+        write_where(&entry, is_request, w);
     json_end_object(w);
     return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "hub/export_selection.h"
 #include "hub/exports_private.h"
+#include "snapshot/snapshot_body.h"
 #include "snapshot/snapshot_pcap.h"
 #include "snapshot/snapshot_stream.h"
 
@@ -338,6 +339,93 @@ int exports_entry_stream(struct exports *exports, const char *id, const char *na
     struct snapshot *snapshot = get(exports, id, ret_problem);
     json_t *object = snapshot ? ask_entry(exports, id, name, "entry", entry, ret_problem) : NULL;
     int e = object ? run_stream(exports, snapshot, name, object, ret_result, ret_problem) : -EIO;
+    json_decref(object);
+    snapshot_unref(snapshot);
+    return e;
+}
+
+/* ── a body that is larger than what an entry keeps ── */
+
+struct body_out {
+    const struct api_export_sink *sink;
+    int64_t bytes; /* −1 = not known before */
+    bool begun;
+};
+
+static int write_body(void *ctx, const void *data, size_t n)
+{
+    struct body_out *out = ctx;
+    int e = out->begun ? 0 : out->sink->begin(out->sink->ctx, out->bytes, out->bytes >= 0);
+    out->begun = true;
+    return e ? e : out->sink->write(out->sink->ctx, data, n);
+}
+
+/* Content codings, then transfer codings; chunks are the dissector's business. */
+static void add_codings(const json_t *where, const char *header, char out[256])
+{
+    char text[200];
+    const char *value = json_string_value(json_object_get(where, header));
+    snprintf(text, sizeof text, "%s", value ? value : "");
+    char *rest = NULL;
+    for (char *item = strtok_r(text, ", \t", &rest); item; item = strtok_r(NULL, ", \t", &rest)) {
+        size_t len = strlen(out);
+        if (strcasecmp(item, "chunked") != 0 && strcasecmp(item, "identity") != 0)
+            snprintf(out + len, 256 - len, "%s%s", len ? "," : "", item);
+    }
+}
+
+static int run_body(struct exports *exports, const struct snapshot *snapshot, const char *name,
+                    const char *entry, const json_t *where, struct body_out *out,
+                    struct snapshot_body_request *request, struct api_problem *problem)
+{
+    char filter[200], codings[256] = "";
+    const char *protocol = json_string_value(json_object_get(where, "protocol"));
+    json_int_t bytes = json_integer_value(json_object_get(where, "bytes")),
+               begin_ns = json_integer_value(json_object_get(where, "begin_ns")),
+               elapsed_us = json_integer_value(json_object_get(where, "elapsed_us"));
+    if (!connection_filter(where, filter, problem))
+        return -ENODATA;
+    struct export_selection selection = {0};
+    int e = export_selection_ask(exports->queries, snapshot->id, name, filter, INT64_MIN, INT64_MAX,
+                                 false, &selection, problem);
+    if (e)
+        return e;
+    add_codings(where, "content_encoding", codings);
+    add_codings(where, "transfer_encoding", codings);
+    request->connection = selection.selection;
+    request->protocol = protocol ? protocol : "";
+    request->id = entry;
+    request->bytes = bytes > 0 ? (uint64_t)bytes : 0;
+    request->codings = codings;
+    /* a call without an answer has no end */
+    if (elapsed_us <= 0 || __builtin_mul_overflow(elapsed_us, 1000, &request->end_ns) ||
+        __builtin_add_overflow(begin_ns, request->end_ns, &request->end_ns))
+        request->end_ns = INT64_MAX;
+    if (!codings[0])
+        out->bytes = bytes;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    e = snapshot_body(exports->store, snapshot, request, write_body, out, &err);
+    if (e)
+        problem_from_error(problem, &err);
+    selection_free(selection.selection);
+    return e;
+}
+
+int exports_entry_body(struct exports *exports, const char *id, const char *name, const char *entry,
+                       bool of_request, const struct api_export_sink *sink,
+                       struct api_problem *ret_problem)
+{
+    char op[64];
+    snprintf(op, sizeof op, "body\",\"half\":\"%s", of_request ? "request" : "response");
+    struct snapshot *snapshot = get(exports, id, ret_problem);
+    json_t *object = snapshot ? ask_entry(exports, id, name, op, entry, ret_problem) : NULL;
+    struct body_out out = {.sink = sink, .bytes = -1};
+    struct snapshot_body_request request = {.of_request = of_request};
+    int e = object ? run_body(exports, snapshot, name, entry, json_object_get(object, "whole"),
+                              &out, &request, ret_problem)
+                   : -EIO;
+    if (!e && !out.begun) /* all of it was nothing */
+        e = sink->begin(sink->ctx, 0, true);
     json_decref(object);
     snapshot_unref(snapshot);
     return e;

@@ -25,6 +25,9 @@ int exports_entry_packets(struct exports *exports, const char *id, const char *n
 int exports_entry_stream(struct exports *exports, const char *id, const char *name,
                          const char *entry, struct buf *ret_result,
                          struct api_problem *ret_problem);
+int exports_entry_body(struct exports *exports, const char *id, const char *name, const char *entry,
+                       bool of_request, const struct api_export_sink *sink,
+                       struct api_problem *ret_problem);
 int exports_entry_pcap(struct exports *exports, const char *id, const char *name, const char *entry,
                        const struct api_export_sink *sink, struct api_problem *ret_problem);
 

@@ -179,6 +179,14 @@ static int backend_entry_stream(void *ctx, const char *id, const char *name, con
     return exports_entry_stream(hub->exports, id, name, entry, ret_result, ret_problem);
 }
 
+static int backend_entry_body(void *ctx, const char *id, const char *name, const char *entry,
+                              bool of_request, const struct api_export_sink *sink,
+                              struct api_problem *ret_problem)
+{
+    struct hub *hub = ctx;
+    return exports_entry_body(hub->exports, id, name, entry, of_request, sink, ret_problem);
+}
+
 static int backend_entry_pcap(void *ctx, const char *id, const char *name, const char *entry,
                               const struct api_export_sink *sink, struct api_problem *ret_problem)
 {
@@ -246,6 +254,7 @@ static void fill_backend(struct hub *hub)
         .export = backend_export,
         .entry_packets = backend_entry_packets,
         .entry_stream = backend_entry_stream,
+        .entry_body = backend_entry_body,
         .entry_pcap = backend_entry_pcap,
         .write_metrics = backend_write_metrics,
         .ring_budget = backend_ring_budget,

@@ -207,6 +207,7 @@ static int write_request(const struct snapshot *s, const struct snapshot_pcap_re
     json_member_str(w, "bpf", filtered ? (const char *)bpf.data : NULL);
     buf_done(&bpf);
     json_member_bool(w, "selection", q->selection != NULL);
+    json_member_bool(w, "secrets", q->secrets);
     write_nodes(s, q, w);
     write_names(q, w);
     json_end_object(w);

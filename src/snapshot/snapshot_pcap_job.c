@@ -138,6 +138,7 @@ static int parse(struct export_job *j, struct error *reterr)
     o->to_ns = snapshot_read_int(&r, root, "to");
     o->bpf = snapshot_read_optional(&r, root, "bpf");
     j->has_selection = snapshot_read_bool(&r, root, "selection");
+    o->keep_secrets = snapshot_read_bool(&r, root, "secrets");
     read_nodes(&r, root, folder, j);
     read_names(&r, root, j);
     json_decref(root);

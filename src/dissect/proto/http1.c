@@ -60,6 +60,7 @@ static void take_body(struct dissect_conn *conn, struct side *side, struct disse
 {
     struct http_message *message = http1_message_of(side->at, stream->dir);
     size_t max = DISSECT_BODY_CAP;
+    dissect_body_piece(conn, side->at->entry, stream->dir == DIR_CLIENT, slice_of(stream->data, n));
     if (message->framing == HTTP1_LENGTH && message->content_length < max)
         max = (size_t)message->content_length;
     if (message->has_gap)

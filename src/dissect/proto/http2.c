@@ -238,7 +238,7 @@ static enum dissect_result read_payload(struct dissect_conn *conn, struct http2_
     struct slice bytes = slice_of(stream->data, n);
     if (n && side->frame.type == HTTP2_DATA) {
         if (side->at)
-            http2_body(side->at, stream->dir, bytes);
+            http2_body(conn, side->at, stream->dir, bytes);
     } else if (n && side->in_block && side->frame.type <= HTTP2_CONTINUATION) {
         gather_add(&side->block, dissect_arena(conn), bytes, DISSECT_HEADER_CAP);
         if (side->at)

@@ -155,7 +155,8 @@ void http2_block_done(struct dissect_conn *conn, struct http2_state *state, enum
  * them) are not; and that it is gRPC after all, as its first DATA frame shows. */
 bool http2_may_be_grpc(const struct http2_stream *s, enum dissect_dir dir);
 void http2_guess_grpc(struct http2_stream *s, enum dissect_dir dir);
-void http2_body(struct http2_stream *s, enum dissect_dir dir, struct slice bytes);
+void http2_body(struct dissect_conn *conn, struct http2_stream *s, enum dissect_dir dir,
+                struct slice bytes);
 /* The direction will not send on the stream any more; the call leaves when both will not. */
 void http2_end_stream(struct dissect_conn *conn, struct http2_state *state, enum dissect_dir dir,
                       struct http2_stream *s);

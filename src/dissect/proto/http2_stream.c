@@ -448,9 +448,11 @@ void http2_block_done(struct dissect_conn *conn, struct http2_state *state, enum
 
 /* ── bodies ── */
 
-void http2_body(struct http2_stream *s, enum dissect_dir dir, struct slice bytes)
+void http2_body(struct dissect_conn *conn, struct http2_stream *s, enum dissect_dir dir,
+                struct slice bytes)
 {
     struct http_message *m = &s->message[dir];
+    dissect_body_piece(conn, s->entry, dir == DIR_CLIENT, bytes);
     struct arena *arena = dissect_entry_arena(s->entry);
     m->body_size += bytes.len;
     if (s->grpc[dir]) {
