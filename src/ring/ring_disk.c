@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "ring/ring_disk_internal.h"
+#include "ring/ring_openings.h"
 
 #define SYNC_EVERY_NS (4 * NS_PER_S)
 
@@ -177,6 +178,22 @@ static int write_buffer(struct ring_disk *disk, struct ring_segment *segment,
     return 0;
 }
 
+static void free_buffer(struct ring_disk *disk, struct ring_buffer *buffer)
+{
+    pthread_mutex_lock(&disk->lock);
+    disk->free_buffers[disk->free_buffer_count++] = buffer;
+    pthread_cond_broadcast(&disk->freed);
+    pthread_mutex_unlock(&disk->lock);
+}
+
+static void openings_job(struct ring_disk *disk, const struct ring_job *job)
+{
+    if (ring_openings_store(disk->openings_fd, job->buffer->data) < 0)
+        atomic_store(&disk->openings_failed, true);
+    disk->openings_unsynced = true;
+    free_buffer(disk, job->buffer);
+}
+
 static void write_job(struct ring_disk *disk, const struct ring_job *job)
 {
     struct ring_segment *segment = job->segment;
@@ -188,10 +205,7 @@ static void write_job(struct ring_disk *disk, const struct ring_job *job)
     }
     if (!job->seal)
         publish(disk, segment, segment->failed ? NULL : &job->figures, job->captured_until_ns);
-    pthread_mutex_lock(&disk->lock);
-    disk->free_buffers[disk->free_buffer_count++] = job->buffer;
-    pthread_cond_broadcast(&disk->freed);
-    pthread_mutex_unlock(&disk->lock);
+    free_buffer(disk, job->buffer);
 }
 
 /* ── syncing ── */
@@ -219,6 +233,11 @@ static void sync_due(struct ring_disk *disk)
     int64_t mono_ns = clock_mono_ns();
     if (disk->sealed_fd_count && mono_ns - disk->sealed_since_mono_ns >= SYNC_EVERY_NS / 4)
         sync_sealed(disk);
+    if (disk->openings_unsynced && mono_ns - disk->openings_synced_mono_ns >= SYNC_EVERY_NS) {
+        (void)io_fdatasync("ring-openings", disk->openings_fd);
+        disk->openings_synced_mono_ns = mono_ns;
+        disk->openings_unsynced = false;
+    }
     for (size_t i = 0; i < RING_MAX_OPEN; i++) {
         struct ring_segment *segment = disk->open[i];
         if (!segment || segment->failed || segment->written_bytes == segment->synced_bytes ||
@@ -267,7 +286,9 @@ static void *disk_thread(void *arg)
         if (end)
             break;
         if (has_job) {
-            if (job.buffer)
+            if (job.openings)
+                openings_job(disk, &job);
+            else if (job.buffer)
                 write_job(disk, &job);
             if (job.seal)
                 seal_job(disk, &job);

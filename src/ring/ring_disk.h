@@ -23,6 +23,7 @@ struct ring_job {
     struct ring_segment_figures figures;
     int64_t captured_until_ns; /* 0 = says nothing */
     bool seal;
+    bool openings; /* buffer: gathered blocks (ring_openings.h); segment: NULL */
 };
 
 /* What a failing disk took: for the capture thread to declare in the next segment. */
@@ -54,6 +55,10 @@ struct ring_disk {
     unsigned sealed_fd_count;
     int64_t sealed_since_mono_ns;
     int64_t failed_mono_ns; /* the disk took nothing at that time */
+    int openings_fd;        /* -1 = none */
+    bool openings_unsynced;
+    int64_t openings_synced_mono_ns;
+    _Atomic bool openings_failed; /* tells the capture thread to hand them over again */
 
     /* fixed */
     int dir_fd;

@@ -114,6 +114,7 @@ static inline bool quick_key(const struct packet *packet, struct ring_flow_key *
     uint16_t dst_port = be16(l4 + 2);
     if (key->ip_protocol != PROTO_TCP && (key->ip_protocol != PROTO_UDP || dst_port == PORT_VXLAN))
         return false;
+    key->l4_offset = (uint8_t)(l4 - p);
     order_ends(key, be16(l4), dst_port);
     return true;
 }
@@ -122,6 +123,7 @@ static void long_key(const struct packet *packet, struct ring_flow_key *key)
 {
     struct frame frame;
     frame_decode(packet, &frame);
+    key->l4_offset = 0;
     key->is_flow = frame.ip_version != 0 && frame.kind != FRAME_OTHER && frame.kind != FRAME_BAD;
     if (!key->is_flow)
         return;

@@ -12,7 +12,8 @@ struct ring_flow_key {
     uint64_t words[4]; /* ip_a, ip_b */
     uint16_t port_a, port_b;
     uint8_t ip_version, ip_protocol;
-    bool is_flow; /* an IP packet */
+    bool is_flow;      /* an IP packet */
+    uint8_t l4_offset; /* of the L4 header in an Ethernet frame; 0 = frame_decode knows */
     uint64_t hash;
 };
 

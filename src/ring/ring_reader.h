@@ -225,4 +225,19 @@ void ring_index_done(struct ring_index *index);
 const struct ring_flow *ring_index_find(const struct ring_index *index,
                                         const struct ring_flow *key);
 
+/* ── openings ── */
+
+/* Connections that began before the window and had packets in it. */
+struct ring_openings_window {
+    int64_t from_ns, to_ns;
+    uint16_t link_type;
+};
+/* Non-zero ends the reading and is returned. */
+typedef int (*ring_openings_sink)(void *ctx, const uint8_t *data, size_t n);
+/* Their openings as the store has them (packets of before the window, in the order of time) as one
+ * pcapng, piece by piece; nothing at all when there are none. Memory: twice the store, while it
+ * runs. -EPROTO when a newer version wrote the store. */
+int ring_reader_openings(struct ring_reader *reader, const struct ring_openings_window *window,
+                         ring_openings_sink sink, void *ctx, struct error *reterr);
+
 #endif

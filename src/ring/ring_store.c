@@ -23,7 +23,7 @@ void ring_store_done(struct ring_store *store)
 
 uint64_t ring_store_used(const struct ring_store *store)
 {
-    return store->sealed_bytes + store->open_bytes + RING_OVERHEAD_BYTES;
+    return store->sealed_bytes + store->open_bytes + store->openings_bytes + RING_OVERHEAD_BYTES;
 }
 
 uint64_t ring_store_file_bytes(int dir_fd, const char *name)

@@ -24,6 +24,7 @@ struct ring_store {
     struct ring_stored *items; /* sealed segments by sequence */
     size_t count, cap;
     uint64_t sealed_bytes, open_bytes;
+    uint64_t openings_bytes;   /* of the openings store */
     int64_t recycled_until_ns; /* the latest time that was recycled; 0 = nothing yet */
     bool recycling;
 };

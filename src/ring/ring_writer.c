@@ -125,6 +125,8 @@ static int open_state(struct ring_writer *writer, int64_t now_ns, struct error *
     writer->next_sequence = recovered.next_sequence;
     writer->series[0].link_type = writer->options.primary_link_type;
     writer->series[0].chain_covered_to_ns = recovered.covered_to_ns;
+    ring_writer_open_openings(writer);
+    writer->openings_until_ns = old.captured_until_ns;
     (void)ring_store_make_room(&disk->store, 0, clock_mono_ns());
     struct ring_state_body *state = &disk->state;
     state->pid = getpid();
@@ -141,6 +143,9 @@ static void release(struct ring_writer *writer)
 {
     ring_disk_stop(&writer->disk);
     ring_store_done(&writer->disk.store);
+    ring_openings_free(writer->openings);
+    if (writer->openings_fd >= 0)
+        close(writer->openings_fd);
     ring_state_close(writer->disk.map);
     if (writer->pins_fd >= 0)
         close(writer->pins_fd);
@@ -156,7 +161,7 @@ int ring_writer_open(const struct ring_writer_options *options, int64_t now_ns, 
     if (!writer)
         return error_set(reterr, -ENOMEM, "no memory for the ring");
     writer->options = *options;
-    writer->lock_fd = writer->pins_fd = -1;
+    writer->lock_fd = writer->pins_fd = writer->openings_fd = writer->disk.openings_fd = -1;
     writer->now_ns = now_ns;
     writer->mono_ns = writer->flushed_mono_ns = writer->published_mono_ns = mono_ns;
     int r = settle_sizes(&writer->options, reterr);
@@ -175,6 +180,7 @@ int ring_writer_open(const struct ring_writer_options *options, int64_t now_ns, 
         release(writer);
         return r;
     }
+    ring_writer_load_openings(writer, writer->openings_until_ns, now_ns);
     writer->begin_ns = now_ns;
     *ret_writer = writer;
     return 0;
@@ -197,6 +203,7 @@ void ring_writer_close(struct ring_writer *writer, int64_t now_ns)
     ring_series_declare_pending(writer);
     for (size_t i = 0; i < RING_MAX_OPEN; i++)
         ring_series_seal(writer, &writer->series[i], writer->stopped ? 0 : now_ns);
+    ring_writer_flush_openings(writer, true);
     ring_disk_wait_idle(disk);
     pthread_mutex_lock(&disk->lock);
     disk->state.flags |= RING_STATE_CLOSED;
@@ -237,6 +244,8 @@ static void put_group(struct ring_writer *writer, const struct packet *packets, 
         ring_flow_key_of(writer->disk.secret, &packets[i], &keys[i]);
         if (first)
             ring_flows_prefetch(&first->flows, &keys[i]);
+        if (writer->openings)
+            ring_openings_prefetch(writer->openings, &keys[i]);
     }
     for (size_t i = 0; first && i < count; i++)
         ring_flows_prefetch_record(&first->flows, &keys[i]);
@@ -257,6 +266,8 @@ static void put_group(struct ring_writer *writer, const struct packet *packets, 
         writer->totals.captured_bytes += packet->captured_bytes;
         if (series)
             ring_series_put(writer, series, packet, &keys[i]);
+        if (series && series->segment && writer->openings)
+            ring_openings_packet(writer->openings, packet, &keys[i], slot->name);
     }
 }
 
@@ -443,6 +454,7 @@ static void flush_all(struct ring_writer *writer, int64_t captured_until_ns)
             last = i;
     for (size_t i = 0; i < RING_MAX_OPEN; i++)
         ring_series_flush(writer, &writer->series[i], i == last ? captured_until_ns : 0);
+    ring_writer_flush_openings(writer, false);
     writer->flushed_mono_ns = writer->mono_ns;
 }
 
@@ -485,6 +497,7 @@ void ring_writer_rotate(struct ring_writer *writer, int64_t covered_to_ns)
             ring_series_open(writer, series, series->chain_covered_to_ns, RING_GAP_NOT_RECORDING);
     }
     flush_all(writer, 0);
+    ring_writer_flush_openings(writer, true);
     ring_disk_wait_idle(&writer->disk);
     publish(writer, writer->stopped || !writer->series[0].segment ? 0 : covered_to_ns);
 }
@@ -498,6 +511,7 @@ static void halt(struct ring_writer *writer, int64_t at_ns)
         for (size_t i = 0; i < RING_MAX_OPEN; i++)
             ring_series_seal(writer, &writer->series[i], at_ns);
         ring_disk_wait_idle(&writer->disk);
+        writer->openings_until_ns = at_ns;
     }
     writer->stopped = true;
     publish(writer, writer->begun ? at_ns : 0);
@@ -509,6 +523,8 @@ static void go_on(struct ring_writer *writer, int64_t at_ns)
     writer->stopped = writer->paused || writer->waiting;
     if (!writer->stopped) {
         writer->begun = true;
+        if (writer->openings)
+            ring_openings_missed(writer->openings, writer->openings_until_ns, at_ns);
         ring_series_open(writer, &writer->series[0], at_ns, writer->stop_reason);
         flush_all(writer, 0);
         ring_disk_wait_idle(&writer->disk);

@@ -3,6 +3,7 @@
 #define TRAWL_RING_RING_WRITER_INTERNAL_H
 
 #include "ring/ring_disk.h"
+#include "ring/ring_openings.h"
 #include "ring/ring_writer.h"
 
 struct ring_slot {
@@ -39,6 +40,10 @@ struct ring_writer {
     int64_t flushed_mono_ns, published_mono_ns, cleaned_mono_ns;
     char detail[200], recovery[200];
     struct ring_flow_key keys[RING_WRITER_BATCH];
+    struct ring_openings *openings; /* NULL: there is no room for them */
+    int openings_fd;
+    int64_t openings_retry_mono_ns; /* the disk did not take them before */
+    int64_t openings_until_ns;      /* recorded without a break until then */
     struct ring_disk disk;
 };
 
@@ -61,5 +66,16 @@ bool ring_series_put_note(struct ring_writer *writer, struct ring_series *series
 /* Declares what is pending in the primary's open segment. */
 void ring_series_declare_pending(struct ring_writer *writer);
 void ring_writer_add_pending(struct ring_writer *writer, const struct ring_event_record *event);
+
+/* ring_writer_openings.c */
+
+/* The file, made or found again; without room for it there are no openings. Before the disk thread
+ * starts. */
+void ring_writer_open_openings(struct ring_writer *writer);
+/* Takes over what is in the file; recording ended at ended_ns before. After the disk thread has
+ * started. */
+void ring_writer_load_openings(struct ring_writer *writer, int64_t ended_ns, int64_t now_ns);
+/* Hands what changed to the disk thread; all of it or a buffer's worth. */
+void ring_writer_flush_openings(struct ring_writer *writer, bool all);
 
 #endif
