@@ -47,6 +47,7 @@ void handle_entries_query(struct api_call *call);
 void handle_entries_count(struct api_call *call);
 void handle_entries_explain(struct api_call *call);
 void handle_entries_lines(struct api_call *call);
+void handle_entries_har(struct api_call *call);
 void handle_entry(struct api_call *call);
 void handle_entry_packets(struct api_call *call);
 void handle_entry_pcap(struct api_call *call);

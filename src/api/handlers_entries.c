@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "entries/har.h"
 
 enum {
     MAX_QUESTION_BYTES = 256 * 1024,
@@ -241,34 +242,67 @@ void handle_entries_explain(struct api_call *call)
     ask_about_all(call, "explain");
 }
 
-/* ── whole entries, one a line ── */
+/* ── whole entries, as they come ── */
 
-struct lines {
+struct stream {
     struct api_call *call;
+    bool har; /* else one a line */
     bool started;
     uint64_t count;
 };
 
-static int begin_lines(struct lines *lines)
+static int write_text(struct stream *stream, const struct buf *text)
 {
-    if (lines->started)
+    return buf_failed(text) ? buf_failed(text)
+                            : http_response_write(stream->call->http, text->data, text->len);
+}
+
+static int begin_stream(struct stream *stream)
+{
+    if (stream->started)
         return 0;
-    lines->started = true;
-    http_response_header(lines->call->http, "Cache-Control", "no-store");
-    return http_response_begin(lines->call->http, 200, "application/x-ndjson", -1);
+    stream->started = true;
+    http_response_header(stream->call->http, "Cache-Control", "no-store");
+    int e = http_response_begin(stream->call->http, 200,
+                                stream->har ? "application/json" : "application/x-ndjson", -1);
+    if (e || !stream->har)
+        return e;
+    struct buf head;
+    buf_init(&head, 1024);
+    har_write_head(&head);
+    e = write_text(stream, &head);
+    buf_done(&head);
+    return e;
 }
 
-static int write_line(void *ctx, const void *data, size_t n)
+static int write_item(void *ctx, const void *data, size_t n)
 {
-    struct lines *lines = ctx;
-    int e = begin_lines(lines);
-    lines->count++;
+    struct stream *stream = ctx;
+    int e = begin_stream(stream);
+    if (!e && stream->har && stream->count)
+        e = http_response_write(stream->call->http, ",", 1);
+    stream->count++;
     if (!e)
-        e = http_response_write(lines->call->http, data, n);
-    return e ? e : http_response_write(lines->call->http, "\n", 1);
+        e = http_response_write(stream->call->http, data, n);
+    return e ? e : http_response_write(stream->call->http, "\n", 1);
 }
 
-void handle_entries_lines(struct api_call *call)
+/* The end of an answer that is whole, also of an empty one. */
+static void end_stream(struct stream *stream, const struct buf *result)
+{
+    if (begin_stream(stream) || !stream->har)
+        return;
+    json_t *json = json_loadb((const char *)result->data, result->len, 0, NULL);
+    json_int_t left_out = json_integer_value(json_object_get(json, "left_out"));
+    json_decref(json);
+    struct buf tail;
+    buf_init(&tail, 1024);
+    har_write_tail(&tail, left_out > 0 ? (uint64_t)left_out : 0);
+    (void)write_text(stream, &tail);
+    buf_done(&tail);
+}
+
+static void stream_entries(struct api_call *call, bool har)
 {
     char order[24];
     json_t *body = call_read_object(call);
@@ -276,10 +310,10 @@ void handle_entries_lines(struct api_call *call)
         return;
     struct question q;
     struct source source;
-    question_from_body(body, "lines", &q);
+    question_from_body(body, har ? "har" : "lines", &q);
     if (check_question(call, &q) && find_source(call, q.source, &source)) {
         q.order = clean_order(q.order, order);
-        struct lines lines = {.call = call};
+        struct stream stream = {.call = call, .har = har};
         struct buf question, result;
         struct api_problem problem;
         struct api_backend *backend = &call->api->backend;
@@ -287,21 +321,32 @@ void handle_entries_lines(struct api_call *call)
         buf_init(&result, API_MAX_ANSWER_BYTES);
         write_question(&q, &question);
         struct api_listener listener = {
-            .item = write_line, .item_ctx = &lines, .gone = client_gone, .gone_ctx = call->http};
+            .item = write_item, .item_ctx = &stream, .gone = client_gone, .gone_ctx = call->http};
         int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question),
                                &listener, &result, &problem);
-        if (e && !lines.started)
+        if (e && !stream.started)
             call_send_problem(call, &problem);
         else if (e)
             http_response_abort(call->http);
         else
-            (void)begin_lines(&lines); /* none: an empty answer */
-        call_audit(call, "entries.export", source.id, "entries=%llu filter=%.300s",
-                   (unsigned long long)lines.count, q.filter ? q.filter : "");
+            end_stream(&stream, &result);
+        call_audit(call, "entries.export", source.id, "format=%s entries=%llu filter=%.300s",
+                   har ? "har" : "jsonl", (unsigned long long)stream.count,
+                   q.filter ? q.filter : "");
         buf_done(&result);
         buf_done(&question);
     }
     json_decref(body);
+}
+
+void handle_entries_lines(struct api_call *call)
+{
+    stream_entries(call, false);
+}
+
+void handle_entries_har(struct api_call *call)
+{
+    stream_entries(call, true);
 }
 
 /* ── one entry ── */

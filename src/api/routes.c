@@ -102,6 +102,8 @@ const struct route routes[] = {
      NULL, handle_entries_explain, "How a filter is answered: by columns, or entry by entry."},
     {"POST", V1 "/entries/lines", CAP_PAYLOAD_READ, NULL, "EntriesQuery", NULL, 200,
      "application/x-ndjson", handle_entries_lines, "Whole entries, one a line."},
+    {"POST", V1 "/entries/har", CAP_PAYLOAD_READ, NULL, "EntriesQuery", NULL, 200,
+     "application/json", handle_entries_har, "The HTTP calls as an HTTP Archive (HAR 1.2)."},
     {"GET", ENT, CAP_PAYLOAD_READ, NULL, NULL, "Entry", 200, NULL, handle_entry,
      "One call with its headers and bodies."},
     {"GET", ENT "/packets", CAP_PAYLOAD_READ, NULL, NULL, "PacketsResponse", 200, NULL,

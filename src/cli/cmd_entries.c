@@ -18,7 +18,7 @@ struct entries_flags {
     char *source, *filter, *from, *to, *order, *body, *output;
     struct option_list fields;
     int64_t limit;
-    bool count, jsonl, csv, explain;
+    bool count, jsonl, csv, har, explain;
 };
 
 #define FLAG(member) .offset = offsetof(struct entries_flags, member)
@@ -64,12 +64,13 @@ static const struct option_def defs[] = {
      .doc = "print how the filter is answered, not what it finds"},
     {.name = "jsonl", .type = OPTION_BOOL, FLAG(jsonl), .doc = "whole entries, one a line"},
     {.name = "csv", .type = OPTION_BOOL, FLAG(csv), .doc = "comma-separated values"},
+    {.name = "har", .type = OPTION_BOOL, FLAG(har), .doc = "the HTTP calls as an HTTP Archive"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},
 };
 static const struct option_spec spec = {
     .usage =
-        "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv]",
+        "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har]",
     .summary = "Lists the API calls of a dissected snapshot.",
     .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
     .defs = defs,
@@ -207,7 +208,10 @@ static int lines(struct client *client, const struct entries_flags *f)
 {
     json_t *q = make_question(f, "+time", f->limit);
     char *body = q ? json_dumps(q, JSON_COMPACT) : NULL;
-    int code = body ? client_download(client, "POST", "/api/v1/entries/lines", body, NULL) : 2;
+    int code =
+        body ? client_download(client, "POST",
+                               f->har ? "/api/v1/entries/har" : "/api/v1/entries/lines", body, NULL)
+             : 2;
     free(body);
     json_decref(q);
     return code;
@@ -388,8 +392,9 @@ static int list(struct entries_flags *f)
     static const char *const csv_fields[] = {"timestamp", "protocol", "status",       "status_code",
                                              "method",    "url",      "src.ip",       "src.port",
                                              "dst.ip",    "dst.port", "elapsed_time", "summary"};
-    if (f->count + f->explain + f->jsonl + f->csv > 1)
-        return cli_fail("entries", 2, "Choose one of --count, --explain, --jsonl and --csv.");
+    if (f->count + f->explain + f->jsonl + f->csv + f->har > 1)
+        return cli_fail("entries", 2,
+                        "Choose one of --count, --explain, --jsonl, --csv and --har.");
     if (f->csv && !f->fields.count) {
         size_t n = sizeof csv_fields / sizeof csv_fields[0];
         f->fields.items = calloc(n + 1, sizeof(char *));
@@ -397,11 +402,11 @@ static int list(struct entries_flags *f)
             f->fields.items[f->fields.count++] = strdup(csv_fields[i]);
     }
     struct client *client = client_open("entries", &f->client);
-    int code = !client      ? 1
-               : f->count   ? count(client, f)
-               : f->explain ? explain(client, f)
-               : f->jsonl   ? lines(client, f)
-                            : table(client, f);
+    int code = !client              ? 1
+               : f->count           ? count(client, f)
+               : f->explain         ? explain(client, f)
+               : f->jsonl || f->har ? lines(client, f)
+                                    : table(client, f);
     client_close(client);
     return code;
 }

@@ -7,6 +7,7 @@
 
 int query_op_page(struct question *q, struct json_writer *w);
 int query_op_lines(struct question *q, struct json_writer *w);
+int query_op_har(struct question *q, struct json_writer *w);
 int query_op_count(struct question *q, struct json_writer *w);
 int query_op_explain(struct question *q, struct json_writer *w);
 int query_op_entry(struct question *q, struct json_writer *w);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "entries/har.h"
 #include "entries/query_ops.h"
 #include "entries/question_rows.h"
 
@@ -84,8 +85,10 @@ int query_op_page(struct question *q, struct json_writer *w)
     return r < 0 ? r : write_page(q, &page, n, w);
 }
 
-int query_op_lines(struct question *q, struct json_writer *w)
+/* Whole entries, as items: ours, or as parts of an HTTP Archive. */
+static int send_entries(struct question *q, bool har, struct json_writer *w)
 {
+    uint64_t left_out = 0;
     struct page_request page = {.limit = -1};
     const json_t *limit = json_object_get(q->json, "limit");
     if (json_is_integer(limit) && json_integer_value(limit) >= 0)
@@ -104,17 +107,35 @@ int query_op_lines(struct question *q, struct json_writer *w)
                               &files);
         if (r < 0)
             break;
+        if (har && !har_has_place_for(&entry)) {
+            left_out++;
+            continue;
+        }
         struct buf line;
         struct json_writer item;
         question_begin_item(q, &line, &item);
-        entry_write_json(&entry, files, &item);
+        if (har)
+            har_write_entry(&entry, &item);
+        else
+            entry_write_json(&entry, files, &item);
         r = question_end_item(q, &line, &item);
     }
     json_begin_object(w);
-    json_member_uint(w, "count", rows.count);
+    json_member_uint(w, "count", rows.count - left_out);
+    json_member_uint(w, "left_out", left_out);
     json_end_object(w);
     free(rows.items);
     return r;
+}
+
+int query_op_lines(struct question *q, struct json_writer *w)
+{
+    return send_entries(q, false, w);
+}
+
+int query_op_har(struct question *q, struct json_writer *w)
+{
+    return send_entries(q, true, w);
 }
 
 int query_op_count(struct question *q, struct json_writer *w)

@@ -105,7 +105,7 @@ static bool is_gone(const struct api_listener *listener)
 /* Their answers come item by item. */
 static bool is_stream(const char *op)
 {
-    static const char *const ops[] = {"lines", "packets"};
+    static const char *const ops[] = {"lines", "har", "packets"};
     for (size_t i = 0; op && i < sizeof ops / sizeof *ops; i++)
         if (strcmp(op, ops[i]) == 0)
             return true;

@@ -4,7 +4,7 @@
 # told is what the entries must say.
 set -eu
 . "$(dirname "$0")/record.inc" node npm curl
-[ -d "$here/peers/node_modules/graphql-http" ] || npm ci --silent --prefix "$here/peers" >/dev/null
+"$here/peers/install.sh"
 serve node "$here/peers/graphql_server.mjs" "$SERVER_IP" 4000
 wait_for_port 4000
 wait_for_port 4001

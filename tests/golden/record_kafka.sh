@@ -4,7 +4,7 @@
 # entry, and the messages it sent and got are the records of the entries' bodies.
 set -eu
 . "$(dirname "$0")/record.inc" node npm
-[ -d "$here/peers/node_modules/kafkajs" ] || npm ci --silent --prefix "$here/peers" >/dev/null
+"$here/peers/install.sh"
 serve node "$here/peers/kafka_server.mjs" "$SERVER_IP" 9099
 wait_for_port 9099
 start_recording

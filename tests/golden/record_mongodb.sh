@@ -5,7 +5,7 @@
 # endSessions, which the driver sends without waiting, is left out.
 set -eu
 . "$(dirname "$0")/record.inc" node npm
-[ -d "$here/peers/node_modules/mongodb" ] || npm ci --silent --prefix "$here/peers" >/dev/null
+"$here/peers/install.sh"
 serve node "$here/peers/mongodb_server.mjs" "$SERVER_IP" 27099
 wait_for_port 27099
 start_recording

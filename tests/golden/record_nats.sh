@@ -5,7 +5,7 @@
 set -eu
 PATH=$PATH:/usr/sbin
 . "$(dirname "$0")/record.inc" node npm nats-server
-[ -d "$here/peers/node_modules/nats" ] || npm ci --silent --prefix "$here/peers" >/dev/null
+"$here/peers/install.sh"
 serve nats-server -a "$SERVER_IP" -p 4223
 wait_for_port 4223
 start_recording

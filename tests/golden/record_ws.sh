@@ -4,7 +4,7 @@
 # both sides sent is what the entries must say.
 set -eu
 . "$(dirname "$0")/record.inc" node npm chromium
-[ -d "$here/peers/node_modules/ws" ] || npm ci --silent --prefix "$here/peers" >/dev/null
+"$here/peers/install.sh"
 serve node "$here/peers/ws_server.mjs" "$SERVER_IP" 8765 "$work/server.jsonl"
 wait_for_port 8765
 start_recording

@@ -3,7 +3,7 @@
 # beside ordinary calls; Debian's Chromium inside TLS, with its secrets. What both sides sent is what the entries must say.
 set -eu
 . "$(dirname "$0")/record.inc" node npm chromium openssl jq
-[ -d "$here/peers/node_modules/ws" ] || npm ci --silent --prefix "$here/peers" >/dev/null
+"$here/peers/install.sh"
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=h2 -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 serve node "$here/peers/ws_http2_server.mjs" "$SERVER_IP" 8764 8766 "$work/key.pem" "$work/cert.pem" "$work/server.jsonl"
 wait_for_port 8764
