@@ -30,6 +30,9 @@ struct ldap_state {
     struct ldap_call *oldest, *newest;
     struct ldap_call *start_tls; /* waits for its answer */
     unsigned waiting, gaps[2];
+    /* When the server's first bytes behind its last loss came; 0: not yet, or none. */
+    int64_t gap_ns;
+    bool gap_ends;      /* those are to come */
     unsigned sasl_step; /* of the bind that comes next; 0: not known */
     bool may_be_sealed; /* a SASL bind succeeded */
     bool any_entry;
@@ -97,10 +100,20 @@ static void release(struct dissect_conn *conn, struct ldap_state *state, struct 
     ldap_emit(conn, call, status, reason);
 }
 
+/* The directions are read one at a time: a loss may be noticed before the request is read that was
+ * sent before it. */
 static bool lost_since(const struct ldap_state *state, const struct ldap_call *call,
                        enum dissect_dir dir)
 {
-    return state->gaps[dir] != call->gaps[dir];
+    bool was_late = dir == DIR_SERVER && call->has_request &&
+                    state->gap_ns >= dissect_entry_request(call->entry)->first_ns;
+    return was_late || state->gaps[dir] != call->gaps[dir];
+}
+
+static void note_loss(struct ldap_state *state, enum dissect_dir dir)
+{
+    state->gaps[dir]++;
+    state->gap_ends |= dir == DIR_SERVER;
 }
 
 /* Without its last answer; `status` is what it has when nothing was lost. */
@@ -317,6 +330,10 @@ static enum dissect_result read_message(struct dissect_conn *conn, struct ldap_s
     side->left -= n;
     dissect_take(conn, stream, call ? dissect_entry_arena(call->entry) : NULL,
                  span_of(side, stream->dir), n);
+    if (state->gap_ends && stream->dir == DIR_SERVER) {
+        state->gap_ns = call ? span_of(side, DIR_SERVER)->last_ns : dissect_now_ns(conn);
+        state->gap_ends = false;
+    }
     if (side->left == 0)
         message_done(conn, state, stream->dir);
     return DISSECT_OK;
@@ -465,7 +482,7 @@ static enum dissect_result read_begin(struct dissect_conn *conn, struct ldap_sta
         if (!state->any_entry)
             return DISSECT_NOT_MINE;
         state->side[stream->dir].lost = true;
-        state->gaps[stream->dir]++; /* what stands between here and there is lost */
+        note_loss(state, stream->dir); /* what stands between here and there */
         return find_message(conn, state, stream);
     case BER_OK:
         break;
@@ -498,7 +515,7 @@ static void ldap_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
     struct ldap_side *side = &state->side[dir];
     bool is_inside = side->in_message && bytes <= side->left;
     if (!(is_inside && side->is_sealed))
-        state->gaps[dir]++;
+        note_loss(state, dir);
     state->sasl_step = 0;
     if (!side->in_message) {
         side->lost = true;

@@ -216,14 +216,16 @@ static void put_attribute(struct ldap_text *text, struct slice attribute)
 {
     struct slice name = SLICE_NONE, values = SLICE_NONE;
     struct ber value;
-    size_t count = 0;
-    text->is_malformed |= !ber_next_is(&attribute, BER_OCTET_STRING, &name) ||
-                          !ber_next_is(&attribute, BER_SET, &values);
+    if (!ber_next_is(&attribute, BER_OCTET_STRING, &name) ||
+        !ber_next_is(&attribute, BER_SET, &values)) {
+        text->is_malformed = true;
+        return;
+    }
     bool is_secret = ldap_is_secret(name);
-    for (; !text->out.cut && ber_next(&values, &value) && !value.is_cut; count++)
-        ldap_put_line(text, name, value.value, is_secret);
-    if (count == 0)
+    if (values.len == 0)
         ldap_put_line(text, name, SLICE_NONE, false);
+    while (!text->out.cut && ber_next(&values, &value) && !value.is_cut)
+        ldap_put_line(text, name, value.value, is_secret);
 }
 
 void ldap_put_attributes(struct ldap_text *text, struct slice attributes)
@@ -235,27 +237,33 @@ void ldap_put_attributes(struct ldap_text *text, struct slice attributes)
     }
 }
 
-void ldap_put_changes(struct ldap_text *text, struct slice changes)
+static void put_change(struct ldap_text *text, struct slice change)
 {
     static const char *const kinds[] = {"add", "delete", "replace", "increment"};
-    struct ber change;
-    while (!text->out.cut && ber_next(&changes, &change)) {
-        struct slice rest = change.value, kind = SLICE_NONE, attribute = SLICE_NONE;
-        struct slice name = SLICE_NONE, values = SLICE_NONE;
-        struct ber value;
-        int64_t number = -1;
-        bool is_whole = ber_next_is(&rest, BER_ENUMERATED, &kind) && ber_int(kind, &number) &&
-                        ber_next_is(&rest, BER_SEQUENCE, &attribute) &&
-                        ber_next_is(&attribute, BER_OCTET_STRING, &name) &&
-                        ber_next_is(&attribute, BER_SET, &values);
-        text->is_malformed |= !is_whole;
-        put_str(text, number >= 0 && number < 4 ? kinds[number] : "change");
-        put_str(text, ": ");
-        put(text, name);
-        put_str(text, "\n");
-        bool is_secret = ldap_is_secret(name);
-        while (!text->out.cut && ber_next(&values, &value) && !value.is_cut)
-            ldap_put_line(text, name, value.value, is_secret);
-        put_str(text, "-\n");
+    struct slice kind = SLICE_NONE, attribute = SLICE_NONE, name = SLICE_NONE, values = SLICE_NONE;
+    struct ber value = {.is_cut = false};
+    int64_t number = -1;
+    if (!ber_next_is(&change, BER_ENUMERATED, &kind) || !ber_int(kind, &number) ||
+        !ber_next_is(&change, BER_SEQUENCE, &attribute) ||
+        !ber_next_is(&attribute, BER_OCTET_STRING, &name)) {
+        text->is_malformed = true;
+        return;
     }
+    (void)ber_next_is(&attribute, BER_SET, &values); /* a deletion may have none */
+    put_str(text, number >= 0 && number < 4 ? kinds[number] : "change");
+    put_str(text, ": ");
+    put(text, name);
+    put_str(text, "\n");
+    bool is_secret = ldap_is_secret(name);
+    while (!text->out.cut && ber_next(&values, &value) && !value.is_cut)
+        ldap_put_line(text, name, value.value, is_secret);
+    if (!value.is_cut)
+        put_str(text, "-\n");
+}
+
+void ldap_put_changes(struct ldap_text *text, struct slice changes)
+{
+    struct ber change;
+    while (!text->out.cut && ber_next(&changes, &change))
+        put_change(text, change.value);
 }
