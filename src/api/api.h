@@ -68,6 +68,7 @@ struct api_estimate {
 struct api_dissect {
     const char *name;             /* never NULL */
     const char *const *protocols; /* ends with NULL; NULL = all */
+    struct slice keys;            /* a TLS key log, or empty; borrowed for the call */
 };
 
 /* Who asks a question: where its items go, and whether it is still there. Zeroed: no items wanted,

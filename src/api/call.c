@@ -82,6 +82,11 @@ static json_t *parse_body(struct api_call *call, const struct buf *body)
 
 json_t *call_read_object(struct api_call *call)
 {
+    return call_read_object_of(call, API_MAX_BODY_BYTES);
+}
+
+json_t *call_read_object_of(struct api_call *call, size_t max_bytes)
+{
     const char *type = http_request_header(call->http, "content-type");
     if (http_request_content_length(call->http) != 0 &&
         (!type || strncasecmp(type, "application/json", 16) != 0)) {
@@ -89,11 +94,11 @@ json_t *call_read_object(struct api_call *call)
         return NULL;
     }
     struct buf body;
-    buf_init(&body, API_MAX_BODY_BYTES);
+    buf_init(&body, max_bytes);
     int e = http_request_read_body(call->http, &body);
     json_t *object = NULL;
     if (e == -EFBIG)
-        call_fail(call, 413, "The body is larger than 1 MiB.");
+        call_fail(call, 413, "The body is larger than %zu MiB.", max_bytes >> 20);
     else if (e)
         call_fail(call, 400, "The body did not arrive whole.");
     else

@@ -72,6 +72,7 @@ void call_send_empty(struct api_call *call); /* 204 */
 /* The body, checked against the route's schema: owned by the caller (json_decref); NULL when a
  * problem was sent. */
 json_t *call_read_object(struct api_call *call);
+json_t *call_read_object_of(struct api_call *call, size_t max_bytes);
 const char *call_query(struct api_call *call, const char *name); /* or NULL; "" counts as absent */
 /* As the query says, else `absent`; the type was checked before. */
 int64_t call_query_time(struct api_call *call, const char *name, int64_t absent);

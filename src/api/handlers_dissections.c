@@ -8,7 +8,8 @@
 #include "base/text.h"
 
 enum {
-    MAX_PROTOCOLS = 64
+    MAX_PROTOCOLS = 64,
+    MAX_KEYS_BYTES = 8 * 1024 * 1024
 };
 
 /* ── finding ── */
@@ -92,13 +93,13 @@ void handle_dissection(struct api_call *call)
 void handle_dissect(struct api_call *call)
 {
     struct snapshot *snapshot = handler_snapshot(call, call->params[0]);
-    json_t *body = snapshot ? call_read_object(call) : NULL;
+    json_t *body = snapshot ? call_read_object_of(call, MAX_KEYS_BYTES + API_MAX_BODY_BYTES) : NULL;
     if (!body) {
         snapshot_unref(snapshot);
         return;
     }
     const char *name = json_string_value(json_object_get(body, "name"));
-    const json_t *list = json_object_get(body, "protocols");
+    const json_t *list = json_object_get(body, "protocols"), *keys = json_object_get(body, "keys");
     const char *protocols[MAX_PROTOCOLS + 1];
     size_t n = json_array_size(list);
     struct error err = {.offset = ERROR_NO_OFFSET};
@@ -106,17 +107,24 @@ void handle_dissect(struct api_call *call)
         name = "default";
     if (snapshot_check_dissection_name(name, &err) < 0) {
         call_error(call, &err);
+    } else if (keys && (!json_is_string(keys) || json_string_length(keys) > MAX_KEYS_BYTES)) {
+        call_fail(call, json_is_string(keys) ? 413 : 400,
+                  "\"keys\" is the text of a TLS key log, at most 8 MiB.");
     } else if (n > MAX_PROTOCOLS) {
         call_fail(call, 400, "At most %d protocols can be chosen.", MAX_PROTOCOLS);
     } else {
         for (size_t i = 0; i < n; i++)
             protocols[i] = json_string_value(json_array_get(list, i));
         protocols[n] = NULL;
-        struct api_dissect what = {.name = name, .protocols = n ? protocols : NULL};
+        struct api_dissect what = {.name = name,
+                                   .protocols = n ? protocols : NULL,
+                                   .keys =
+                                       slice_of(json_string_value(keys), json_string_length(keys))};
         if (call->api->backend.dissect(call->api->backend.ctx, snapshot->id, &what, &err) < 0) {
             call_error(call, &err);
         } else {
-            call_audit(call, "snapshot.dissect", snapshot->id, "name=%s", name);
+            call_audit(call, "snapshot.dissect", snapshot->id, "name=%s%s", name,
+                       what.keys.len ? " with keys" : "");
             send_dissection(call, 202, snapshot->id, name);
         }
     }

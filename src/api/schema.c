@@ -126,6 +126,8 @@ static int check_value(struct slice name, struct slice type, const json_t *value
         return check_list(name, type, value, reterr);
     if (slice_eq_str(type, "text"))
         return check_text(name, value, reterr);
+    if (slice_eq_str(type, "document")) /* its reader judges the content */
+        return json_is_string(value) ? 0 : wrong(reterr, name, "a text");
     if (slice_eq_str(type, "int"))
         return json_is_integer(value) ? 0 : wrong(reterr, name, "a whole number");
     if (slice_eq_str(type, "number"))
@@ -257,7 +259,7 @@ void schema_write_type(struct slice type, bool nullable, struct json_writer *w)
         json_member_str(w, "type", "object");
         json_key(w, "additionalProperties");
         schema_write_type(slice_sub(type, 1, type.len - 2), false, w);
-    } else if (slice_eq_str(type, "text")) {
+    } else if (slice_eq_str(type, "text") || slice_eq_str(type, "document")) {
         write_simple("string", NULL, nullable, w);
     } else if (slice_eq_str(type, "time")) {
         write_simple("string", "date-time", nullable, w);

@@ -1,9 +1,9 @@
 /* Shapes of what goes in and out, written once, in one line each:
  *   "name: text; from?: time; nodes?: text[]; drops: Drops; state: done|failed; counts: {int}"
- * A member is `name[?]: type[~]`; ? = may be absent, ~ = may be null. Types: text, int, number,
- * bool, time, any, the name of another schema, a|b|c = one of these texts; T[] and {T} of a simple
- * type or schema. From them come the checks of request bodies and the OpenAPI document. Constant
- * data; thread: any. */
+ * A member is `name[?]: type[~]`; ? = may be absent, ~ = may be null. Types: text, document (a text
+ * of lines, as long as its route allows), int, number, bool, time, any, the name of another schema,
+ * a|b|c = one of these texts; T[] and {T} of a simple type or schema. From them come the checks of
+ * request bodies and the OpenAPI document. Constant data; thread: any. */
 #ifndef TRAWL_API_SCHEMA_H
 #define TRAWL_API_SCHEMA_H
 

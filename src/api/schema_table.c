@@ -56,7 +56,7 @@ const struct schema schemas[] = {
      "filter?: text; auto_dissect?: bool; allow_partial?: bool"},
     {"ChangeSnapshotRequest", "name?: text; note?: text; tags?: text[]; locked?: bool"},
     {"DeleteResponse", "freed_bytes: int"},
-    {"DissectRequest", "name?: text; protocols?: text[]"},
+    {"DissectRequest", "name?: text; protocols?: text[]; keys?: document"},
     {"PcapEstimate", "packets: int; bytes: int; connections?: int; exact: bool"},
     {"VerifyError", "file: text; offset: int~; text: text"},
     {"VerifyResponse", "ok: bool; files: int; bytes: int; errors: VerifyError[]"},

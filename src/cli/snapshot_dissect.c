@@ -1,19 +1,25 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "cli/snapshot_verbs.h"
+#include "dissect/key_store.h"
 
 enum {
-    POLL_US = 200 * 1000
+    POLL_US = 200 * 1000,
+    MAX_KEYS_BYTES = 8 * 1024 * 1024
 };
 
 struct dissect_flags {
     struct client_flags client;
     char *name;
     struct option_list protocols;
+    char *keys;
     bool wait;
 };
 
@@ -30,12 +36,18 @@ static const struct option_def defs[] = {
      FLAG(protocols),
      .value_name = "A,B",
      .doc = "only these protocols; default: all"},
+    {.name = "keys",
+     .type = OPTION_TEXT,
+     FLAG(keys),
+     .value_name = "FILE",
+     .doc = "TLS key log (SSLKEYLOGFILE) to decrypt with; it is not kept"},
     {.name = "wait", .type = OPTION_BOOL, FLAG(wait), .doc = "return when it is done"},
     CLIENT_OPTIONS(struct dissect_flags),
     {0},
 };
 static const struct option_spec spec = {
-    .usage = "trawl snapshot dissect ID [--name NAME] [--protocols http,dns] [--wait]",
+    .usage = "trawl snapshot dissect ID [--name NAME] [--protocols http,dns] [--keys FILE] "
+             "[--wait]",
     .summary = "Finds the API calls of a snapshot, in a process of its own on the hub.",
     .example = "trawl snapshot dissect @latest --wait",
     .defs = defs,
@@ -81,12 +93,50 @@ static int wait_for(struct client *client, const struct dissect_flags *flags, co
     }
 }
 
+/* Of the file only what can be part of a key log; NULL after a message. */
+static json_t *read_keys(const char *path)
+{
+    struct buf text;
+    buf_init(&text, MAX_KEYS_BYTES);
+    int r = io_read_file(AT_FDCWD, path, &text);
+    if (r < 0) {
+        cli_fail("snapshot dissect", 1, "%s cannot be read: %s.", path,
+                 r == -ENOBUFS || r == -EFBIG ? "a key log may have 8 MiB" : strerror(-r));
+        buf_done(&text);
+        return NULL;
+    }
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] != '\n' && (text.data[i] < 0x20 || text.data[i] > 0x7e))
+            text.data[i] = ' ';
+    struct key_store *store = NULL;
+    r = key_store_new(&store);
+    if (r == 0)
+        r = key_store_add_log(store, buf_slice(&text));
+    bool any = r == 0 && key_store_counts(store).secrets > 0;
+    key_store_free(store);
+    json_t *keys = any ? json_stringn((const char *)text.data, text.len) : NULL;
+    if (!any)
+        cli_fail("snapshot dissect", 1,
+                 "%s holds no TLS secrets: a key log is what SSLKEYLOGFILE makes programs write.",
+                 path);
+    if (text.len)
+        explicit_bzero(text.data, text.len);
+    buf_done(&text);
+    return keys;
+}
+
 static int dissect(const struct dissect_flags *flags, const char *ref)
 {
-    struct client *client = client_open("snapshot dissect", &flags->client);
-    if (!client)
+    json_t *keys = flags->keys ? read_keys(flags->keys) : NULL;
+    struct client *client =
+        flags->keys && !keys ? NULL : client_open("snapshot dissect", &flags->client);
+    if (!client) {
+        json_decref(keys);
         return 1;
+    }
     json_t *body = json_object();
+    if (keys)
+        (void)json_object_set_new(body, "keys", keys);
     (void)json_object_set_new(body, "name", client_string(flags->name));
     if (flags->protocols.count) {
         json_t *list = json_array();

@@ -29,6 +29,7 @@ struct dissect_job {
     struct entries_writer *writer;
     int64_t started_ns, reported_ns;
     uint64_t damages;
+    bool has_keys; /* a key log stands behind the captures */
 };
 
 static int read_inputs(struct dissect_job *job, struct error *reterr)
@@ -39,7 +40,8 @@ static int read_inputs(struct dissect_job *job, struct error *reterr)
     job->files = calloc(job->input_count + 1, sizeof *job->files);
     if (!job->inputs || !job->files)
         return error_set(reterr, -ENOMEM, "out of memory.");
-    if (job->input_count != job->ctx->fd_count)
+    job->has_keys = json_is_true(json_object_get(job->request, "keys"));
+    if (job->input_count + job->has_keys != job->ctx->fd_count)
         return error_set(reterr, -EINVAL,
                          "the dissect job was given %zu files and %zu descriptors.",
                          job->input_count, job->ctx->fd_count);
@@ -199,6 +201,21 @@ static int prepare(struct dissect_job *job, int *ret_spill_fd, struct error *ret
     return r < 0 ? r : job_enter_sandbox(job->ctx, reterr);
 }
 
+/* Secrets come with the captures (decryption secrets blocks) and with the request. Parsed behind
+ * the sandbox: a key log is as hostile as a capture. */
+static int read_keys(const struct dissect_job *job, struct key_store **ret_keys,
+                     struct error *reterr)
+{
+    int r = key_store_new(ret_keys);
+    if (r == 0 && job->has_keys)
+        r = key_store_add_file(*ret_keys, JOB_FIRST_FD + (int)job->input_count);
+    if (r < 0)
+        return error_set(reterr, r, "the keys cannot be read: %s.", strerror(-r));
+    if (job->has_keys && key_store_counts(*ret_keys).secrets == 0)
+        return error_set(reterr, -EINVAL, "the key log holds no TLS secrets.");
+    return 0;
+}
+
 static int dissect(struct dissect_job *job, struct error *reterr)
 {
     int spill_fd = -1;
@@ -213,8 +230,7 @@ static int dissect(struct dissect_job *job, struct error *reterr)
                                               .protocol_count = job->protocol_count,
                                               .capture_source = capture_source(job),
                                               .spill_fd = spill_fd};
-        /* Secrets come with the captures (decryption secrets blocks). */
-        r = key_store_new(&options.keys);
+        r = read_keys(job, &options.keys, reterr);
         struct dissect_sink sink = {
             .entry = on_entry, .damage = on_damage, .progress = on_progress, .ctx = job};
         if (r == 0)

@@ -43,6 +43,19 @@ static int open_file(struct files *files, int dir, const char *name, struct erro
     return 0;
 }
 
+/* Behind the captures. */
+static int add_keys(struct files *files, int keys_fd, struct error *reterr)
+{
+    if (files->count == files->cap)
+        return error_set(reterr, -E2BIG, "There is no room for the keys beside so many files.");
+    /* the job reads from where the last one stopped */
+    int fd = lseek(keys_fd, 0, SEEK_SET) < 0 ? -1 : fcntl(keys_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return error_set(reterr, -errno, "The keys cannot be handed on: %s.", strerror(errno));
+    files->fds[files->count++] = fd;
+    return 0;
+}
+
 static int write_request(struct dissection_run *run, const char *path, struct files *files,
                          struct buf *out, struct error *reterr)
 {
@@ -68,6 +81,9 @@ static int write_request(struct dissection_run *run, const char *path, struct fi
             json_end_object(&w);
         }
     json_end_array(&w);
+    if (!e && run->keys_fd >= 0)
+        e = add_keys(files, run->keys_fd, reterr);
+    json_member_bool(&w, "keys", run->keys_fd >= 0);
     if (run->protocols) {
         char *text = json_dumps(run->protocols, JSON_COMPACT);
         json_key(&w, "protocols");

@@ -13,6 +13,7 @@ struct dissection_run {
     const struct snapshot *snapshot;
     struct snapshot_dissection *record; /* its progress and counts are kept up to date */
     json_t *protocols;                  /* array, or NULL */
+    int keys_fd;                        /* a TLS key log for the job, or −1; borrowed */
     /* Told of the job while it runs (for cancelling); NULL when it has ended. */
     void (*on_job)(void *ctx, struct job *job);
     void *ctx;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct dissection {
     struct snapshot_dissection record;
     char name[80];
     json_t *protocols;
+    int keys_fd;          /* a sealed memory file, or −1 */
     pthread_mutex_t lock; /* guards job */
     struct job *job;
 };
@@ -122,6 +124,7 @@ static int run_attempts(struct dissection *d, struct error *reterr)
                                  .snapshot = d->snapshot,
                                  .record = &d->record,
                                  .protocols = d->protocols,
+                                 .keys_fd = d->keys_fd,
                                  .on_job = on_job,
                                  .ctx = d};
     int e = 0;
@@ -192,6 +195,8 @@ static void free_dissection(struct run *run)
     struct dissection *d = (struct dissection *)run;
     snapshot_unref(d->snapshot);
     json_decref(d->protocols);
+    if (d->keys_fd >= 0)
+        close(d->keys_fd);
     free(d->record.protocols);
     pthread_mutex_destroy(&d->lock);
     free(d);
@@ -259,6 +264,19 @@ static int make_protocols(struct dissection *d, const char *const *protocols)
     return d->protocols ? 0 : -ENOMEM;
 }
 
+/* Nobody parses it here: the job reads it in its sandbox. */
+static int hold_keys(struct dissection *d, struct slice keys, struct error *reterr)
+{
+    if (!keys.len)
+        return 0;
+    d->keys_fd = memfd_create("keys", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int e = d->keys_fd < 0 ? -errno : io_write("keys", d->keys_fd, keys.data, keys.len);
+    if (!e && fcntl(d->keys_fd, F_ADD_SEALS,
+                    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        e = -errno;
+    return e ? error_set(reterr, e, "The keys cannot be handed on: %s.", strerror(-e)) : 0;
+}
+
 /* The place in the list is taken: nobody else works on this name. */
 static int prepare(struct dissection *d, const char *id, struct error *reterr)
 {
@@ -289,11 +307,12 @@ static void make_key(const char *id, const char *name, char key[RUN_KEY_SIZE])
 }
 
 int dissections_start(struct dissections *all, const char *id, const char *name,
-                      const char *const *protocols, struct error *reterr)
+                      const char *const *protocols, struct slice keys, struct error *reterr)
 {
     struct dissection *d = calloc(1, sizeof *d);
     if (!d)
         return error_set(reterr, -ENOMEM, "There is no memory to start a dissection.");
+    d->keys_fd = -1;
     d->all = all;
     pthread_mutex_init(&d->lock, NULL);
     snprintf(d->name, sizeof d->name, "%s", name);
@@ -301,6 +320,8 @@ int dissections_start(struct dissections *all, const char *id, const char *name,
     int e = make_protocols(d, protocols);
     if (e)
         error_set(reterr, e, "There is no memory to start a dissection.");
+    if (!e)
+        e = hold_keys(d, keys, reterr);
     if (!e) {
         e = runs_add(all->runs, &d->run);
         if (e)

@@ -18,10 +18,11 @@ struct dissections_options {
 int dissections_new(const struct dissections_options *options, struct dissections **ret);
 /* As takes_free. */
 bool dissections_free(struct dissections *dissections);
-/* protocols ends with NULL; NULL = all. A finished one of this name is replaced. −EBUSY: it is
+/* protocols ends with NULL; NULL = all. keys: a TLS key log, or empty; it is kept in memory until
+ * the dissection has ended, never on a disk. A finished one of this name is replaced. −EBUSY: it is
  * running, or the snapshot is not completed. */
 int dissections_start(struct dissections *dissections, const char *id, const char *name,
-                      const char *const *protocols, struct error *reterr);
+                      const char *const *protocols, struct slice keys, struct error *reterr);
 int dissections_cancel(struct dissections *dissections, const char *id, const char *name,
                        struct error *reterr);
 

@@ -118,7 +118,7 @@ static int backend_dissect(void *ctx, const char *id, const struct api_dissect *
                            struct error *reterr)
 {
     struct hub *hub = ctx;
-    return dissections_start(hub->dissections, id, what->name, what->protocols, reterr);
+    return dissections_start(hub->dissections, id, what->name, what->protocols, what->keys, reterr);
 }
 
 static int backend_cancel_dissection(void *ctx, const char *id, const char *name,
@@ -205,7 +205,7 @@ static void on_taken(void *ctx, const char *id, int result)
     if (result || snapshot_store_get(hub->store, id, &snapshot, &err) < 0)
         return;
     if (snapshot->request.auto_dissect &&
-        dissections_start(hub->dissections, id, "default", NULL, &err) < 0)
+        dissections_start(hub->dissections, id, "default", NULL, SLICE_NONE, &err) < 0)
         log_error("dissect", "a dissection cannot be started", "id=%s problem=\"%.300s\"", id,
                   err.text);
     snapshot_unref(snapshot);

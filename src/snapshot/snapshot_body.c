@@ -84,6 +84,10 @@ static int read_body(struct body_job *j, struct error *reterr)
     }
     if (r < 0)
         return r;
+    if (j->tap.bytes == 0)
+        return error_set(reterr, -ENODATA,
+                         "This body is not found in the packets again: where a key log decrypted "
+                         "it, that log was not kept.");
     if (j->tap.bytes != j->wanted)
         return error_set(reterr, -ENODATA,
                          "The packets hold %llu of the %llu bytes of this body: the others were "

@@ -44,7 +44,8 @@ export interface Snapshot {
 }
 export interface SnapshotsResponse { snapshots: Snapshot[]; total: number; quota: Quota }
 export interface CreateSnapshotRequest { name: string; from?: string; to?: string; last_s?: number; max?: boolean; nodes?: string[]; filter?: string; auto_dissect?: boolean; allow_partial?: boolean }
-export interface DissectRequest { name?: string; protocols?: string[] }
+// `keys`: the text of a TLS key log (at most 8 MiB); it is used once and not kept.
+export interface DissectRequest { name?: string; protocols?: string[]; keys?: string }
 export interface PcapEstimate { packets: number; bytes: number; connections?: number; exact: boolean }
 export interface VerifyResponse { ok: boolean; files: number; bytes: number; errors: { file: string; offset: number | null; text: string }[] }
 
