@@ -54,10 +54,24 @@ void handle_entry_pcap(struct api_call *call);
 void handle_entry_body(struct api_call *call);
 void handle_entry_stream(struct api_call *call);
 void handle_timeline(struct api_call *call);
+/* handlers_aggregate.c */
+void handle_top(struct api_call *call);
+void handle_values(struct api_call *call);
+void handle_map(struct api_call *call);
+void handle_compare(struct api_call *call);
 /* handlers_filter.c */
 void handle_filter_check(struct api_call *call);
 void handle_filter_fields(struct api_call *call);
 
+/* A dissected source: "ID", "ID:NAME" or "ID/NAME", where ID may be a prefix or a name. False when
+ * a problem was sent. */
+struct handler_source {
+    char id[SNAPSHOT_ID_SIZE];
+    char name[80];
+};
+bool handler_source(struct api_call *call, const char *text, struct handler_source *ret_source);
+/* Of a listener; ctx is the call's http. */
+bool handler_client_gone(void *ctx);
 /* The snapshot that a path or a source names (an id, a unique prefix, a name or @latest): a
  * reference, or NULL when a problem was sent. */
 struct snapshot *handler_snapshot(struct api_call *call, const char *ref);

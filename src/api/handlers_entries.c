@@ -15,13 +15,7 @@ enum {
     MAX_LIMIT = 1000
 };
 
-/* A source that was found: "ID", "ID:NAME" or "ID/NAME", where ID may be a prefix or a name. */
-struct source {
-    char id[SNAPSHOT_ID_SIZE];
-    char name[80];
-};
-
-static bool find_source(struct api_call *call, const char *text, struct source *ret_source)
+bool handler_source(struct api_call *call, const char *text, struct handler_source *ret_source)
 {
     char ref[300];
     if (strcmp(text, "live") == 0) {
@@ -93,15 +87,15 @@ static void write_question(const struct question *q, struct buf *out)
     buf_done(&object);
 }
 
-static bool client_gone(void *ctx)
+bool handler_client_gone(void *ctx)
 {
     return http_response_client_gone(ctx);
 }
 
 static void ask(struct api_call *call, const struct question *q)
 {
-    struct source source;
-    if (!find_source(call, q->source, &source))
+    struct handler_source source;
+    if (!handler_source(call, q->source, &source))
         return;
     struct buf question, result;
     struct api_problem problem;
@@ -109,7 +103,7 @@ static void ask(struct api_call *call, const struct question *q)
     buf_init(&question, MAX_QUESTION_BYTES);
     buf_init(&result, API_MAX_ANSWER_BYTES);
     write_question(q, &question);
-    struct api_listener listener = {.gone = client_gone, .gone_ctx = call->http};
+    struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
     if (backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
                        &result, &problem) < 0)
         call_send_problem(call, &problem);
@@ -309,9 +303,9 @@ static void stream_entries(struct api_call *call, bool har)
     if (!body)
         return;
     struct question q;
-    struct source source;
+    struct handler_source source;
     question_from_body(body, har ? "har" : "lines", &q);
-    if (check_question(call, &q) && find_source(call, q.source, &source)) {
+    if (check_question(call, &q) && handler_source(call, q.source, &source)) {
         q.order = clean_order(q.order, order);
         struct stream stream = {.call = call, .har = har};
         struct buf question, result;
@@ -320,8 +314,10 @@ static void stream_entries(struct api_call *call, bool har)
         buf_init(&question, MAX_QUESTION_BYTES);
         buf_init(&result, API_MAX_ANSWER_BYTES);
         write_question(&q, &question);
-        struct api_listener listener = {
-            .item = write_item, .item_ctx = &stream, .gone = client_gone, .gone_ctx = call->http};
+        struct api_listener listener = {.item = write_item,
+                                        .item_ctx = &stream,
+                                        .gone = handler_client_gone,
+                                        .gone_ctx = call->http};
         int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question),
                                &listener, &result, &problem);
         if (e && !stream.started)
@@ -366,8 +362,8 @@ static bool check_entry_id(struct api_call *call, const char *id)
 static bool ask_entry(struct api_call *call, const char *op, const char *half,
                       struct buf *ret_result)
 {
-    struct source source;
-    if (!check_entry_id(call, call->params[1]) || !find_source(call, call->params[0], &source))
+    struct handler_source source;
+    if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
         return false;
     struct buf question;
     struct api_problem problem;
@@ -376,7 +372,7 @@ static bool ask_entry(struct api_call *call, const char *op, const char *half,
     buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"", op, call->params[1]);
     if (half)
         buf_printf(&question, ",\"half\":\"%s\"", half);
-    struct api_listener listener = {.gone = client_gone, .gone_ctx = call->http};
+    struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
     int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
                            ret_result, &problem);
     buf_done(&question);
@@ -406,8 +402,8 @@ static bool is_read_back(const json_t *object)
 
 static void send_body_read_back(struct api_call *call, bool of_request)
 {
-    struct source source;
-    if (!find_source(call, call->params[0], &source))
+    struct handler_source source;
+    if (!handler_source(call, call->params[0], &source))
         return;
     struct handler_sink sink = {.call = call,
                                 .content_type = "application/octet-stream",
@@ -470,8 +466,8 @@ typedef int (*entry_question)(void *ctx, const char *id, const char *name, const
 
 static void answer_entry(struct api_call *call, entry_question question)
 {
-    struct source source;
-    if (!check_entry_id(call, call->params[1]) || !find_source(call, call->params[0], &source))
+    struct handler_source source;
+    if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
         return;
     struct buf result;
     struct api_problem problem;
@@ -496,8 +492,8 @@ void handle_entry_stream(struct api_call *call)
 
 void handle_entry_pcap(struct api_call *call)
 {
-    struct source source;
-    if (!check_entry_id(call, call->params[1]) || !find_source(call, call->params[0], &source))
+    struct handler_source source;
+    if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
         return;
     struct handler_sink sink = {.call = call,
                                 .content_type = "application/vnd.tcpdump.pcap",

@@ -12,6 +12,7 @@
 #define EXPORT_QUERY                                                                       \
     "from?: time; to?: time; nodes?: text; bpf?: text; filter?: text; dissection?: text; " \
     "scope?: connections|calls; decrypted?: none|keys|payload|both"
+#define AGGREGATE_QUERY "source: text; filter?: text; from?: time; to?: time; limit?: int"
 #define ENTRIES_QUERY                                                                  \
     "source: text; filter?: text; from?: time; to?: time; order?: text; limit?: int; " \
     "cursor?: text"
@@ -119,6 +120,18 @@ const struct route routes[] = {
     {"GET", V1 "/aggregate/timeline", CAP_PAYLOAD_READ,
      "source: text; filter?: text; from?: time; to?: time; buckets?: int", NULL, "TimelineResponse",
      200, NULL, handle_timeline, "Calls per bucket of time."},
+    {"GET", V1 "/aggregate/top", CAP_PAYLOAD_READ, AGGREGATE_QUERY "; by: text; order?: text", NULL,
+     "TopResponse", 200, NULL, handle_top, "Calls in groups by up to four fields."},
+    {"GET", V1 "/aggregate/values", CAP_PAYLOAD_READ,
+     AGGREGATE_QUERY "; field: text; prefix?: text", NULL, "TopResponse", 200, NULL, handle_values,
+     "The values of a field with their counts, for completion."},
+    {"GET", V1 "/aggregate/map", CAP_PAYLOAD_READ, AGGREGATE_QUERY, NULL, "TopResponse", 200, NULL,
+     handle_map, "Who calls whom: the edges of the service map."},
+    {"GET", V1 "/aggregate/compare", CAP_PAYLOAD_READ,
+     "a: text; b: text; filter?: text; a_from?: time; a_to?: time; b_from?: time; b_to?: time; "
+     "limit?: int",
+     NULL, "CompareResponse", 200, NULL, handle_compare,
+     "Two sources or two times side by side, endpoint by endpoint, the worst first."},
     {"POST", V1 "/filter/check", CAP_SNAPSHOTS_READ, NULL, "FilterCheckRequest",
      "FilterCheckResponse", 200, NULL, handle_filter_check, "Whether a display filter is one."},
     {"GET", V1 "/filter/fields", CAP_SNAPSHOTS_READ, NULL, NULL, "FieldsResponse", 200, NULL,

@@ -87,6 +87,17 @@ const struct schema schemas[] = {
     {"TimelineBucket", "at: time; ok: int; client_error: int; error: int; no_response: int; "
                        "p50_us: number; p95_us: number"},
     {"TimelineResponse", "from: time; to: time; bucket_ns: int; buckets: TimelineBucket[]"},
+    {"Group", "keys: any; calls: int; errors: int; no_response: int; p50_us: int; p95_us: int; "
+              "p99_us: int; elapsed_us: int; request_bytes: int; response_bytes: int"},
+    {"TopResponse", "by: text[]; groups: Group[]; groups_total: int; calls: int; other_calls: int; "
+                    "from: time; to: time; warnings: text[]"},
+    {"ComparedSide", "source: text; from: time; to: time; calls: int; complete: bool"},
+    {"ComparedCalls", "calls: int; calls_per_min: number; errors: int; error_share: number; "
+                      "p50_us: int; p95_us: int; p99_us: int"},
+    {"ComparedEndpoint", "keys: any; state: both|new|vanished|unknown; a: ComparedCalls~; "
+                         "b: ComparedCalls~"},
+    {"CompareResponse", "by: text[]; a: ComparedSide; b: ComparedSide; "
+                        "endpoints: ComparedEndpoint[]; endpoints_total: int; warnings: text[]"},
     {"FieldInfo", "name: text; type: text; protocol: text; doc: text; example: text"},
     {"FunctionInfo", "name: text; doc: text; example: text"},
     {"FieldsResponse", "fields: FieldInfo[]; functions: FunctionInfo[]"},

@@ -10,7 +10,8 @@
 
 enum {
     PAGE = 500,
-    MAX_FIELDS = 64
+    MAX_FIELDS = 64,
+    MAX_TRACE_CALLS = 10000
 };
 
 struct entries_flags {
@@ -509,3 +510,57 @@ static int run_entry(int argc, char **argv)
 
 const struct command cmd_entry = {
     .name = "entry", .summary = "one API call with headers and bodies", .run = run_entry};
+
+/* ── trawl trace ID ── */
+
+static const struct option_spec trace_spec = {
+    .usage = "trawl trace ID [--source ID[/NAME]]",
+    .summary = "Lists the API calls of one trace in the order of time.",
+    .example = "trawl trace 4bf92f3577b34da6a3ce929d0e0e4736 --source @latest",
+    .defs = entry_defs,
+    .positional = true,
+};
+
+/* trace_id == "…": what was typed is a literal, whatever stands in it. */
+static char *trace_filter(const char *id)
+{
+    struct buf text;
+    buf_init(&text, 16 * 1024);
+    buf_append_str(&text, "trace_id == \"");
+    for (const char *c = id; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            buf_append_u8(&text, '\\');
+        buf_append_u8(&text, (uint8_t)*c);
+    }
+    buf_append(&text, "\"", 2);
+    char *filter = buf_failed(&text) ? NULL : strdup((const char *)text.data);
+    buf_done(&text);
+    return filter;
+}
+
+static int run_trace(int argc, char **argv)
+{
+    struct entries_flags flags = {0};
+    struct option_operands operands;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(&trace_spec, argc, argv, &flags, &operands, &err), code = 0;
+    if (e < 0) {
+        code = cli_fail_error("trace", 2, &err);
+    } else if (e == 0 && operands.count != 1) {
+        code = cli_fail("trace", 2, "Say which trace: trawl trace ID --source SNAPSHOT");
+    } else if (e == 0) {
+        char order[] = "+time";
+        flags.filter = trace_filter(operands.items[0]);
+        flags.order = order;
+        flags.limit = MAX_TRACE_CALLS;
+        code = flags.filter ? list(&flags) : cli_fail("trace", 2, "The id is too long.");
+        flags.order = NULL;
+        free(flags.filter);
+        flags.filter = NULL;
+    }
+    options_done(&trace_spec, &flags);
+    return code;
+}
+
+const struct command cmd_trace = {
+    .name = "trace", .summary = "the API calls of one trace", .run = run_trace};

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 
 extern const struct command cmd_capturer;
+extern const struct command cmd_compare;
 extern const struct command cmd_dissect;
 extern const struct command cmd_entries;
 extern const struct command cmd_entry;
@@ -11,11 +12,14 @@ extern const struct command cmd_filter;
 extern const struct command cmd_hold;
 extern const struct command cmd_hub;
 extern const struct command cmd_job;
+extern const struct command cmd_map;
 extern const struct command cmd_nodes;
 extern const struct command cmd_ring;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_status;
 extern const struct command cmd_token;
+extern const struct command cmd_top;
+extern const struct command cmd_trace;
 extern const struct command cmd_up;
 extern const struct command cmd_version;
 extern const struct command cmd_worker;
@@ -25,6 +29,7 @@ extern const struct command cmd_worker;
 const struct command *const commands[] = {
     &cmd_up,
     &cmd_capturer,
+    &cmd_compare,
     &cmd_dissect,
     &cmd_entries,
     &cmd_entry,
@@ -33,11 +38,14 @@ const struct command *const commands[] = {
     &cmd_hold,
     &cmd_hub,
     &cmd_job,
+    &cmd_map,
     &cmd_nodes,
     &cmd_ring,
     &cmd_snapshot,
     &cmd_status,
     &cmd_token,
+    &cmd_top,
+    &cmd_trace,
     &cmd_version,
     &cmd_worker,
     NULL,

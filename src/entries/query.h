@@ -22,10 +22,11 @@
  * {"flows":[{"protocol":"tcp","a":"10.0.0.1","a_port":…,"b":…,"b_port":…}],"calls":N} packets
  * filter, from_ns, to_ns                             items {"node":…,"seq":…,"offsets":[…]} (scope
  * calls); result {"calls":N,"packets":N} timeline  filter, from_ns, to_ns, buckets TimelineResponse
- *  explain   filter, from_ns, to_ns                             ExplainResponse: what of the filter
- * the columns answer, and what the rest makes the job read
- *  conn      conn_id                                            EntriesResponse in time order, at
- * most 1,000
+ *  top       filter, from_ns, to_ns, by [1 … 4 fields, "src", "dst"], limit (≤ 5,000), order
+ * (calls, errors, elapsed_time, size), prefix (of the first key) TopResponse: groups with counts,
+ * percentiles and bytes explain   filter, from_ns, to_ns ExplainResponse: what of the filter the
+ * columns answer, and what the rest makes the job read conn      conn_id EntriesResponse in time
+ * order, at most 1,000
  *
  * order: "-time" (default), "+time", "±elapsed_time", "±size". from_ns/to_ns: optional, half-open.
  * limit: 1…1,000 (lines: any). Thread: the job answers one question at a time. */

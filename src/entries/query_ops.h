@@ -16,6 +16,7 @@ int query_op_refs(struct question *q, struct json_writer *w);
 int query_op_conn(struct question *q, struct json_writer *w);
 int query_op_flows(struct question *q, struct json_writer *w);
 int query_op_packets(struct question *q, struct json_writer *w);
+int query_op_top(struct question *q, struct json_writer *w);
 int query_op_timeline(struct question *q, struct json_writer *w);
 
 #endif

@@ -40,11 +40,7 @@ static void write_page_end(struct question *q, const struct row_list *rows, int6
     json_member_bool(w, "total_is_lower_bound", false);
     json_member_int(w, "matched_of", totals[1]);
     json_member_str(w, "source", q->session->source);
-    json_key(w, "warnings");
-    json_begin_array(w);
-    if (q->warnings.len)
-        json_raw(w, buf_slice(&q->warnings));
-    json_end_array(w);
+    question_write_warnings(q, w);
     json_member_int(w, "took_ms", (clock_mono_ns() - started_ns) / NS_PER_MS);
 }
 

@@ -61,26 +61,51 @@ enum {
     MAX_SELECT_COLUMNS = 16
 };
 
-static int read_chunk(duckdb_data_chunk chunk, size_t columns,
-                      int (*on_row)(void *ctx, const int64_t *values), void *ctx)
+/* How a row of a result is taken: by its numbers, or by its texts and numbers. */
+struct row_taker {
+    size_t keys, numbers;
+    int (*on_numbers)(void *ctx, const int64_t *values);
+    int (*on_keyed)(void *ctx, const struct slice *texts, const int64_t *values);
+    void *ctx;
+};
+
+static struct slice text_of(const duckdb_string_t *text)
 {
-    const int64_t *data[MAX_SELECT_COLUMNS];
+    const char *data = text->value.inlined.length <= sizeof text->value.inlined.inlined
+                           ? text->value.inlined.inlined
+                           : text->value.pointer.ptr;
+    return slice_of(data, text->value.inlined.length);
+}
+
+static int take_row(const struct row_taker *taker, void *const *data, uint64_t *const *validity,
+                    idx_t row)
+{
+    struct slice texts[MAX_SELECT_COLUMNS] = {SLICE_NONE};
+    int64_t values[MAX_SELECT_COLUMNS];
+    for (size_t i = 0; i < taker->keys + taker->numbers; i++) {
+        bool known = !validity[i] || duckdb_api.validity_row_is_valid(validity[i], row);
+        if (i < taker->keys)
+            texts[i] = known ? text_of((const duckdb_string_t *)data[i] + row) : SLICE_NONE;
+        else
+            values[i - taker->keys] = known ? ((const int64_t *)data[i])[row] : INT64_MIN;
+    }
+    return taker->on_keyed ? taker->on_keyed(taker->ctx, texts, values)
+                           : taker->on_numbers(taker->ctx, values);
+}
+
+static int read_chunk(duckdb_data_chunk chunk, const struct row_taker *taker)
+{
+    void *data[MAX_SELECT_COLUMNS];
     uint64_t *validity[MAX_SELECT_COLUMNS];
-    for (size_t i = 0; i < columns; i++) {
+    for (size_t i = 0; i < taker->keys + taker->numbers; i++) {
         duckdb_vector vector = duckdb_api.data_chunk_get_vector(chunk, i);
         data[i] = duckdb_api.vector_get_data(vector);
         validity[i] = duckdb_api.vector_get_validity(vector);
     }
     idx_t count = duckdb_api.data_chunk_get_size(chunk);
     int r = 0;
-    for (idx_t row = 0; r == 0 && row < count; row++) {
-        int64_t values[MAX_SELECT_COLUMNS];
-        for (size_t i = 0; i < columns; i++)
-            values[i] = !validity[i] || duckdb_api.validity_row_is_valid(validity[i], row)
-                            ? data[i][row]
-                            : INT64_MIN;
-        r = on_row(ctx, values);
-    }
+    for (idx_t row = 0; r == 0 && row < count; row++)
+        r = take_row(taker, data, validity, row);
     return r;
 }
 
@@ -97,24 +122,22 @@ static bool bind(duckdb_prepared_statement statement, const struct filter_push_d
     return ok;
 }
 
-static int read_result(duckdb_result result, size_t columns,
-                       int (*on_row)(void *ctx, const int64_t *values), void *ctx)
+static int read_result(duckdb_result result, const struct row_taker *taker)
 {
     int r = 0;
     duckdb_data_chunk chunk;
     while (r == 0 && (chunk = duckdb_api.fetch_chunk(result)) != NULL) {
-        r = read_chunk(chunk, columns, on_row, ctx);
+        r = read_chunk(chunk, taker);
         duckdb_api.destroy_data_chunk(&chunk);
     }
     return r < 0 ? r : 0;
 }
 
-int question_select(struct question *q, const char *sql, size_t columns,
-                    int (*on_row)(void *ctx, const int64_t *values), void *ctx)
+static int select_rows(struct question *q, const char *sql, const struct row_taker *taker)
 {
     duckdb_prepared_statement statement = NULL;
     duckdb_result result;
-    if (columns > MAX_SELECT_COLUMNS)
+    if (taker->keys + taker->numbers > MAX_SELECT_COLUMNS)
         return -EINVAL;
     int r = 0;
     if (duckdb_api.prepare(entries_reader_connection(q->session->reader), sql, &statement) !=
@@ -124,12 +147,29 @@ int question_select(struct question *q, const char *sql, size_t columns,
         r = question_store_failed(q, "it did not take the values of the filter");
     if (r == 0) {
         r = duckdb_api.execute_prepared(statement, &result) == DuckDBSuccess
-                ? read_result(result, columns, on_row, ctx)
+                ? read_result(result, taker)
                 : question_store_failed(q, duckdb_api.result_error(&result));
         duckdb_api.destroy_result(&result);
     }
     duckdb_api.destroy_prepare(&statement);
     return r;
+}
+
+int question_select(struct question *q, const char *sql, size_t columns,
+                    int (*on_row)(void *ctx, const int64_t *values), void *ctx)
+{
+    return select_rows(q, sql,
+                       &(struct row_taker){.numbers = columns, .on_numbers = on_row, .ctx = ctx});
+}
+
+int question_select_keyed(struct question *q, const char *sql, size_t keys, size_t numbers,
+                          int (*on_row)(void *ctx, const struct slice *texts,
+                                        const int64_t *values),
+                          void *ctx)
+{
+    return select_rows(
+        q, sql,
+        &(struct row_taker){.keys = keys, .numbers = numbers, .on_keyed = on_row, .ctx = ctx});
 }
 
 /* ── lines ── */
@@ -149,6 +189,15 @@ int question_end_item(const struct question *q, struct buf *line, struct json_wr
     int r = buf_failed(line) ? 0 : q->session->send(q->session->send_ctx, buf_slice(line));
     buf_done(line);
     return r;
+}
+
+void question_write_warnings(const struct question *q, struct json_writer *w)
+{
+    json_key(w, "warnings");
+    json_begin_array(w);
+    if (q->warnings.len)
+        json_raw(w, buf_slice(&q->warnings));
+    json_end_array(w);
 }
 
 static int send_problem(const struct question *q)

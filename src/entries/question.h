@@ -87,6 +87,13 @@ void question_put_from(const struct question *q, struct buf *sql);
  * non-zero stops. */
 int question_select(struct question *q, const char *sql, size_t columns,
                     int (*on_row)(void *ctx, const int64_t *values), void *ctx);
+/* The same with `keys` VARCHAR columns before `numbers` of int64: NULL text has no data. */
+int question_select_keyed(struct question *q, const char *sql, size_t keys, size_t numbers,
+                          int (*on_row)(void *ctx, const struct slice *texts,
+                                        const int64_t *values),
+                          void *ctx);
+/* The member "warnings" of a result. */
+void question_write_warnings(const struct question *q, struct json_writer *w);
 /* {"q":N,"item":…}: the item is written between begin and end. */
 void question_begin_item(const struct question *q, struct buf *line, struct json_writer *w);
 int question_end_item(const struct question *q, struct buf *line, struct json_writer *w);

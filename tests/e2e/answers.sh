@@ -20,6 +20,7 @@ started+=($!)
 wait_until 10 "the server answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8000/"
 for i in $(seq 20); do on_cli curl -s -o /dev/null "http://$srv_ip:8000/none?i=$i"; done
 on_cli curl -s -o /dev/null -H $'Host: =cmd\x1b[31m,"x"/y?z' "http://$srv_ip:8000/evil"
+for i in 1 2; do on_cli curl -s -o /dev/null -H 'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' "http://$srv_ip:8000/traced/$i"; done
 sleep 1
 id=$(t snapshot create calls --last 1m --wait) || fail "create"
 
@@ -59,6 +60,21 @@ grep -q '^entries  *response.body.contains' "$work/plan" && grep -q '^columns  *
 grep -q '^Judged one by one: 20 of .* (reads fields, response bodies)' "$work/plan" || fail "the plan: $(cat "$work/plan")"
 t entries --source "$id" --filter 'path == "/none"' --explain | grep -q '^The columns answer it' || fail "a plan without the evaluator"
 note "a filter's plan says what the columns answer and what is read"
+
+# ── calls in groups, who calls whom, before and after, one trace ──
+groups=$(t top --source "$id" --by path,status_code --filter 'http && path == "/none"' --json)
+equal "$(jq -c '[.groups_total, .calls, .other_calls, .groups[0].keys, .groups[0].calls, .groups[0].errors]' <<<"$groups")" '[1,20,0,["/none","404"],20,0]' "trawl top"
+t top --source "$id" --filter http | grep -q '^ *20 .*GET · /none' || fail "trawl top: $(t top --source "$id" --filter http)"
+equal "$(api GET "/api/v1/aggregate/values?source=$id&field=path&prefix=/tra" | jq -c '[.groups[].keys[0]] | sort')" '["/traced/1","/traced/2"]' "values that begin alike"
+t map --source "$id" --filter http | grep -q "http .*$cli_ip .*$srv_ip:8000" || fail "trawl map: $(t map --source "$id")"
+half=$(t entries --source "$id" --filter 'path == "/traced/1"' --csv --fields timestamp | tail -n 1 | tr -d '"\r')
+changes=$(t compare "$id" "$id" --filter 'path in ["/none", "/traced/1", "/traced/2"]' --a-to "$half" --b-from "$half" --json)
+equal "$(jq -c '[.endpoints[] | [.state, .keys[3], (.a.calls // 0), (.b.calls // 0)]] | sort' <<<"$changes")" '[["new","/traced/{id}",0,2],["vanished","/none",20,0]]' "trawl compare"
+t compare "$id" "$id" --filter http | grep -q 'GET /none' || fail "trawl compare: $(t compare "$id" "$id" --filter http)"
+t compare "$id" "$id" | grep -E '^(new|vanished)' && fail "a snapshot differs from itself"
+equal "$(t trace 4bf92f3577b34da6a3ce929d0e0e4736 --source "$id" | grep -c '/traced/')" 2 "calls of a trace"
+t trace 'x" || true || "' --source "$id" | grep -q none && fail "a trace id is no filter"
+note "calls in groups, edges, comparison, trace"
 
 # ── a killed query process costs nobody a question ──
 t entries --source "$id" --count >/dev/null || fail "count"

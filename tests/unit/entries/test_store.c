@@ -278,6 +278,108 @@ static void test_a_plan_says_what_is_read(void **state)
         number(ask(world, "{\"q\":7,\"op\":\"explain\",\"filter\":\"nonsense\"}"), "status"), 400);
 }
 
+static const json_t *top(struct world *world, const char *members)
+{
+    char question[512];
+    snprintf(question, sizeof question, "{\"q\":7,\"op\":\"top\",%s}", members);
+    return ask(world, question);
+}
+
+static void expect_group(const json_t *top, size_t i, const char *key, json_int_t calls,
+                         json_int_t errors)
+{
+    const json_t *group = json_array_get(json_object_get(top, "groups"), i);
+    const char *got = json_string_value(json_array_get(json_object_get(group, "keys"), 0));
+    if (key)
+        assert_string_equal(got, key);
+    else
+        assert_null(got);
+    assert_int_equal(number(group, "calls"), calls);
+    assert_int_equal(number(group, "errors"), errors);
+}
+
+/* What is typed so far, whether columns answer the filter, or it is judged, or there is none. */
+static void test_values_that_begin_alike(void **state)
+{
+    static const char *const filters[] = {"", "status_code == 500", "response.body.contains('0')"};
+    static const json_int_t counts[] = {111, 11, 20};
+    struct world *world = *state;
+    char members[256];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(members, sizeof members,
+                 "\"by\":[\"path\"],\"prefix\":\"/CARTS/9\",\"filter\":\"%s\"", filters[i]);
+        assert_int_equal(number(top(world, members), "groups_total"), counts[i]);
+    }
+    assert_int_equal(
+        number(top(world, "\"by\":[\"response.body\"],\"prefix\":\"{\\\"number\\\":42\""), "calls"),
+        11);
+    assert_int_equal(number(top(world, "\"by\":[\"path\"],\"prefix\":\"%' OR 1=1 --\""), "calls"),
+                     0);
+}
+
+/* Every tenth call fails, every third is a POST. */
+static void test_calls_in_groups(void **state)
+{
+    struct world *world = *state;
+    const json_t *answer = top(world, "\"by\":[\"method\"]");
+    assert_int_equal(json_array_size(json_object_get(answer, "groups")), 2);
+    expect_group(answer, 0, "GET", 666, 66);
+    expect_group(answer, 1, "POST", 334, 34);
+    answer = top(world, "\"by\":[\"method\",\"status_code\"],\"limit\":1,\"order\":\"errors\"");
+    expect_group(answer, 0, "GET", 66, 66);
+    assert_int_equal(number(answer, "groups_total"), 4);
+    assert_int_equal(number(answer, "calls"), CALLS);
+    assert_int_equal(number(answer, "other_calls"), CALLS - 66);
+    /* the elapsed times are 0 … 999, each once */
+    const json_t *all =
+        json_array_get(json_object_get(top(world, "\"by\":[\"src\",\"dst\"]"), "groups"), 0);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(all, "keys"), 1)),
+                        "10.0.0.2");
+    assert_int_equal(number(all, "p50_us"), 499);
+    assert_int_equal(number(all, "p95_us"), 949);
+    assert_int_equal(number(all, "p99_us"), 989);
+    assert_int_equal(number(all, "elapsed_us"), 999 * 1000 / 2);
+}
+
+static void test_groups_of_what_is_no_column(void **state)
+{
+    struct world *world = *state;
+    const json_t *answer = top(world, "\"by\":[\"response.body\",\"method\"],\"limit\":3,"
+                                      "\"filter\":\"path in ['/carts/30', '/carts/31']\"");
+    assert_int_equal(json_array_size(json_object_get(answer, "groups")), 2);
+    expect_group(answer, 0, "{\"number\":30,\"text\":\"x\xef\xbf\xbd\"}", 1, 1);
+    expect_group(answer, 1, "{\"number\":31,\"text\":\"x\xef\xbf\xbd\"}", 1, 0);
+    /* the filter is judged one by one */
+    answer = top(world, "\"by\":[\"url\",\"tcp\"],\"filter\":\"response.body.contains('99')\"");
+    expect_group(answer, 0, NULL, 19, 1);
+    const json_t *keys =
+        json_object_get(json_array_get(json_object_get(answer, "groups"), 0), "keys");
+    assert_string_equal(json_string_value(json_array_get(keys, 1)), "true");
+    assert_int_equal(number(answer, "groups_total"), 1);
+    /* again: its tables are gone */
+    answer = top(world, "\"by\":[\"url\"],\"from_ns\":1767225600000000000,"
+                        "\"to_ns\":1767225600007000000");
+    expect_group(answer, 0, NULL, 7, 1);
+}
+
+static void test_groups_that_cannot_be(void **state)
+{
+    static const char *const bad[] = {"\"by\":[]",
+                                      "\"by\":\"method\"",
+                                      "\"by\":[\"a\",\"b\",\"c\",\"d\",\"e\"]",
+                                      "\"by\":[\"nonsense\"]",
+                                      "\"by\":[\"x\\\") --\"]",
+                                      "\"by\":[\"request.headers\"]",
+                                      "\"by\":[7]",
+                                      "\"by\":[\"method\"],\"limit\":0",
+                                      "\"by\":[\"method\"],\"limit\":5001",
+                                      "\"by\":[\"method\"],\"order\":\"nonsense\"",
+                                      "\"by\":[\"method\"],\"filter\":\"nonsense\"",
+                                      NULL};
+    for (size_t i = 0; bad[i]; i++)
+        assert_int_equal(number(top(*state, bad[i]), "status"), 400);
+}
+
 static void test_aggregates(void **state)
 {
     struct world *world = *state;
@@ -373,6 +475,10 @@ int main(void)
         cmocka_unit_test(test_order_by_elapsed_time),
         cmocka_unit_test(test_one_entry_with_its_payload_and_packets),
         cmocka_unit_test(test_a_plan_says_what_is_read),
+        cmocka_unit_test(test_calls_in_groups),
+        cmocka_unit_test(test_values_that_begin_alike),
+        cmocka_unit_test(test_groups_of_what_is_no_column),
+        cmocka_unit_test(test_groups_that_cannot_be),
         cmocka_unit_test(test_aggregates),
         cmocka_unit_test(test_bad_questions_are_problems),
         cmocka_unit_test(test_a_flipped_bit_is_named_and_the_rest_stays_readable),
