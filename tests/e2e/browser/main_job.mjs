@@ -342,6 +342,19 @@ async function take(page, act) {
   return { path, name: download.suggestedFilename() };
 }
 
+async function exportArchive(snapshot) {
+  await page.goto(`${hub}/#/snapshots`);
+  await row().locator("text=Open").click();
+  await page.waitForSelector("#row-0");
+  await typeFilter("http");
+  await page.click(".filter-bar >> text=Export");
+  const har = await take(page, () => page.click(".menu >> text=HAR"));
+  const { log } = JSON.parse(readFileSync(har.path, "utf8"));
+  const calls = lines("entries", "--source", snapshot.id, "--filter", 'http && method != ""', "--order", "+time");
+  checks.equal(log.entries.map((e) => `${e.request.method} ${e._id}`).join("\n"), calls.map((c) => `${c.method} ${c.id}`).join("\n"), "calls in the HTTP Archive");
+  checks.ok(har.name.endsWith(".har"), `name of the archive: ${har.name}`);
+}
+
 async function exports(snapshot) {
   await page.goto(`${hub}/#/snapshots`);
   await row().waitFor();
@@ -419,6 +432,7 @@ try {
   await dissect();
   await browse(snapshot);
   await hostileTraffic();
+  await exportArchive(snapshot);
   const archive = await exports(snapshot);
   await damage(snapshot);
   await deleteAndImport(archive);

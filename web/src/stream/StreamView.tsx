@@ -19,7 +19,7 @@ import { FilterBar } from "./FilterBar";
 import { HonestyStrip, honestFacts } from "./HonestyStrip";
 import { Timeline } from "./Timeline";
 import { columns } from "./columns";
-import { exportRows } from "./exportRows";
+import { exportArchive, exportRows } from "./exportRows";
 import { PaneSplitter, usePaneRight } from "./PaneSplitter";
 import { useShown } from "./source";
 import { mostRows, useEntries, type EntryQuery } from "./useEntries";
@@ -88,6 +88,7 @@ export function StreamView(): JSX.Element {
           { label: "PCAP", hint: "o", ...(ready?.snapshot ? {} : { disabled: "Choose a dissected snapshot first" }), run: () => setPcap(true) },
           { label: "CSV", ...(query ? {} : { disabled: "There are no rows to export" }), run: () => query && void exportRows(query, "csv", ready?.source.name ?? "calls") },
           { label: "JSONL", ...(query ? {} : { disabled: "There are no rows to export" }), run: () => query && void exportRows(query, "jsonl", ready?.source.name ?? "calls") },
+          { label: "HAR", ...(query ? {} : { disabled: "There are no rows to export" }), run: () => query && void exportArchive(query, ready?.source.name ?? "calls") },
         ]}>Export</MenuButton>
         <MenuButton kind="plain" class="wide-only" label="Columns" alignRight items={() => columns.filter((c) => c.word && c.id !== "time").map((c) => ({
           label: c.word, checked: (c.hidden === true) === toggled.includes(c.id), keep: true, run: () => setPreference("hiddenStreamColumns", toggled.includes(c.id) ? toggled.filter((x) => x !== c.id) : [...toggled, c.id]),

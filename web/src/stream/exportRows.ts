@@ -1,5 +1,5 @@
-// CSV and JSONL of what is filtered, page by page, as the list has it: without headers and bodies.
-import { get } from "../api/client";
+// What is filtered as a file: CSV and JSONL page by page as the list has it, without headers and bodies; HAR with both.
+import { get, post } from "../api/client";
 import type { EntriesResponse, Entry } from "../api/types";
 import { addressOf, endName, methodOf, requestSize, responseSize, statusOf, summaryOf } from "../format/entry";
 import { formatCount } from "../format/quantity";
@@ -9,6 +9,7 @@ import type { EntryQuery } from "./useEntries";
 
 const mostRows = 50_000;
 const page = 1000;
+const mostArchived = 2000;
 
 /** Quotes doubled; a leading = + - @ is kept from being a formula in a spreadsheet, control characters are written as \xNN. */
 export function csvCell(value: string | number | undefined | null): string {
@@ -29,6 +30,30 @@ export function toCsv(rows: Entry[]): string {
   return [csvColumns.map(([name]) => name).join(","), ...rows.map((row) => csvColumns.map(([, read]) => csvCell(read(row))).join(","))].join("\r\n") + "\r\n";
 }
 
+const fileName = (name: string, format: string): string => `${name.replace(/[^A-Za-z0-9._-]+/g, "-") || "calls"}.${format}`;
+
+interface HttpArchive {
+  log: { entries: unknown[]; comment?: string };
+}
+
+/** The HTTP calls as an HTTP Archive, oldest first; the hub makes it, a browser can hold only so many bodies. */
+export async function exportArchive(query: EntryQuery, name: string): Promise<void> {
+  try {
+    const { source, filter, from, to } = query;
+    const asked = { source, ...(filter && { filter }), ...(from && { from }), ...(to && { to }), order: "+time", limit: mostArchived };
+    const archive = await post<HttpArchive>("entries/har", asked);
+    const file = fileName(name, "har");
+    saveText(JSON.stringify(archive), file, "application/json");
+    const { entries, comment } = archive.log;
+    const leftOut = comment ? ` ${comment}.` : "";
+    const looked = entries.length + (Number.parseInt(comment ?? "", 10) || 0);
+    if (looked < mostArchived) say("ok", `${formatCount(entries.length)} HTTP calls are in ${file}.${leftOut}`);
+    else say("warn", `The first ${formatCount(entries.length)} HTTP calls are in ${file}; the rest is more than a browser should hold. trawl entries --har writes all of them.`);
+  } catch (error) {
+    sayError(error);
+  }
+}
+
 export async function exportRows(query: EntryQuery, format: "csv" | "jsonl", name: string): Promise<void> {
   try {
     const rows: Entry[] = [];
@@ -38,7 +63,7 @@ export async function exportRows(query: EntryQuery, format: "csv" | "jsonl", nam
       rows.push(...answer.entries);
       cursor = answer.next_cursor;
     } while (cursor !== null && rows.length < mostRows);
-    const file = `${name.replace(/[^A-Za-z0-9._-]+/g, "-") || "calls"}.${format}`;
+    const file = fileName(name, format);
     if (format === "csv") saveText(toCsv(rows), file, "text/csv");
     else saveText(rows.map((r) => JSON.stringify(r)).join("\n") + "\n", file, "application/x-ndjson");
     if (cursor === null) say("ok", `${formatCount(rows.length)} calls are in ${file}, without headers and bodies.`);
