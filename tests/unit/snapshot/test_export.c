@@ -394,7 +394,7 @@ static void drops_names_and_nodes(void **state)
     write_capture(f->paths[0], "eth0", a, 10, 0);
     write_capture(f->paths[1], "n2:eth0", a, 10, 100);
     struct export_input inputs[] = {{.path = f->paths[0], .node = "n1"}, {.path = f->paths[1]}};
-    struct export_node nodes[] = {{"n1", {.kernel = 5, .ring = 2, .disk = 1}}};
+    struct export_node nodes[] = {{.name = "n1", .drops = {.kernel = 5, .ring = 2, .disk = 1}}};
     struct pcapng_name names[] = {{4, {10, 0, 0, 1}, "front-end.shop"}};
     struct export_options o = {.inputs = inputs,
                                .input_count = 2,
