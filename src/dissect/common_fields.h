@@ -148,6 +148,33 @@
       "gql_query.contains(\"password\")")                                                               \
     X(GQL_ERRORS, "gql_errors", FIELD_LIST, 0, 0, "messages of the response's GraphQL errors",          \
       "size(gql_errors) > 0")                                                                           \
+    X(GRPC_SERVICE, "grpc_service", FIELD_TEXT, FIELD_GUARD_ZERO, 0, "package and service",             \
+      "grpc_service == \"shop.Carts\"")                                                                 \
+    X(GRPC_METHOD, "grpc_method", FIELD_TEXT, FIELD_GUARD_ZERO, 0, "method of the service",             \
+      "grpc_method == \"Get\"")                                                                         \
+    X(GRPC_STATUS, "grpc_status", FIELD_INT, FIELD_GUARD_ZERO, -1,                                      \
+      "status of the call; -1: none came", "grpc && grpc_status != 0")                                  \
+    X(GRPC_STATUS_NAME, "grpc_status_name", FIELD_TEXT, FIELD_GUARD_ZERO, 0,                            \
+      "name of that status", "grpc_status_name == \"NOT_FOUND\"")                                       \
+    X(GRPC_MESSAGE, "grpc_message", FIELD_TEXT, FIELD_GUARD_ZERO, 0,                                    \
+      "the server's text about the status", "grpc_message.contains(\"timeout\")")                       \
+    X(GRPC_STREAMING, "grpc_streaming", FIELD_TEXT, FIELD_GUARD_ZERO, 0,                                \
+      "unary, client, server or bidi, by the messages that were sent",                                  \
+      "grpc_streaming == \"server\"")                                                                   \
+    X(GRPC_TIMEOUT_US, "grpc_timeout_us", FIELD_INT, FIELD_GUARD_ZERO, 0,                               \
+      "the deadline that the client set", "grpc_timeout_us > 0")                                        \
+    X(GRPC_DEADLINE_EXCEEDED, "deadline_exceeded", FIELD_BOOL, 0, 0,                                    \
+      "the server says so, or the client gave up at its deadline", "deadline_exceeded")                 \
+    X(GRPC_REQUEST_MESSAGES, "grpc_request_messages", FIELD_INT, FIELD_GUARD_ZERO, 0,                   \
+      "messages from the client", "grpc_request_messages > 1")                                          \
+    X(GRPC_RESPONSE_MESSAGES, "grpc_response_messages", FIELD_INT, FIELD_GUARD_ZERO, 0,                 \
+      "messages from the server", "grpc_response_messages > 1")                                         \
+    X(GRPC_REQUEST_MESSAGE_SIZES, "grpc_request_message_sizes", FIELD_INT_LIST, FIELD_GUARD_ZERO,       \
+      0, "bytes of each, as sent; the first 1,000",                                                     \
+      "grpc_request_message_sizes.exists(n, n > 1000)")                                                 \
+    X(GRPC_RESPONSE_MESSAGE_SIZES, "grpc_response_message_sizes", FIELD_INT_LIST,                       \
+      FIELD_GUARD_ZERO, 0, "bytes of each, as sent; the first 1,000",                                   \
+      "grpc_response_message_sizes.exists(n, n > 1000)")                                                \
     X(TLS, "tls", FIELD_BOOL, FIELD_COLUMN, 0, "it was decrypted", "tls")                               \
     X(TRANSPORT_TCP, "tcp", FIELD_BOOL, FIELD_DERIVED, 0, "carried by TCP", "tcp")                      \
     X(TRANSPORT_UDP, "udp", FIELD_BOOL, FIELD_DERIVED, 0, "carried by UDP", "udp")

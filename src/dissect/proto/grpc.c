@@ -7,12 +7,21 @@
 enum {
     FLAG_COMPRESSED = 0x01,
     FLAG_WEB_TRAILERS = 0x80, /* PROTOCOL-WEB.md */
-    MAX_WEB_TRAILERS = 64
+    MAX_WEB_TRAILERS = 64,
+    BASE64_PIECE = 3 * 256
 };
 
 bool grpc_is_content_type(struct slice type)
 {
     struct slice name = SLICE_LITERAL("application/grpc");
+    if (!slice_eq_nocase(slice_sub(type, 0, name.len), name))
+        return false;
+    return type.len == name.len || strchr("+;- ", type.data[name.len]);
+}
+
+bool grpc_is_web_content_type(struct slice type)
+{
+    struct slice name = SLICE_LITERAL("application/grpc-web");
     if (!slice_eq_nocase(slice_sub(type, 0, name.len), name))
         return false;
     return type.len == name.len || strchr("+;- ", type.data[name.len]);
@@ -37,6 +46,15 @@ static bool has_suffix(struct slice type, const char *suffix)
     return type.len >= n && strncasecmp((const char *)type.data + type.len - n, suffix, n) == 0;
 }
 
+static bool has_word(struct slice type, const char *word)
+{
+    size_t n = strlen(word);
+    for (size_t at = 0; at + n <= type.len; at++)
+        if (strncasecmp((const char *)type.data + at, word, n) == 0)
+            return true;
+    return false;
+}
+
 struct grpc_reader *grpc_reader_new(struct arena *arena, struct slice content_type,
                                     struct slice encoding)
 {
@@ -45,7 +63,8 @@ struct grpc_reader *grpc_reader_new(struct arena *arena, struct slice content_ty
         return NULL;
     reader->encoding = encoding;
     reader->is_protobuf = has_suffix(content_type, "+proto") || has_suffix(content_type, "/grpc") ||
-                          has_suffix(content_type, "-web");
+                          has_suffix(content_type, "-web") || has_suffix(content_type, "-text");
+    reader->is_base64 = has_word(content_type, "-web-text");
     reader->view = (struct view){.arena = arena, .max_bytes = DISSECT_BODY_CAP};
     return reader;
 }
@@ -167,7 +186,7 @@ static void resume(struct grpc_reader *reader)
     reader->message.cut = reader->has_gap = false;
 }
 
-void grpc_reader_data(struct grpc_reader *reader, struct arena *arena, struct slice bytes)
+static void read_messages(struct grpc_reader *reader, struct arena *arena, struct slice bytes)
 {
     while (bytes.len && (!reader->lost || reader->at_frame)) {
         if (!reader->in_message) {
@@ -188,9 +207,81 @@ void grpc_reader_data(struct grpc_reader *reader, struct arena *arena, struct sl
     }
 }
 
+/* −1: none of base64's; −2: padding; −3: white space. */
+static int base64_value(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '+' || c == '/')
+        return c == '+' ? 62 : 63;
+    if (c == '=')
+        return -2;
+    return c == '\r' || c == '\n' ? -3 : -1;
+}
+
+/* The bytes of four characters; 0: they are no base64. */
+static size_t decode_quantum(const uint8_t quantum[4], uint8_t out[3])
+{
+    uint32_t bits = 0;
+    size_t padding = 0;
+    for (int i = 0; i < 4; i++) {
+        int v = base64_value(quantum[i]);
+        if (v < 0 && (v != -2 || i < 2))
+            return 0;
+        if (v >= 0 && padding)
+            return 0;
+        padding += v < 0;
+        bits = bits << 6 | (uint32_t)(v < 0 ? 0 : v);
+    }
+    out[0] = (uint8_t)(bits >> 16);
+    out[1] = (uint8_t)(bits >> 8);
+    out[2] = (uint8_t)bits;
+    return 3 - padding;
+}
+
+/* Each part that the peer encoded may end in padding of its own (PROTOCOL-WEB.md). */
+static void read_base64(struct grpc_reader *reader, struct arena *arena, struct slice text)
+{
+    uint8_t out[BASE64_PIECE + 3];
+    size_t len = 0;
+    for (size_t i = 0; i < text.len && !reader->lost; i++) {
+        if (base64_value(text.data[i]) == -3)
+            continue;
+        reader->quantum[reader->quantum_len++] = text.data[i];
+        if (reader->quantum_len < 4)
+            continue;
+        reader->quantum_len = 0;
+        size_t n = decode_quantum(reader->quantum, out + len);
+        len += n;
+        if (len >= BASE64_PIECE || n == 0) {
+            read_messages(reader, arena, slice_of(out, len));
+            len = 0;
+        }
+        if (n == 0)
+            grpc_reader_lose(reader);
+    }
+    read_messages(reader, arena, slice_of(out, len));
+}
+
+void grpc_reader_data(struct grpc_reader *reader, struct arena *arena, struct slice bytes)
+{
+    if (reader->is_base64)
+        read_base64(reader, arena, bytes);
+    else
+        read_messages(reader, arena, bytes);
+}
+
 void grpc_reader_gap(struct grpc_reader *reader, uint64_t bytes)
 {
     reader->cut = true;
+    if (reader->is_base64) { /* which of four characters comes next is not known */
+        reader->lost = true;
+        return;
+    }
     /* What is left of the message says where the next one begins. */
     if (reader->in_message && bytes < reader->left) {
         reader->left -= (uint32_t)bytes;
@@ -237,7 +328,9 @@ void grpc_reader_finish(struct grpc_reader *reader, struct arena *arena,
         view_close(&reader->view, "]");
     message->body = reader->view.text;
     message->body_is_text = true;
-    message->truncated |= reader->view.full || reader->cut || reader->in_message;
+    bool is_cut_short = reader->in_message || reader->quantum_len ||
+                        (reader->prefix_len && reader->prefix_len < GRPC_PREFIX_BYTES);
+    message->truncated |= reader->view.full || reader->cut || is_cut_short;
     if (reader->web_trailers.len)
         add_web_trailers(reader, arena, message);
 }

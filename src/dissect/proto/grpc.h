@@ -27,6 +27,9 @@ struct grpc_reader {
     bool has_gap;       /* in the message at hand */
     bool cut;           /* the body does not show all */
     bool is_protobuf;   /* unless the content-type says otherwise */
+    bool is_base64;     /* gRPC-Web's -text types */
+    uint8_t quantum[4]; /* base64 characters that are not whole bytes yet */
+    uint8_t quantum_len;
     uint32_t len, left; /* of the message at hand */
     struct gather message;
     struct view view; /* the body: a JSON array of messages */
@@ -38,6 +41,8 @@ struct grpc_reader {
 
 /* application/grpc, application/grpc+proto, application/grpc-web … */
 bool grpc_is_content_type(struct slice type);
+/* Only those of gRPC-Web. */
+bool grpc_is_web_content_type(struct slice type);
 /* Whether a DATA frame of frame_len bytes that begins so is one message, from its first byte to its
  * last. */
 bool grpc_fills_frame(struct slice begin, uint32_t frame_len);

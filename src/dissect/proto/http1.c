@@ -63,7 +63,9 @@ static void take_body(struct dissect_conn *conn, struct side *side, struct disse
     dissect_body_piece(conn, side->at->entry, stream->dir == DIR_CLIENT, slice_of(stream->data, n));
     if (message->framing == HTTP1_LENGTH && message->content_length < max)
         max = (size_t)message->content_length;
-    if (message->has_gap)
+    if (message->grpc)
+        grpc_reader_data(message->grpc, arena_of(side), slice_of(stream->data, n));
+    else if (message->has_gap)
         message->truncated = true;
     else
         gather_add(&message->body, arena_of(side), slice_of(stream->data, n), max);
@@ -132,6 +134,14 @@ static bool wants_switch(const struct http_message *request)
             http_list_has(http_header(request, "connection"), "upgrade"));
 }
 
+/* gRPC-Web; a body that is compressed as a whole is shown as any other. */
+static void find_grpc(struct http_message *message, struct arena *arena)
+{
+    struct slice type = http_header(message, "content-type");
+    if (type.len && grpc_is_web_content_type(type) && !http_header(message, "content-encoding").len)
+        message->grpc = grpc_reader_new(arena, type, http_header(message, "grpc-encoding"));
+}
+
 static void head_done(struct dissect_conn *conn, struct http1_state *state, enum dissect_dir dir)
 {
     struct side *side = &state->side[dir];
@@ -143,6 +153,7 @@ static void head_done(struct dissect_conn *conn, struct http1_state *state, enum
     }
     http1_parse_headers(message, arena_of(side));
     message->head_done = true;
+    find_grpc(message, arena_of(side));
     enum http1_framing framing;
     if (dir == DIR_CLIENT) {
         x->wants_switch = wants_switch(message);
@@ -538,6 +549,10 @@ static void http1_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
     message->truncated |= in_body;
     if (in_body)
         message->body_size += inside;
+    if (in_body && message->grpc && is_known)
+        grpc_reader_gap(message->grpc, inside);
+    else if (message->grpc)
+        grpc_reader_lose(message->grpc);
     if (!is_known) {
         http1_lose_side(conn, state, dir, true);
         return;
@@ -575,11 +590,11 @@ static void http1_close(struct dissect_conn *conn, void *opaque, enum dissect_en
 
 static const uint16_t http1_ports[] = {80, 8080, 8000, 3000, 3128, 0};
 
-static const char *const http1_more_protocols[] = {"gql", NULL};
+static const char *const http1_more_protocols[] = {"gql", "grpc", NULL};
 
 const struct dissector dissector_http1 = {
     .name = "http",
-    .spec = "RFC 9110, RFC 9112, RFC 1945",
+    .spec = "RFC 9110, RFC 9112, RFC 1945, gRPC-Web",
     .transports = DISSECT_TCP,
     .port_hints = http1_ports,
     .more_protocols = http1_more_protocols,

@@ -86,6 +86,24 @@ static void set_answered_status(struct exchange *x, bool over, enum dissect_end 
         dissect_set_status(x->entry, "error", end_reason(end));
 }
 
+static void fill_entry(struct dissect_conn *conn, struct exchange *x)
+{
+    struct arena *arena = dissect_entry_arena(x->entry);
+    struct http_message *request = &x->request, *response = &x->response;
+    if (request->grpc)
+        grpc_reader_finish(request->grpc, arena, request);
+    if (response->grpc)
+        grpc_reader_finish(response->grpc, arena, response);
+    http_fill_entry(conn, x->entry, request, response);
+    if (!grpc_is_call(request, response))
+        return;
+    /* The status may stand in what is missing. */
+    struct grpc_call call = {
+        .request = request, .response = response, .unknown = response->truncated};
+    response->has_errors = strcmp(grpc_outcome(&call), "error") == 0;
+    grpc_fill_entry(x->entry, &call);
+}
+
 /* Sends the exchange off. `over`: the connection ended as `end` says. */
 void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exchange *x, bool over,
                 enum dissect_end end)
@@ -101,7 +119,7 @@ void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exc
         http1_parse_headers(&x->request, arena);
     if (x->response.begun && !x->response.head_done)
         http1_parse_headers(&x->response, arena);
-    http_fill_entry(conn, x->entry, &x->request, &x->response);
+    fill_entry(conn, x);
     if (x->response.begun)
         set_answered_status(x, over, end);
     else if (x->request.has_gap || x->unpaired || !over)

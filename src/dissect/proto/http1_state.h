@@ -3,6 +3,7 @@
 #ifndef TRAWL_DISSECT_PROTO_HTTP1_STATE_H
 #define TRAWL_DISSECT_PROTO_HTTP1_STATE_H
 
+#include "dissect/proto/grpc_entry.h"
 #include "dissect/proto/http1_message.h"
 
 enum {

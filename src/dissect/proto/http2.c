@@ -122,8 +122,8 @@ static void begin_data(struct dissect_conn *conn, struct http2_state *state, enu
         if (http2_may_be_grpc(side->at, dir) && grpc_fills_frame(begin, side->left))
             http2_guess_grpc(side->at, dir);
         side->at->message[dir].begun = true;
-        if (side->at->grpc[dir])
-            grpc_reader_frame(side->at->grpc[dir], side->left);
+        if (side->at->message[dir].grpc)
+            grpc_reader_frame(side->at->message[dir].grpc, side->left);
     }
     http2_window_data(state, dir, side->at, side->frame.len, dissect_now_ns(conn));
 }
@@ -410,8 +410,8 @@ static void http2_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
         if (side->frame.type == HTTP2_DATA && body) {
             m->body_size += body;
             m->truncated = true;
-            if (s->grpc[dir])
-                grpc_reader_gap(s->grpc[dir], body);
+            if (s->message[dir].grpc)
+                grpc_reader_gap(s->message[dir].grpc, body);
         }
     }
     if (!is_inside(side, bytes)) {

@@ -40,7 +40,7 @@ static void set_reset_status(struct http2_stream *s)
 static bool has_outcome(const struct http2_stream *s)
 {
     const struct http_message *response = &s->message[DIR_SERVER];
-    bool is_grpc = s->grpc[DIR_CLIENT] || s->grpc[DIR_SERVER];
+    bool is_grpc = grpc_is_call(&s->message[DIR_CLIENT], response);
     if (is_grpc && (s->unknown_fields || response->has_gap || s->after_loss))
         return grpc_status(response) != GRPC_STATUS_NONE;
     return response->status_code != 0;
@@ -92,8 +92,8 @@ void http2_emit(struct dissect_conn *conn, struct http2_state *state, struct htt
     http2_stream_forget(state, s);
     state->lone_done -= s->is_lone;
     for (int dir = 0; dir < 2; dir++)
-        if (s->grpc[dir])
-            grpc_reader_finish(s->grpc[dir], arena, &s->message[dir]);
+        if (s->message[dir].grpc)
+            grpc_reader_finish(s->message[dir].grpc, arena, &s->message[dir]);
     http2_fill_entry(conn, state, s);
     if (s->has_reset)
         set_reset_status(s);

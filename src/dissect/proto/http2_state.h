@@ -7,7 +7,7 @@
 #ifndef TRAWL_DISSECT_PROTO_HTTP2_STATE_H
 #define TRAWL_DISSECT_PROTO_HTTP2_STATE_H
 
-#include "dissect/proto/grpc.h"
+#include "dissect/proto/grpc_entry.h"
 #include "dissect/proto/hpack.h"
 #include "dissect/proto/http2_frame.h"
 #include "dissect/proto/http_entry.h"
@@ -39,7 +39,6 @@ struct http2_stream {
     uint32_t id;
     struct dissect_entry *entry;
     struct http_message message[2]; /* by direction; a promised request is the client's */
-    struct grpc_reader *grpc[2];    /* NULL: not gRPC */
     struct http2_flow flow[2];      /* by direction of DATA */
     struct slice connect_protocol;  /* RFC 8441 */
     bool pushed;
@@ -203,7 +202,7 @@ int64_t http2_window_stalled(const struct http2_state *state, const struct http2
 
 /* ── http2_entry.c ── */
 enum {
-    HTTP2_FIELD_COUNT = 19
+    HTTP2_FIELD_COUNT = 7
 };
 extern const struct field_def http2_fields[HTTP2_FIELD_COUNT];
 /* gRPC's when the stream is gRPC's, else HTTP's: "ok" or "error". */

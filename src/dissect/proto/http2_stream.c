@@ -339,15 +339,15 @@ static void complete_request(struct http_message *m, bool unknown)
 static void find_grpc(struct http2_stream *s, enum dissect_dir dir)
 {
     struct slice type = http_header(&s->message[dir], "content-type");
-    if (!s->grpc[dir] && type.data && grpc_is_content_type(type))
-        s->grpc[dir] = grpc_reader_new(dissect_entry_arena(s->entry), type,
-                                       http_header(&s->message[dir], "grpc-encoding"));
+    if (!s->message[dir].grpc && type.data && grpc_is_content_type(type))
+        s->message[dir].grpc = grpc_reader_new(dissect_entry_arena(s->entry), type,
+                                               http_header(&s->message[dir], "grpc-encoding"));
 }
 
 bool http2_may_be_grpc(const struct http2_stream *s, enum dissect_dir dir)
 {
     const struct http_message *m = &s->message[dir];
-    return !s->grpc[dir] && m->body_size == 0 && (s->unknown_fields || !m->head_done) &&
+    return !m->grpc && m->body_size == 0 && (s->unknown_fields || !m->head_done) &&
            !http_header(m, "content-type").data;
 }
 
@@ -358,7 +358,7 @@ void http2_guess_grpc(struct http2_stream *s, enum dissect_dir dir)
                         http_header(&s->message[dir], "grpc-encoding"));
     if (reader) /* messages may be among what was lost before */
         reader->cut = s->message[dir].has_gap;
-    s->grpc[dir] = reader;
+    s->message[dir].grpc = reader;
 }
 
 static void add_headers(struct http2_stream *s, enum dissect_dir dir,
@@ -455,8 +455,8 @@ void http2_body(struct dissect_conn *conn, struct http2_stream *s, enum dissect_
     dissect_body_piece(conn, s->entry, dir == DIR_CLIENT, bytes);
     struct arena *arena = dissect_entry_arena(s->entry);
     m->body_size += bytes.len;
-    if (s->grpc[dir]) {
-        grpc_reader_data(s->grpc[dir], arena, bytes);
+    if (s->message[dir].grpc) {
+        grpc_reader_data(s->message[dir].grpc, arena, bytes);
         return;
     }
     if (m->has_gap)
@@ -545,7 +545,7 @@ void http2_mark_loss(struct http2_state *state, enum dissect_dir dir)
         /* What is not over may have lost bytes, its end or its beginning. */
         bool waits = !s->message[dir].done && (dir == DIR_SERVER || s->message[dir].begun);
         s->message[dir].has_gap |= waits;
-        if (waits && s->grpc[dir])
-            grpc_reader_lose(s->grpc[dir]);
+        if (waits && s->message[dir].grpc)
+            grpc_reader_lose(s->message[dir].grpc);
     }
 }

@@ -9,6 +9,8 @@
 #include "dissect/dissector.h"
 #include "dissect/proto/gather.h"
 
+struct grpc_reader;
+
 struct http_message {
     struct slice method, target;    /* request; the target as RFC 9112 section 3.2 has it */
     struct slice scheme, authority; /* request, HTTP/2: the pseudo-header fields */
@@ -18,7 +20,8 @@ struct http_message {
     uint64_t head_size;             /* on the wire, all of it */
     struct entry_pair *headers;     /* lower-case names, each once */
     size_t header_count;
-    struct gather body; /* as on the wire, without framing */
+    struct gather body;       /* as on the wire, without framing */
+    struct grpc_reader *grpc; /* reads the body instead; NULL: it is not gRPC */
     uint64_t body_size;
     uint64_t content_length;
     unsigned framing; /* HTTP/1: enum http1_framing */

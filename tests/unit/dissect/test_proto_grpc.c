@@ -139,6 +139,88 @@ static void grpc_web(void **state)
     proto_run_free(run);
 }
 
+#define WEB_ASK(type)                                                             \
+    "POST /shop.Carts/Get HTTP/1.1\r\nHost: h\r\nX-Grpc-Web: 1\r\nContent-Type: " \
+    "application/grpc-web" type "\r\n"
+#define WEB_ANSWER(type) "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web" type "\r\n"
+
+static void grpc_web_over_http1(void **state)
+{
+    (void)state;
+    struct proto_run *run = PROTO_RUN(
+        "http",
+        C(WEB_ASK(
+            "+proto") "Grpc-Timeout: 1S\r\nContent-Length: 8\r\n\r\n\0\0\0\0\x03\x08\x96\x01"),
+        S(WEB_ANSWER(
+            "+proto") "Content-Length: 34\r\n\r\n"
+                      "\0\0\0\0\x02\x08\x01\0\0\0\0\x02\x08\x02\x80\0\0\0\x0fgrpc-status:0\r\n"),
+        C(WEB_ASK("") "Content-Length: 5\r\n\r\n\0\0\0\0\0"),
+        S(WEB_ANSWER(
+            "") "Grpc-Status: 16\r\nGrpc-Message: who%20are you\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 2);
+    proto_has(run, 0, "\"protocol\":\"grpc\"");
+    proto_has(run, 0, "\"summary\":\"shop.Carts/Get → OK\",\"status\":\"ok\",\"incomplete\":false");
+    proto_has(run, 0, "\"http_version\":\"1.1\"");
+    proto_has(run, 0, "\"grpc_service\":\"shop.Carts\",\"grpc_method\":\"Get\",\"grpc_status\":0");
+    proto_has(run, 0, "\"grpc_streaming\":\"server\",\"grpc_timeout_us\":1000000");
+    proto_has(run, 0, "\"grpc_request_message_sizes\":[3],\"grpc_response_message_sizes\":[2,2]");
+    proto_has(run, 0, "\\\"value\\\":150}]]\",\"body_size\":8");
+    proto_has(run, 0, "\"grpc-status\":\"0\"");
+    proto_lacks(run, 0, "truncated");
+    proto_has(run, 1, "\"summary\":\"shop.Carts/Get → UNAUTHENTICATED\",\"status\":\"error\"");
+    proto_has(run, 1, "\"grpc_message\":\"who are you\"");
+    proto_run_free(run);
+}
+
+/* Base64, each part with padding of its own; parts and chunks need not be the same. */
+static void grpc_web_text(void **state)
+{
+    (void)state;
+    struct proto_run *run = PROTO_RUN(
+        "http", C(WEB_ASK("-text") "Content-Length: 12\r\n\r\nAAAAAAMIlgE="),
+        S(WEB_ANSWER(
+            "-text+proto") "Transfer-Encoding: chunked\r\n\r\n"
+                           "f\r\nAAAAAAIIAQ==AAA\r\n"
+                           "13\r\nAAAMIlgE=gAAAACJncn\r\n"
+                           "2a\r\nBjLXN0YXR1czo1DQpncnBjLW1lc3NhZ2U6Z29uZQ0K\r\n0\r\n\r\n"),
+        C(WEB_ASK("-text") "Content-Length: 12\r\n\r\nAAAA*AIIAQ=="),
+        S(WEB_ANSWER("-text") "Content-Length: 13\r\n\r\nAAAAAAIIAQ==g"));
+    proto_count(run, 2);
+    proto_has(run, 0, "\"summary\":\"shop.Carts/Get → NOT_FOUND\",\"status\":\"error\"");
+    proto_has(run, 0, "\"grpc_request_message_sizes\":[3],\"grpc_response_message_sizes\":[2,3]");
+    proto_has(run, 0, "\"grpc_message\":\"gone\"");
+    proto_lacks(run, 0, "truncated");
+    proto_has(run, 1, "\"grpc_request_messages\":0,\"grpc_response_messages\":1");
+    proto_has(run, 1, "\"truncated\":true");
+    proto_run_free(run);
+}
+
+/* What a message lacks inside is known; a lost status proves nothing, and what is compressed as a
+ * whole is a body. */
+static void grpc_web_losses(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        PROTO_RUN("http", C(WEB_ASK("") "Content-Length: 5\r\n\r\n\0\0\0\0\0"),
+                  S(WEB_ANSWER("") "Content-Length: 35\r\n\r\n\0\0\0\0\x0a\x0a\x08"), SGAP(4),
+                  S("efgh\x80\0\0\0\x0fgrpc-status:0\r\n"));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"grpc_status\":0");
+    proto_has(run, 0, "\"grpc_response_message_sizes\":[10]");
+    proto_has(run, 0, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_has(run, 0, "\"truncated\":true");
+    proto_run_free(run);
+    run = PROTO_RUN("http", C(WEB_ASK("") "Content-Length: 5\r\n\r\n\0\0\0\0\0"),
+                    S(WEB_ANSWER("") "Content-Length: 30\r\n\r\n\0\0\0\0\x02"), SGAP(25),
+                    C(WEB_ASK("") "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\n12345"),
+                    S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 2);
+    proto_lacks(run, 0, "\"grpc_status\"");
+    proto_has(run, 0, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_has(run, 1, "\"protocol\":\"http\"");
+    proto_run_free(run);
+}
+
 /* Its content-type is in the table from before: the first DATA frame tells. */
 static void late_join_knows_grpc_by_its_messages(void **state)
 {
@@ -299,6 +381,9 @@ int main(void)
         cmocka_unit_test(statuses),
         cmocka_unit_test(streaming),
         cmocka_unit_test(compressed_messages),
+        cmocka_unit_test(grpc_web_over_http1),
+        cmocka_unit_test(grpc_web_text),
+        cmocka_unit_test(grpc_web_losses),
         cmocka_unit_test(late_join_knows_grpc_by_its_messages),
         cmocka_unit_test(deadlines),
         cmocka_unit_test(grpc_web),
