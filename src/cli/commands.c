@@ -12,8 +12,10 @@ extern const struct command cmd_filter;
 extern const struct command cmd_hold;
 extern const struct command cmd_hub;
 extern const struct command cmd_job;
+extern const struct command cmd_look_back;
 extern const struct command cmd_map;
 extern const struct command cmd_nodes;
+extern const struct command cmd_open;
 extern const struct command cmd_ring;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_status;
@@ -38,8 +40,10 @@ const struct command *const commands[] = {
     &cmd_hold,
     &cmd_hub,
     &cmd_job,
+    &cmd_look_back,
     &cmd_map,
     &cmd_nodes,
+    &cmd_open,
     &cmd_ring,
     &cmd_snapshot,
     &cmd_status,

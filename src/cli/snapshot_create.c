@@ -191,7 +191,7 @@ static enum wait_result judge(const json_t *s, const char *command, bool dissect
     return state == 0 || (dissect && state == 2) ? WAIT_MORE : WAIT_OK;
 }
 
-static int wait_until_done(struct client *client, const char *command, const char *id, bool dissect)
+int snapshot_wait_for(struct client *client, const char *command, const char *id, bool dissect)
 {
     struct buf path;
     buf_init(&path, 4096);
@@ -214,11 +214,6 @@ static int wait_until_done(struct client *client, const char *command, const cha
     return result == WAIT_OK ? 0 : 1;
 }
 
-int snapshot_wait_for(struct client *client, const char *command, const char *id)
-{
-    return wait_until_done(client, command, id, false);
-}
-
 static int create(const struct create_flags *flags, const char *name)
 {
     json_t *body = make_body(name, flags);
@@ -234,8 +229,8 @@ static int create(const struct create_flags *flags, const char *name)
             printf("%s\n", client_text(answer, "id"));
         (void)fflush(stdout);
         if (flags->wait)
-            code = wait_until_done(client, "snapshot create", client_text(answer, "id"),
-                                   flags->dissect);
+            code = snapshot_wait_for(client, "snapshot create", client_text(answer, "id"),
+                                     flags->dissect);
     }
     json_decref(answer);
     json_decref(body);
@@ -288,7 +283,7 @@ int snapshot_wait(int argc, char **argv)
         code = cli_fail("snapshot wait", 2, "Say which snapshot: trawl snapshot wait ID");
     } else if (e == 0) {
         struct client *client = client_open("snapshot wait", &flags.client);
-        code = client ? snapshot_wait_for(client, "snapshot wait", operands.items[0]) : 1;
+        code = client ? snapshot_wait_for(client, "snapshot wait", operands.items[0], false) : 1;
         client_close(client);
     }
     options_done(&wait_spec, &flags);

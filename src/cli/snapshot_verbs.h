@@ -8,8 +8,9 @@
 /* snapshot_create.c */
 int snapshot_create(int argc, char **argv);
 int snapshot_wait(int argc, char **argv);
-/* Until the snapshot (and, when asked for, its dissection) is done: the exit code. */
-int snapshot_wait_for(struct client *client, const char *command, const char *id);
+/* Until the snapshot is taken and every dissection of it is done, with `dissect` at least one: the
+ * exit code. */
+int snapshot_wait_for(struct client *client, const char *command, const char *id, bool dissect);
 /* snapshot_dissect.c */
 int snapshot_dissect(int argc, char **argv);
 /* snapshot_files.c */
