@@ -87,14 +87,9 @@ static int source_fetch(void *ctx, const char *name, uint64_t offset, uint64_t l
     return worker_client_fetch(s->client, name, offset, length, sink, sink_ctx, reterr);
 }
 
-static int source_link(void *ctx, const char *name, int dir, const char *to_name,
-                       struct error *reterr)
+static int link_file(struct node_source *s, const char *name, int dir, const char *to_name,
+                     struct error *reterr)
 {
-    struct node_source *s = ctx;
-    uint32_t series;
-    uint64_t sequence;
-    if (!ring_name_parse(name, &series, &sequence))
-        return error_set(reterr, -EINVAL, "This is no name of a segment.");
     if (s->ring_fd == -1)
         s->ring_fd = fleet_node_ring_fd(s->node);
     if (s->ring_fd < 0)
@@ -104,6 +99,28 @@ static int source_link(void *ctx, const char *name, int dir, const char *to_name
     if (e == -ENOENT)
         return error_set(reterr, e, "The segment %s is gone.", name);
     return e ? error_set(reterr, e, "The segment %s cannot be linked: %s.", name, strerror(-e)) : 0;
+}
+
+static int source_link(void *ctx, const char *name, int dir, const char *to_name,
+                       struct error *reterr)
+{
+    uint32_t series;
+    uint64_t sequence;
+    if (!ring_name_parse(name, &series, &sequence))
+        return error_set(reterr, -EINVAL, "This is no name of a segment.");
+    return link_file(ctx, name, dir, to_name, reterr);
+}
+
+static int source_link_index(void *ctx, const char *name, int dir, const char *to_name,
+                             struct error *reterr)
+{
+    uint32_t series;
+    uint64_t sequence;
+    char index_name[RING_NAME_SIZE];
+    if (!ring_name_parse(name, &series, &sequence))
+        return error_set(reterr, -EINVAL, "This is no name of a segment.");
+    ring_name_index(name, index_name);
+    return link_file(ctx, index_name, dir, to_name, reterr);
 }
 
 int node_source_new(struct fleet_node *node, struct node_source **ret_source, struct error *reterr)
@@ -127,7 +144,8 @@ int node_source_new(struct fleet_node *node, struct node_source **ret_source, st
                                             .renew = source_renew,
                                             .release = source_release,
                                             .fetch = source_fetch,
-                                            .link = source_link};
+                                            .link = source_link,
+                                            .link_index = source_link_index};
     *ret_source = s;
     return 0;
 }

@@ -36,6 +36,17 @@ static int encode(const struct ring_index_parts *parts, struct buf *out)
     return buf_append(out, &sum, sizeof sum);
 }
 
+int ring_index_write_to(int fd, const struct ring_index_parts *parts)
+{
+    struct buf out;
+    buf_init(&out, MAX_INDEX_BYTES);
+    int r = encode(parts, &out);
+    if (r == 0)
+        r = io_write("snapshot-data", fd, out.data, out.len);
+    buf_done(&out);
+    return r;
+}
+
 int ring_index_write(int dir_fd, const char *index_name, const struct ring_index_parts *parts)
 {
     struct buf out;

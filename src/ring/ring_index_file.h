@@ -20,6 +20,9 @@ uint64_t ring_index_file_bytes(const struct ring_index_header *header);
 /* Writes name.tmp and renames it; not synced, because it can be rebuilt. */
 int ring_index_write(int dir_fd, const char *index_name, const struct ring_index_parts *parts);
 
+/* The same bytes to a descriptor (phase "snapshot-data"). */
+int ring_index_write_to(int fd, const struct ring_index_parts *parts);
+
 /* An owned file image with the arrays pointing into it. */
 struct ring_index_image {
     struct buf bytes;

@@ -526,6 +526,17 @@ int ring_index_load(int dir_fd, const char *segment_name, const char *index_name
     return r < 0 ? error_set(reterr, r, "no memory for the index of %s", segment_name) : 0;
 }
 
+int ring_index_make(int segment_fd, int index_fd)
+{
+    struct ring_scan scan;
+    int r = ring_scan_file(segment_fd, 0, &scan, NULL);
+    if (r < 0)
+        return r;
+    r = scan.damaged ? -EBADMSG : ring_index_write_to(index_fd, &scan.parts);
+    ring_scan_done(&scan);
+    return r;
+}
+
 int ring_reader_index(struct ring_reader *reader, const char *name, struct ring_index *ret_index,
                       struct error *reterr)
 {

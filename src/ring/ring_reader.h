@@ -221,6 +221,9 @@ int ring_reader_index(struct ring_reader *reader, const char *name, struct ring_
 int ring_index_load(int dir_fd, const char *segment_name, const char *index_name,
                     struct ring_index *ret_index, struct error *reterr);
 void ring_index_done(struct ring_index *index);
+/* Makes the index of a whole segment by reading it, into another descriptor. -EBADMSG when it is
+ * damaged: then nothing is written. Parses captured bytes: only in a job. */
+int ring_index_make(int segment_fd, int index_fd);
 /* Binary search; NULL when the segment has no packet of that flow. Either order of the ends. */
 const struct ring_flow *ring_index_find(const struct ring_index *index,
                                         const struct ring_flow *key);

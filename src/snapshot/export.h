@@ -5,13 +5,12 @@
  * anything is read to its end. Packets are ordered by their stored stamps; equal stamps keep the
  * order of the inputs, then that within the file. One interface block per node and interface, named
  * "node:interface". The same inputs and options give the same bytes.
- * A segment of a ring with its index beside it is read from the slice's first packets on, to its
- * last, and not twice.
- * Memory: one window per file whose time it is, plus what a file that is out of order in itself
- * needs to be put in order (at most 96 MiB; what would need more is written out of order and
- * counted). A file whose times are known but that is no capture (damaged) is left out and counted.
- * Thread: owner. Parses captured bytes: for strangers' files run it in the "export" job
- * (snapshot_pcap.h). Sources: formats.md, wireshark-export.md. */
+ * A segment of a ring or file of a snapshot with its index beside it is read from the slice's first
+ * packets on, to its last, and not twice. Memory: one window per file whose time it is, plus what a
+ * file that is out of order in itself needs to be put in order (at most 96 MiB; what would need
+ * more is written out of order and counted). A file whose times are known but that is no capture
+ * (damaged) is left out and counted. Thread: owner. Parses captured bytes: for strangers' files run
+ * it in the "export" job (snapshot_pcap.h). Sources: formats.md, wireshark-export.md. */
 #ifndef TRAWL_SNAPSHOT_EXPORT_H
 #define TRAWL_SNAPSHOT_EXPORT_H
 
@@ -27,6 +26,8 @@ struct export_input {
     bool times_known;  /* first and last packet are known: the file is opened only when needed */
     int64_t first_ns, last_ns;
     int64_t clock_offset_ns; /* node time − hub time: shifts the window for this file */
+    const char *sha256; /* hexadecimal: the index beside the file has to be of these bytes; NULL:
+                           any that fits its size */
 };
 
 struct snapshot_filter;

@@ -362,6 +362,8 @@ static int read_wanted(struct export_state *state, struct export_cursor *c, stru
             return event;
         if (event == CAPTURE_END)
             c->at_end = true;
+        if (event == CAPTURE_DAMAGE && c->indexed)
+            state->result.damage++;
         if (event != CAPTURE_PACKET)
             continue;
         c->read_count++;
@@ -369,8 +371,11 @@ static int read_wanted(struct export_state *state, struct export_cursor *c, stru
             c->at_end = true;
         if ((c->read_count & 65535) == 0 && is_cancelled(state))
             return error_set(reterr, -ECANCELED, "It was cancelled.");
-        if (!is_wanted(state, c))
+        if (!is_wanted(state, c)) {
+            if (c->wanted && c->wanted_at == c->wanted_count)
+                c->at_end = true;
             continue;
+        }
         int r = map_interface(state, c, reterr);
         if (r != 1)
             return r < 0 ? r : 1;

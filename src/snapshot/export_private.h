@@ -65,7 +65,7 @@ struct export_cursor {
     uint32_t *map; /* interface of the reader → of the output + 1 */
     size_t map_count;
     /* order within the file */
-    bool sorted;
+    bool sorted, indexed;      /* indexed: nobody has read it before its packets are read */
     uint64_t start_offset;     /* nothing before it is wanted */
     int64_t first_ns, last_ns; /* found by the scan; first > last: no packet */
     int64_t *suffix_min;       /* the smallest stamp from chunk i on */

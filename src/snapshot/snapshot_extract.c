@@ -7,6 +7,7 @@
 #include "packet/capture_reader.h"
 #include "packet/owner_note.h"
 #include "packet/pcapng_writer.h"
+#include "ring/ring_reader.h"
 #include "snapshot/snapshot_filter.h"
 #include "snapshot/snapshot_hash.h"
 #include "snapshot/snapshot_read.h"
@@ -167,6 +168,8 @@ static int cut_file(const struct snapshot_extract *extract, struct snapshot_extr
     }
     if (r == 0 && snapshot_hash_end(&c.hash, file->sha256) < 0)
         r = error_set(reterr, -EIO, "SHA-256 could not be computed.");
+    file->indexed = r == 0 && file->index_fd >= 0 && file->packets &&
+                    ring_index_make(file->out_fd, file->index_fd) == 0;
     capture_reader_free(c.reader);
     snapshot_hash_done(&c.hash);
     buf_done(&c.out);
@@ -185,6 +188,7 @@ static void result_json(const struct snapshot_extract_file *f, size_t index, str
     json_member_uint(&w, "bytes", f->bytes);
     json_member_int(&w, "first", f->first_ns);
     json_member_int(&w, "last", f->last_ns);
+    json_member_bool(&w, "indexed", f->indexed);
     json_member_uint(&w, "damage", f->damage);
     json_member_uint(&w, "damage_at", f->damage_at);
     json_member_str(&w, "sha256", f->sha256);
@@ -203,14 +207,19 @@ static int parse_request(struct slice text, struct arena *arena, struct snapshot
     e->from_ns = snapshot_read_int(&r, root, "from");
     e->to_ns = snapshot_read_int(&r, root, "to");
     e->bpf = snapshot_read_optional(&r, root, "bpf");
-    const json_t *list = snapshot_read_array(&r, root, "ends", JOB_MAX_FDS / 2, &e->file_count);
+    const json_t *list = snapshot_read_array(&r, root, "ends", JOB_MAX_FDS / 3, &e->file_count);
     size_t hashed_count;
-    const json_t *hashed = snapshot_read_array(&r, root, "hash", JOB_MAX_FDS / 2, &hashed_count);
+    const json_t *hashed = snapshot_read_array(&r, root, "hash", JOB_MAX_FDS / 3, &hashed_count);
+    size_t indexed_count;
+    const json_t *indexed = snapshot_read_array(&r, root, "index", JOB_MAX_FDS / 3, &indexed_count);
     e->files = snapshot_read_alloc(&r, e->file_count, sizeof *e->files);
     for (size_t i = 0; !r.bad && i < e->file_count; i++) {
         e->files[i].end_offset = (uint64_t)json_integer_value(json_array_get(list, i));
-        e->files[i].in_fd = (int)(JOB_FIRST_FD + 2 * i);
-        e->files[i].out_fd = (int)(JOB_FIRST_FD + 2 * i + 1);
+        e->files[i].in_fd = (int)(JOB_FIRST_FD + 3 * i);
+        e->files[i].out_fd = (int)(JOB_FIRST_FD + 3 * i + 1);
+        /* always a descriptor; without an index it is that of the output once more */
+        e->files[i].index_fd =
+            json_is_true(json_array_get(indexed, i)) ? (int)(JOB_FIRST_FD + 3 * i + 2) : -1;
         e->files[i].hash_source = json_is_true(json_array_get(hashed, i));
     }
     json_decref(root);
@@ -221,7 +230,7 @@ static int run_job(struct job_context *ctx, struct arena *arena, struct error *r
 {
     struct snapshot_extract extract = {0};
     int r = parse_request(ctx->request, arena, &extract, reterr);
-    if (r == 0 && ctx->fd_count != 2 * extract.file_count)
+    if (r == 0 && ctx->fd_count != 3 * extract.file_count)
         r = error_set(reterr, -EBADMSG, "The job was given the wrong number of files.");
     if (r < 0)
         return r;
@@ -288,6 +297,11 @@ static int request_json(const struct snapshot_extract *e, struct buf *out)
     for (size_t i = 0; i < e->file_count; i++)
         json_bool(&w, e->files[i].hash_source);
     json_end_array(&w);
+    json_key(&w, "index");
+    json_begin_array(&w);
+    for (size_t i = 0; i < e->file_count; i++)
+        json_bool(&w, e->files[i].index_fd >= 0);
+    json_end_array(&w);
     json_end_object(&w);
     return buf_failed(out);
 }
@@ -307,6 +321,7 @@ static int take_result(struct snapshot_extract *e, struct slice line, size_t *do
             f->bytes = snapshot_read_uint(&r, root, "bytes");
             f->first_ns = snapshot_read_int(&r, root, "first");
             f->last_ns = snapshot_read_int(&r, root, "last");
+            f->indexed = snapshot_read_bool(&r, root, "indexed");
             f->damage = snapshot_read_uint(&r, root, "damage");
             f->damage_at = snapshot_read_uint(&r, root, "damage_at");
             if (f->hash_source)
@@ -349,7 +364,7 @@ static int run_in_job(struct snapshot_extract *e, struct error *reterr)
 {
     struct buf request;
     buf_init(&request, JOB_MAX_LINE_BYTES);
-    int *fds = calloc(2 * e->file_count, sizeof *fds);
+    int *fds = calloc(3 * e->file_count, sizeof *fds);
     int r = fds ? request_json(e, &request) : -ENOMEM;
     if (r < 0) {
         free(fds);
@@ -359,13 +374,14 @@ static int run_in_job(struct snapshot_extract *e, struct error *reterr)
                                       : "There is no memory for the extract job.");
     }
     for (size_t i = 0; i < e->file_count; i++) {
-        fds[2 * i] = e->files[i].in_fd;
-        fds[2 * i + 1] = e->files[i].out_fd;
+        fds[3 * i] = e->files[i].in_fd;
+        fds[3 * i + 1] = e->files[i].out_fd;
+        fds[3 * i + 2] = e->files[i].index_fd >= 0 ? e->files[i].index_fd : e->files[i].out_fd;
     }
     struct job_spec spec = {.kind = "extract",
                             .request = buf_slice(&request),
                             .fds = fds,
-                            .fd_count = 2 * e->file_count,
+                            .fd_count = 3 * e->file_count,
                             .memory_bytes = 256 * 1024 * 1024,
                             .stdout_fd = -1};
     struct job *job = NULL;

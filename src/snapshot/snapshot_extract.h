@@ -13,11 +13,14 @@
 
 struct snapshot_extract_file {
     int in_fd, out_fd;
+    int index_fd; /* gets the output's index (ring_reader.h), −1 = none is wanted; out_fd can be
+                     read then */
     uint64_t end_offset; /* of the input: the published length, 0 = end of file */
     bool hash_source;    /* also the SHA-256 of the input, up to there */
     /* results */
     uint64_t packets, bytes; /* bytes: of the output */
     int64_t first_ns, last_ns;
+    bool indexed;       /* an index was written */
     uint64_t damage;    /* places of the input that could not be read */
     uint64_t damage_at; /* offset of the first of them */
     char sha256[SNAPSHOT_SHA256_SIZE];
@@ -28,7 +31,7 @@ struct snapshot_extract {
     int64_t from_ns, to_ns;
     const char *bpf; /* NULL or "" = all */
     struct snapshot_extract_file *files;
-    size_t file_count;  /* at most JOB_MAX_FDS / 2 − 8 */
+    size_t file_count;  /* at most JOB_MAX_FDS / 3 − 8 */
     const bool *cancel; /* atomic; may be NULL */
     bool in_process;    /* without a job */
 };

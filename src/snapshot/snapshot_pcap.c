@@ -162,6 +162,7 @@ static void write_nodes(const struct snapshot *s, const struct snapshot_pcap_req
             json_begin_object(w);
             json_member_str(w, "name", node->files[f].name);
             json_member_uint(w, "sequence", node->files[f].sequence);
+            json_member_str(w, "sha256", node->files[f].sha256);
             json_member_int(w, "first", node->files[f].first_ns);
             json_member_int(w, "last", node->files[f].last_ns);
             json_end_object(w);

@@ -68,6 +68,7 @@ static void read_file(struct snapshot_read *r, const json_t *o, const char *fold
     input->path = text.out;
     input->node = node->name;
     input->sequence = snapshot_read_uint(r, o, "sequence");
+    input->sha256 = snapshot_read_optional(r, o, "sha256");
     input->first_ns = snapshot_read_int(r, o, "first");
     input->last_ns = snapshot_read_int(r, o, "last");
     input->times_known = true;

@@ -55,6 +55,9 @@ struct snapshot_source {
      * "snapshot-link"); −EXDEV, −EPERM or −EOPNOTSUPP: not possible here, fetch instead; −ENOENT:
      * it is gone. NULL: never possible. */
     int (*link)(void *ctx, const char *name, int dir, const char *to_name, struct error *reterr);
+    /* The same for the index of that segment. NULL: never possible. */
+    int (*link_index)(void *ctx, const char *name, int dir, const char *to_name,
+                      struct error *reterr);
 };
 
 struct snapshot_take_node {

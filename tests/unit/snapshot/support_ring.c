@@ -94,6 +94,13 @@ static void write_segment(struct fake_ring *ring, size_t index, size_t packets)
     }
     close(fd);
     buf_done(&out);
+    char index_path[1024];
+    snprintf(index_path, sizeof index_path, "%s/%.16s.idx", ring->dir, s->name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    int index_fd = open(index_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_int_equal(ring_index_make(fd, index_fd), 0);
+    close(index_fd);
+    close(fd);
 }
 
 /* ── the source ── */
@@ -238,6 +245,16 @@ static int fake_link(void *ctx, const char *name, int dir, const char *to_name,
     return io_link("snapshot-link", AT_FDCWD, path, dir, to_name);
 }
 
+static int fake_link_index(void *ctx, const char *name, int dir, const char *to_name,
+                           struct error *reterr)
+{
+    (void)reterr;
+    const struct fake_ring *ring = ctx;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%.16s.idx", ring->dir, name);
+    return ring->remote ? -EOPNOTSUPP : io_link("snapshot-link", AT_FDCWD, path, dir, to_name);
+}
+
 void fake_ring_init(struct fake_ring *ring, const char *dir, size_t segments, size_t packets)
 {
     int64_t offset = ring->offset_ns;
@@ -261,7 +278,8 @@ void fake_ring_init(struct fake_ring *ring, const char *dir, size_t segments, si
                                             .renew = fake_renew,
                                             .release = fake_release,
                                             .fetch = fake_fetch,
-                                            .link = fake_link};
+                                            .link = fake_link,
+                                            .link_index = fake_link_index};
 }
 
 /* ── files ── */

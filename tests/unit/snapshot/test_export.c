@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/text.h"
 #include "packet/capture_reader.h"
 #include "packet/pcapng_writer.h"
+#include "ring/ring_reader.h"
 #include "snapshot/export.h"
 #include "unit/snapshot/support_ring.h"
 #include "unit/unit_test.h"
@@ -179,6 +181,77 @@ static void merges_in_time_order(void **state)
     assert_true(slice_eq(buf_slice(&first), buf_slice(&second)));
     buf_done(&first);
     buf_done(&second);
+}
+
+/* With its index beside it a file of a snapshot is read from the slice's first packet on; an index
+ * of other bytes is no help. Damage in front of the slice shows who read what. */
+static void index_spares_what_is_outside(void **state)
+{
+    struct fixture *f = *state;
+    enum {
+        COUNT = 20000,
+        FIRST = 15000,
+        LAST = 15999
+    };
+    char path[700], index_path[700];
+    snprintf(path, sizeof path, "%s/000001.pcapng", f->dir);
+    snprintf(index_path, sizeof index_path, "%s/000001.idx", f->dir);
+    int64_t *stamps = calloc(COUNT, sizeof *stamps);
+    for (int i = 0; i < COUNT; i++)
+        stamps[i] = RING_T0 + i * 1000;
+    write_capture(path, "eth0", stamps, COUNT, 0);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int index_fd = open(index_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ring_index_make(fd, index_fd), 0);
+    close(index_fd);
+    struct ring_index index;
+    assert_int_equal(
+        ring_index_load(AT_FDCWD, "/nowhere/00001-0000000001.pcapng", index_path, &index, NULL), 0);
+    char sha256[SNAPSHOT_SHA256_SIZE], other[SNAPSHOT_SHA256_SIZE];
+    text_hex(index.segment.sha256, sizeof index.segment.sha256, sha256);
+    memcpy(other, sha256, sizeof other);
+    other[0] = other[0] == '0' ? '1' : '0';
+    ring_index_done(&index);
+    static const uint8_t zeros[4096];
+    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 300000), sizeof zeros);
+    close(fd);
+    struct export_input input = {.path = path,
+                                 .node = "n1",
+                                 .times_known = true,
+                                 .first_ns = stamps[0],
+                                 .last_ns = stamps[COUNT - 1]};
+    struct export_options o = {
+        .inputs = &input, .input_count = 1, .from_ns = stamps[FIRST], .to_ns = stamps[LAST] + 1};
+    struct export_result result;
+    struct error e;
+    const char *const sums[] = {sha256, NULL, other};
+    for (int i = 0; i < 4; i++) { /* the last one: without an index */
+        input.sha256 = i < 3 ? sums[i] : sha256;
+        if (i == 3)
+            assert_int_equal(unlink(index_path), 0);
+        assert_int_equal(export_to(f, &o, &result, &e), 0);
+        assert_int_equal(result.packets, LAST - FIRST + 1);
+        assert_true(i < 2 ? result.damage == 0 : result.damage > 0);
+        struct seen *s = read_out(f);
+        assert_int_equal(s->count, LAST - FIRST + 1);
+        assert_int_equal(s->numbers[0], FIRST);
+        assert_int_equal(s->numbers[s->count - 1], LAST);
+        free(s);
+    }
+    /* damage within the slice is met with an index too */
+    write_capture(path, "eth0", stamps, COUNT, 0);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    index_fd = open(index_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(ring_index_make(fd, index_fd), 0);
+    close(index_fd);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(pwrite(fd, zeros, 100, st.st_size / COUNT * ((FIRST + LAST) / 2)), 100);
+    close(fd);
+    input.sha256 = NULL;
+    assert_int_equal(export_to(f, &o, &result, &e), 0);
+    assert_true(result.damage > 0 && result.packets < LAST - FIRST + 1);
+    free(stamps);
 }
 
 /* What tshark shows of a file, sorted by time then bytes, so that ties do not matter. */
@@ -534,6 +607,7 @@ static void damage_costs_what_is_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(index_spares_what_is_outside, setup, teardown),
         cmocka_unit_test_setup_teardown(merges_in_time_order, setup, teardown),
         cmocka_unit_test_setup_teardown(agrees_with_mergecap, setup, teardown),
         cmocka_unit_test_setup_teardown(puts_a_disordered_file_in_order, setup, teardown),
