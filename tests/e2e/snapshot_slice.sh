@@ -36,6 +36,7 @@ for id in "$linked" "$trimmed"; do
 done
 slice() { t snapshot pcap "$1" --from "$from" --to "$to" -o "$2" 2>/dev/null || fail "pcap"; }
 calls() { t snapshot pcap "$1" --filter 'http && path == "/api/part/1"' --scope calls -o "$2" 2>/dev/null || fail "pcap of a call"; }
+own() { chown --reference="$work/data/snapshots/$linked/manifest.json" "$1"; }
 for id in "$linked" "$trimmed"; do
   slice "$id" "$work/with.pcapng"
   calls "$id" "$work/calls_with.pcapng"
@@ -46,13 +47,13 @@ for id in "$linked" "$trimmed"; do
   cp "$f" "$work/whole" && cp "$f" "$work/hurt" && rm "$f"
   dd if=/dev/zero of="$work/hurt" bs=65536 seek=12 count=8 conv=notrunc status=none
   dd if=/dev/zero of="$work/hurt" bs=65536 seek="$(($(stat -c %s "$work/hurt") / 65536 - 40))" count=8 conv=notrunc status=none
-  cp "$work/hurt" "$f"
+  cp "$work/hurt" "$f" && own "$f"
   slice "$id" "$work/hurt.pcapng"
   cmp "$work/with.pcapng" "$work/hurt.pcapng" || fail "damage outside the slice changes it"
   calls "$id" "$work/calls_hurt.pcapng"
   cmp "$work/calls_with.pcapng" "$work/calls_hurt.pcapng" || fail "damage outside the call changes it"
   # without the index: the same bytes, by reading everything
-  cp "$work/whole" "$f"
+  cp "$work/whole" "$f" && own "$f"
   rm "${f%.pcapng}.idx"
   slice "$id" "$work/without.pcapng"
   cmp "$work/with.pcapng" "$work/without.pcapng" || fail "the index gives other bytes"
