@@ -12,6 +12,7 @@
 enum {
     MAX_QUESTION_BYTES = 256 * 1024,
     DEFAULT_LIMIT = 100,
+    DEFAULT_NEIGHBOURS = 20,
     MAX_LIMIT = 1000
 };
 
@@ -358,8 +359,9 @@ static bool check_entry_id(struct api_call *call, const char *id)
     return false;
 }
 
-/* The answer to an op about one entry. False when a problem was sent. */
-static bool ask_entry(struct api_call *call, const char *op, const char *half,
+/* The answer to an op about one entry; `more`: a further member, or "". False when a problem was
+ * sent. */
+static bool ask_entry(struct api_call *call, const char *op, const char *more,
                       struct buf *ret_result)
 {
     struct handler_source source;
@@ -369,9 +371,7 @@ static bool ask_entry(struct api_call *call, const char *op, const char *half,
     struct api_problem problem;
     struct api_backend *backend = &call->api->backend;
     buf_init(&question, 1024);
-    buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"", op, call->params[1]);
-    if (half)
-        buf_printf(&question, ",\"half\":\"%s\"", half);
+    buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"%s", op, call->params[1], more);
     struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
     int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
                            ret_result, &problem);
@@ -385,7 +385,19 @@ void handle_entry(struct api_call *call)
 {
     struct buf result;
     buf_init(&result, API_MAX_ANSWER_BYTES);
-    if (ask_entry(call, "entry", NULL, &result))
+    if (ask_entry(call, "entry", "", &result))
+        call_send_json(call, 200, &result);
+    buf_done(&result);
+}
+
+void handle_entry_neighbours(struct api_call *call)
+{
+    char more[40];
+    struct buf result;
+    snprintf(more, sizeof more, ",\"limit\":%lld",
+             (long long)call_query_int(call, "limit", DEFAULT_NEIGHBOURS));
+    buf_init(&result, API_MAX_ANSWER_BYTES);
+    if (ask_entry(call, "neighbours", more, &result))
         call_send_json(call, 200, &result);
     buf_done(&result);
 }
@@ -446,9 +458,11 @@ void handle_entry_body(struct api_call *call)
         call_fail(call, 404, "A body is of the request or of the response.");
         return;
     }
+    char more[40];
     struct buf result;
     buf_init(&result, API_MAX_ANSWER_BYTES);
-    if (ask_entry(call, "body", half, &result)) {
+    snprintf(more, sizeof more, ",\"half\":\"%s\"", half);
+    if (ask_entry(call, "body", more, &result)) {
         json_t *object = json_loadb((const char *)result.data, result.len, 0, NULL);
         buf_done(&result);
         if (is_read_back(object))

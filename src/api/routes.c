@@ -115,6 +115,8 @@ const struct route routes[] = {
      handle_entry_body,
      "The body of the request or response, whole: what an entry does not keep is read back from the "
      "packets (410 when they are gone)."},
+    {"GET", ENT "/neighbours", CAP_PAYLOAD_READ, "limit?: int", NULL, "NeighboursResponse", 200,
+     NULL, handle_entry_neighbours, "The calls before and after it in its connection."},
     {"GET", ENT "/stream", CAP_PAYLOAD_READ, NULL, NULL, "StreamResponse", 200, NULL,
      handle_entry_stream, "Both directions of its connection."},
     {"GET", V1 "/aggregate/timeline", CAP_PAYLOAD_READ,

@@ -78,6 +78,7 @@ const struct schema schemas[] = {
      "clauses: ExplainedClause[]; parameters: any; judged: bool; reads: text[]; entries: int; "
      "entries_judged: int; parts: int; parts_read: int; blocks: int; blocks_read: int; "
      "took_ms: number"},
+    {"NeighboursResponse", "entries: Entry[]; position: int; more_before: bool; more_after: bool"},
     {"PacketRow", "no: int; timestamp: time; node: text; interface: text; "
                   "direction: client|server; captured_bytes: int; original_bytes: int; info: text; "
                   "hex: text"},

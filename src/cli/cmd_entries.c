@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/client.h"
+#include "cli/entries_explain.h"
 
 enum {
     PAGE = 500,
@@ -127,70 +128,6 @@ static int count(struct client *client, const struct entries_flags *f)
     return code;
 }
 
-static void print_clause(const json_t *clause)
-{
-    static const struct {
-        const char *answer, *shown;
-    } words[] = {{"columns", "columns"}, {"narrowed", "columns, then entries"}};
-    const char *answer = client_text(clause, "answer"), *shown = "entries";
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(answer, words[i].answer) == 0)
-            shown = words[i].shown;
-    printf("%-22s ", shown);
-    client_print_text(client_text(clause, "text"), 0);
-    (void)putchar('\n');
-    if (json_is_string(json_object_get(clause, "sql"))) {
-        printf("%-22s   ", "");
-        client_print_text(client_text(clause, "sql"), 0);
-        (void)putchar('\n');
-    }
-}
-
-static void print_parameters(const json_t *list)
-{
-    size_t i;
-    const json_t *v;
-    json_array_foreach(list, i, v)
-    {
-        char *text = value_text(v);
-        printf("%s$%zu = ", i ? ", " : "parameters  ", i + 1);
-        client_print_text(text ? text : "", 0);
-        free(text);
-    }
-    if (json_array_size(list))
-        (void)putchar('\n');
-}
-
-static void print_explanation(const json_t *answer)
-{
-    size_t i;
-    const json_t *item, *clauses = json_object_get(answer, "clauses");
-    if (json_array_size(clauses))
-        printf("%-22s %s\n", "ANSWERED BY", "CLAUSE");
-    json_array_foreach(clauses, i, item)
-    {
-        print_clause(item);
-    }
-    print_parameters(json_object_get(answer, "parameters"));
-    if (!json_is_true(json_object_get(answer, "judged"))) {
-        printf("The columns answer it: none of %lld entries is judged one by one.\n",
-               (long long)client_int(answer, "entries"));
-        return;
-    }
-    printf("Judged one by one: %lld of %lld entries, in %lld of %lld blocks of %lld of %lld parts "
-           "(reads ",
-           (long long)client_int(answer, "entries_judged"),
-           (long long)client_int(answer, "entries"), (long long)client_int(answer, "blocks_read"),
-           (long long)client_int(answer, "blocks"), (long long)client_int(answer, "parts_read"),
-           (long long)client_int(answer, "parts"));
-    json_array_foreach(json_object_get(answer, "reads"), i, item)
-    {
-        printf("%s", i ? ", " : "");
-        client_print_text(json_string_value(item) ? json_string_value(item) : "", 0);
-    }
-    printf(").\n");
-}
-
 static int explain(struct client *client, const struct entries_flags *f)
 {
     json_t *q = make_question(f, "-time", 0);
@@ -199,7 +136,7 @@ static int explain(struct client *client, const struct entries_flags *f)
     if (answer && f->client.json)
         client_print_json(answer);
     else if (answer)
-        print_explanation(answer);
+        entries_explain_print(answer);
     json_decref(answer);
     json_decref(q);
     return code;
@@ -429,6 +366,13 @@ const struct command cmd_entries = {
 /* ── trawl entry ID ── */
 
 static const struct option_def entry_defs[] = {
+    {.name = "neighbours",
+     .type = OPTION_INT,
+     FLAG(limit),
+     .min = 1,
+     .max = 200,
+     .value_name = "N",
+     .doc = "list the N calls before and after it in its connection instead"},
     {.name = "source",
      .type = OPTION_TEXT,
      FLAG(source),
@@ -451,24 +395,47 @@ static const struct option_def entry_defs[] = {
     {0},
 };
 static const struct option_spec entry_spec = {
-    .usage = "trawl entry ID [--source ID[/NAME]] [--body request|response [-o FILE]]",
+    .usage =
+        "trawl entry ID [--source ID[/NAME]] [--neighbours N | --body request|response [-o FILE]]",
     .summary = "Shows one API call whole: headers, bodies, timing, packets.",
     .example = "trawl entry 33LB70IHK0Q84M5LDNMN7J9DB8 --source @latest",
     .defs = entry_defs,
     .positional = true,
 };
 
+/* The calls of the connection around this one, which is marked. */
+static void print_neighbours(const json_t *answer)
+{
+    size_t i;
+    const json_t *entry;
+    if (json_is_true(json_object_get(answer, "more_before")))
+        printf("  …\n");
+    json_array_foreach(json_object_get(answer, "entries"), i, entry)
+    {
+        printf("%s ", (json_int_t)i == client_int(answer, "position") ? ">" : " ");
+        print_row(entry);
+    }
+    if (json_is_true(json_object_get(answer, "more_after")))
+        printf("  …\n");
+}
+
 static int show_entry(const struct entries_flags *f, const char *id)
 {
     struct client *client = client_open("entry", &f->client);
+    char limit[24];
     struct buf path;
     buf_init(&path, 4096);
     buf_append_str(&path, "/api/v1/entries/");
     client_escape(&path, f->source);
     buf_append_str(&path, "/");
     client_escape(&path, id);
-    if (f->body)
+    snprintf(limit, sizeof limit, "%lld", (long long)f->limit);
+    if (f->body) {
         buf_printf(&path, "/body/%s", f->body);
+    } else if (f->limit) {
+        buf_append_str(&path, "/neighbours");
+        client_query(&path, "limit", limit);
+    }
     buf_append_u8(&path, 0);
     bool ready = client && !buf_failed(&path);
     json_t *answer =
@@ -476,7 +443,9 @@ static int show_entry(const struct entries_flags *f, const char *id)
     int code = answer ? 0 : 1;
     if (ready && f->body)
         code = client_download(client, "GET", (const char *)path.data, NULL, f->output);
-    if (answer) { /* ASCII only: what was captured must not move the cursor */
+    if (answer && f->limit && !f->client.json) {
+        print_neighbours(answer);
+    } else if (answer) { /* ASCII only: what was captured must not move the cursor */
         (void)json_dumpf(answer, stdout,
                          JSON_ENSURE_ASCII | (f->client.json ? JSON_COMPACT : JSON_INDENT(2)));
         (void)putchar('\n');
@@ -513,11 +482,21 @@ const struct command cmd_entry = {
 
 /* ── trawl trace ID ── */
 
+static const struct option_def trace_defs[] = {
+    {.name = "source",
+     .type = OPTION_TEXT,
+     FLAG(source),
+     .default_value = "@latest",
+     .value_name = "ID[/NAME]",
+     .doc = "a dissected snapshot, and which of its dissections"},
+    CLIENT_OPTIONS(struct entries_flags),
+    {0},
+};
 static const struct option_spec trace_spec = {
     .usage = "trawl trace ID [--source ID[/NAME]]",
     .summary = "Lists the API calls of one trace in the order of time.",
     .example = "trawl trace 4bf92f3577b34da6a3ce929d0e0e4736 --source @latest",
-    .defs = entry_defs,
+    .defs = trace_defs,
     .positional = true,
 };
 

@@ -1,35 +1,41 @@
+// clang-format off
 /* What can be asked of dissected entries, and the line protocol of the query job that answers.
  *
  * The hub never opens an entry store: it starts a `query` job per source (job/job.h), which loads
  * DuckDB, opens the sealed parts, closes the sandbox and then answers one JSON line with one or
  * more JSON lines until its parent closes the channel.
  *
- * Start request: {"dirs":["DATA/snapshots/<id>/dissections/<name>", …],"source":"<id>/<name>"}
- *   answer: {"ready":true,"entries":N,"from_ns":…,"to_ns":…}   (the job ends with {"error":…} when
- * a part is damaged) Question: {"q":7,"op":"page", …members…} answer: {"q":7,"result":{…}}, or
- * {"q":7,"problem":{"status":400,"title":…,"detail":…,"offset":…,"token":…,"suggestion":…}} `lines`
- * and `packets` also send any number of {"q":7,"item":{…}} before their result.
+ * Start:    {"dirs":["DATA/snapshots/<id>/dissections/<name>", …],"source":"<id>/<name>"}
+ * answer:   {"ready":true,"entries":N,"from_ns":…,"to_ns":…}; the job ends with {"error":…} when a part is damaged.
+ * Question: {"q":7,"op":"page", …members…}
+ * answer:   {"q":7,"result":{…}}, or
+ *           {"q":7,"problem":{"status":400,"title":…,"detail":…,"offset":…,"token":…,"suggestion":…}}.
+ *           `lines`, `har` and `packets` also send any number of {"q":7,"item":{…}} before their result.
  *
- *  op        members                                            result
- *  page      filter, from_ns, to_ns, order, limit, cursor       EntriesResponse of
- * web/src/api/types.ts (entries without headers and bodies) lines     filter, from_ns, to_ns,
- * order, limit               items: whole entries; result {"count":N} count     filter, from_ns,
- * to_ns                             {"total":N,"matched_of":M,"unjudged":K} entry     id the whole
- * Entry; 404 when there is none body      id, half ("request"|"response")
- * {"content_type":…,"base64":…,"truncated":…} refs      id
- * {"refs":[{"node":…,"seq":…,"offset":…,"direction":"client"|"server"}],"truncated":…} flows
- * filter, from_ns, to_ns
- * {"flows":[{"protocol":"tcp","a":"10.0.0.1","a_port":…,"b":…,"b_port":…}],"calls":N} packets
- * filter, from_ns, to_ns                             items {"node":…,"seq":…,"offsets":[…]} (scope
- * calls); result {"calls":N,"packets":N} timeline  filter, from_ns, to_ns, buckets TimelineResponse
- *  top       filter, from_ns, to_ns, by [1 … 4 fields, "src", "dst"], limit (≤ 5,000), order
- * (calls, errors, elapsed_time, size), prefix (of the first key) TopResponse: groups with counts,
- * percentiles and bytes explain   filter, from_ns, to_ns ExplainResponse: what of the filter the
- * columns answer, and what the rest makes the job read conn      conn_id EntriesResponse in time
- * order, at most 1,000
+ *  op          members                                      result (names of api/schema_table.c)
+ *  page        F, order, limit, cursor                      EntriesResponse: entries without headers and bodies
+ *  lines       F, order, limit                              items: whole entries; result {"count":N}
+ *  har         F, order, limit                              items: HAR 1.2 entries; result {"count":N,…}
+ *  count       F                                            CountResponse
+ *  explain     F                                            ExplainResponse: what the columns answer, what has to be read
+ *  top         F, by, limit, order, prefix                  TopResponse: groups by one to four fields, "src", "dst";
+ *                                                           order calls, errors, elapsed_time, size; limit ≤ 5,000
+ *  timeline    F, buckets                                   TimelineResponse
+ *  entry       id                                           the whole Entry; 404 when there is none
+ *  neighbours  id, limit (≤ 200)                            NeighboursResponse: calls around it in its connection
+ *  body        id, half ("request"|"response")              {"content_type":…,"base64":…,"truncated":…}
+ *  refs        id                                           {"refs":[{"node":…,"seq":…,"offset":…,"direction":
+ *                                                           "client"|"server"}],"truncated":…}
+ *  conn        conn_id                                      EntriesResponse in the order of time, at most 1,000
+ *  flows       F                                            {"flows":[{"protocol":"tcp","a":"10.0.0.1","a_port":…,
+ *                                                           "b":…,"b_port":…}],"calls":N}
+ *  packets     F                                            items {"node":…,"seq":…,"offsets":[…]}; result
+ *                                                           {"calls":N,"packets":N}
  *
- * order: "-time" (default), "+time", "±elapsed_time", "±size". from_ns/to_ns: optional, half-open.
- * limit: 1…1,000 (lines: any). Thread: the job answers one question at a time. */
+ * F: filter, from_ns, to_ns (all optional; the range is half-open). order of lists: "-time" (default), "+time",
+ * "±elapsed_time", "±size". limit of pages: 1 … 1,000 (of lines: any).
+ * Thread: the job answers one question at a time. */
+// clang-format on
 #ifndef TRAWL_ENTRIES_QUERY_H
 #define TRAWL_ENTRIES_QUERY_H
 

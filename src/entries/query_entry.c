@@ -1,11 +1,12 @@
-/* One entry: entry, body, refs. */
+/* One entry: entry, body, refs, and its neighbours in the connection. */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "entries/query_ops.h"
 #include "entries/question_rows.h"
 
-static int find_entry(struct question *q, unsigned payload, struct entry *ret_entry,
-                      const struct entry_files **ret_files)
+static int find_row(struct question *q, uint64_t *ret_row)
 {
     const char *id = json_string_value(json_object_get(q->json, "id"));
     struct row_list rows = {0};
@@ -15,9 +16,17 @@ static int find_entry(struct question *q, unsigned payload, struct entry *ret_en
         r = question_refuse_text(q, 404, "No such entry",
                                  "This dissection has no entry with that id.");
     if (r == 0)
-        r = question_load_row(q, (uint64_t)rows.items[0][0], payload, ret_entry, ret_files);
+        *ret_row = (uint64_t)rows.items[0][0];
     free(rows.items);
     return r;
+}
+
+static int find_entry(struct question *q, unsigned payload, struct entry *ret_entry,
+                      const struct entry_files **ret_files)
+{
+    uint64_t row;
+    int r = find_row(q, &row);
+    return r < 0 ? r : question_load_row(q, row, payload, ret_entry, ret_files);
 }
 
 int query_op_entry(struct question *q, struct json_writer *w)
@@ -129,4 +138,82 @@ int query_op_refs(struct question *q, struct json_writer *w)
     json_member_bool(w, "truncated", entry.request.truncated || entry.response.truncated);
     json_end_object(w);
     return 0;
+}
+
+/* ── neighbours ── */
+
+enum {
+    MAX_NEIGHBOURS = 200,
+    DEFAULT_NEIGHBOURS = 20
+};
+
+/* Rows of the same connection before or after this one, the nearest first, one more than wanted. */
+static int select_side(struct question *q, uint64_t row, bool before, int64_t limit,
+                       struct row_list *ret_rows)
+{
+    struct buf sql;
+    const char *direction = before ? "DESC" : "ASC";
+    buf_init(&sql, QUERY_MAX_SQL);
+    buf_printf(&sql,
+               "SELECT r.row, r.\"timestamp\" FROM rows r, (SELECT conn_id, \"timestamp\" AS t, row"
+               " AS n FROM rows WHERE row = %" PRIu64 ") me WHERE r.conn_id = me.conn_id AND"
+               " (r.\"timestamp\", r.row) %c (me.t, me.n) ORDER BY r.\"timestamp\" %s, r.row %s"
+               " LIMIT %" PRId64,
+               row, before ? '<' : '>', direction, direction, limit + 1);
+    buf_append_u8(&sql, 0);
+    int r = question_select(q, (const char *)sql.data, 2, row_list_add, ret_rows);
+    buf_done(&sql);
+    return r == -ENOMEM ? question_no_memory(q) : r;
+}
+
+static int write_neighbour(struct question *q, uint64_t row, struct json_writer *w)
+{
+    struct entry entry;
+    const struct entry_files *files;
+    int r = question_load_row(q, row, 0, &entry, &files);
+    if (r == 0)
+        entry_write_json(&entry, NULL, w);
+    return r;
+}
+
+static int write_neighbours(struct question *q, uint64_t row, const struct row_list sides[2],
+                            size_t limit, struct json_writer *w)
+{
+    size_t before = sides[0].count < limit ? sides[0].count : limit;
+    size_t after = sides[1].count < limit ? sides[1].count : limit;
+    int r = 0;
+    json_begin_object(w);
+    json_key(w, "entries");
+    json_begin_array(w);
+    for (size_t i = before; r == 0 && i-- > 0;)
+        r = write_neighbour(q, (uint64_t)sides[0].items[i][0], w);
+    if (r == 0)
+        r = write_neighbour(q, row, w);
+    for (size_t i = 0; r == 0 && i < after; i++)
+        r = write_neighbour(q, (uint64_t)sides[1].items[i][0], w);
+    json_end_array(w);
+    json_member_uint(w, "position", before);
+    json_member_bool(w, "more_before", sides[0].count > limit);
+    json_member_bool(w, "more_after", sides[1].count > limit);
+    json_end_object(w);
+    return r;
+}
+
+int query_op_neighbours(struct question *q, struct json_writer *w)
+{
+    const json_t *wanted = json_object_get(q->json, "limit");
+    int64_t limit = json_is_integer(wanted) ? json_integer_value(wanted) : DEFAULT_NEIGHBOURS;
+    struct row_list sides[2] = {{0}, {0}};
+    uint64_t row;
+    if (limit < 1 || limit > MAX_NEIGHBOURS)
+        return question_refuse_text(q, 400, "Wrong limit",
+                                    "limit is a whole number from 1 to 200.");
+    int r = find_row(q, &row);
+    for (size_t i = 0; r == 0 && i < 2; i++)
+        r = select_side(q, row, i == 0, limit, &sides[i]);
+    if (r == 0)
+        r = write_neighbours(q, row, sides, (size_t)limit, w);
+    free(sides[0].items);
+    free(sides[1].items);
+    return r;
 }

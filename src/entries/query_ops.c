@@ -10,6 +10,7 @@ const struct query_op query_ops[] = {
     {"entry", query_op_entry},
     {"body", query_op_body},
     {"refs", query_op_refs},
+    {"neighbours", query_op_neighbours},
     {"conn", query_op_conn},
     {"flows", query_op_flows},
     {"packets", query_op_packets},

@@ -13,6 +13,7 @@ int query_op_explain(struct question *q, struct json_writer *w);
 int query_op_entry(struct question *q, struct json_writer *w);
 int query_op_body(struct question *q, struct json_writer *w);
 int query_op_refs(struct question *q, struct json_writer *w);
+int query_op_neighbours(struct question *q, struct json_writer *w);
 int query_op_conn(struct question *q, struct json_writer *w);
 int query_op_flows(struct question *q, struct json_writer *w);
 int query_op_packets(struct question *q, struct json_writer *w);

@@ -380,6 +380,43 @@ static void test_groups_that_cannot_be(void **state)
         assert_int_equal(number(top(*state, bad[i]), "status"), 400);
 }
 
+/* The calls 421 ± 3·n are in its connection. */
+static void expect_neighbours(struct world *world, const char *path, json_int_t limit,
+                              json_int_t position, size_t count, const char *first)
+{
+    char question[256], id[64];
+    snprintf(question, sizeof question, "{\"q\":7,\"op\":\"page\",\"filter\":\"path == '%s'\"}",
+             path);
+    snprintf(id, sizeof id, "%s",
+             json_string_value(json_object_get(
+                 json_array_get(json_object_get(ask(world, question), "entries"), 0), "id")));
+    snprintf(question, sizeof question,
+             "{\"q\":7,\"op\":\"neighbours\",\"id\":\"%s\",\"limit\":%" JSON_INTEGER_FORMAT "}", id,
+             limit);
+    const json_t *answer = ask(world, question), *entries = json_object_get(answer, "entries");
+    assert_int_equal(json_array_size(entries), count);
+    assert_int_equal(number(answer, "position"), position);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(entries, 0), "path")),
+                        first);
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(entries, (size_t)position), "path")),
+        path);
+    assert_int_equal(json_is_true(json_object_get(answer, "more_before")), position == limit);
+}
+
+static void test_neighbours_in_the_connection(void **state)
+{
+    struct world *world = *state;
+    expect_neighbours(world, "/carts/421", 2, 2, 5, "/carts/415");
+    expect_neighbours(world, "/carts/1", 3, 0, 4, "/carts/1");
+    expect_neighbours(world, "/carts/998", 3, 3, 4, "/carts/989");
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"neighbours\",\"id\":\"nothing\"}"), "status"), 404);
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"neighbours\",\"id\":\"x\",\"limit\":201}"), "status"),
+        400);
+}
+
 static void test_aggregates(void **state)
 {
     struct world *world = *state;
@@ -476,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_one_entry_with_its_payload_and_packets),
         cmocka_unit_test(test_a_plan_says_what_is_read),
         cmocka_unit_test(test_calls_in_groups),
+        cmocka_unit_test(test_neighbours_in_the_connection),
         cmocka_unit_test(test_values_that_begin_alike),
         cmocka_unit_test(test_groups_of_what_is_no_column),
         cmocka_unit_test(test_groups_that_cannot_be),
