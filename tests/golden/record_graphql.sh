@@ -15,3 +15,4 @@ told=$(in_client curl -sG "http://$SERVER_IP:4000/graphql" --data-urlencode "que
 jq -cn --arg q "$query" --arg body "$told" '{protocol: "gql", method: "GET", gql_operation: "query", gql_operation_name: "ByCurl", gql_query: $q, "response.body": $body, status: "ok"}' >>"$work/expected.jsonl"
 stop_recording
 compare http,ws
+compare_losses http,ws gql_operation gql_operation_name gql_query gql_errors method path status_code ws_opcode

@@ -117,3 +117,4 @@ in_client python3 "$here/record_radius_client.py" "$SERVER_IP" >"$work/expected.
 stop_recording
 compare radius
 ! grep -aqE 'wonderland|christmas|mistaken' "$work/entries.jsonl" || { echo "a password is shown"; exit 1; }
+compare_losses radius radius_code radius_code_name radius_username status_code

@@ -4,6 +4,10 @@
 #include "dissect/proto/http2_upgrade.h"
 #include "dissect/proto/http_websocket.h"
 
+enum {
+    REQUEST_TIMEOUT = 408 /* all that a server says unasked */
+};
+
 /* ── exchanges ── */
 
 static struct exchange *exchange_begin(struct dissect_conn *conn, struct http1_state *state)
@@ -331,8 +335,11 @@ bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
         if (!x)
             return false;
         x->window_start = dissect_is_late_join(conn) && !state->any_request;
+        const struct side *client = &state->side[DIR_CLIENT];
+        /* That a request is missing may show in its own direction only later. */
+        bool was_asked = line->status_code != REQUEST_TIMEOUT && client->phase != PHASE_BROKEN;
         x->after_loss = !x->window_start &&
-                        (state->unsure || side->lost_some || state->side[DIR_CLIENT].lost_some);
+                        (state->unsure || side->lost_some || client->lost_some || was_asked);
     }
     x->response.status_code = line->status_code;
     x->response.version =

@@ -289,6 +289,13 @@ static void responses_without_request(void **state)
     proto_count(run, 2);
     proto_has(run, 1, "\"summary\":\"→ 408\"");
     proto_lacks(run, 1, "\"method\"");
+    proto_has(run, 1, "\"status\":\"ok\",\"incomplete\":false");
+    proto_run_free(run);
+    /* Nobody answers unasked: the request is lost, even where its own direction shows no hole yet.
+     */
+    run = RUN(S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
     proto_run_free(run);
 }
 
