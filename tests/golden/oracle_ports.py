@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-PROTOCOLS = "http,gql,ws,mqtt,nats,dns,redis,tlsx,amqp,mongodb,kafka,postgresql,mysql,memcached,cql,radius,stomp,smtp,ldap"
+PROTOCOLS = "http,gql,ws,mqtt,nats,dns,redis,tlsx,amqp,mongodb,kafka,postgresql,mysql,memcached,cql,radius,stomp,smtp,ldap,diameter"
 
 
 def packets(data):
@@ -44,7 +44,7 @@ def packets(data):
 
 
 def transport(data, start, captured, link):
-    """(protocol, offset) of TCP or UDP; None when there is none we know."""
+    """(protocol, offset) of TCP, UDP or SCTP; None when there is none we know."""
     end = start + captured
     at, ether = start, None
     if link == 1:
@@ -82,7 +82,7 @@ def transport(data, start, captured, link):
             protocol, at = data[at], at + 8 + data[at + 1] * 8
     else:
         return None
-    return (protocol, at) if protocol in (6, 17) and at + 8 <= end else None
+    return (protocol, at) if protocol in (6, 17, 132) and at + 8 <= end else None
 
 
 def rewrite(data):
@@ -103,7 +103,7 @@ def rewrite(data):
             old = struct.unpack_from(">H", data, at + offset)[0]
             struct.pack_into(">H", data, at + offset, new[old])
             total += (~old & 0xffff) + new[old]
-        if checksum_at + 2 > end:
+        if checksum_at + 2 > end or protocol == 132:  # nobody checks that of SCTP
             continue
         checksum = struct.unpack_from(">H", data, checksum_at)[0]
         if protocol == 17 and checksum == 0:

@@ -9,4 +9,4 @@ trawl=${TRAWL:-$here/../../build/dev/trawl}
 command -v python3 >/dev/null || { echo "skipped: python3 is not installed"; exit 77; }
 exec python3 "$here/oracle_ports.py" "$trawl" "$here/differences/ports.tsv" \
     "$pcaps"/http1/* "$pcaps"/redis/* "$pcaps"/tls/* "$pcaps"/dns/* "$pcaps"/postgresql/* "$pcaps"/mysql/* "$pcaps"/memcached/* \
-    "$pcaps"/cassandra/* "$pcaps"/websocket/* "$pcaps"/mqtt/* "$pcaps"/nats/* "$pcaps"/smtp/* "$pcaps"/radius/* "$pcaps"/stomp/* "$pcaps"/ldap/*
+    "$pcaps"/cassandra/* "$pcaps"/websocket/* "$pcaps"/mqtt/* "$pcaps"/nats/* "$pcaps"/smtp/* "$pcaps"/radius/* "$pcaps"/stomp/* "$pcaps"/ldap/* "$pcaps"/diameter/*

@@ -233,6 +233,8 @@ enum ldap_judgement ldap_judge(struct slice s, bool ended)
     bool is_cut = rest.len < left, is_full = s.len == LDAP_JUDGED;
     if (!is_plain_body(&head, rest))
         return LDAP_IS_NOT;
+    if (def->pattern[0] == 0 && is_cut && !is_full)
+        return unsure;
     for (size_t i = 0; i < PATTERN_MAX && def->pattern[i]; i++) {
         struct ber element;
         if (rest.len == 0)
@@ -244,6 +246,8 @@ enum ldap_judgement ldap_judge(struct slice s, bool ended)
             return r == BER_BAD || !is_cut ? LDAP_IS_NOT : is_full ? LDAP_IS : unsure;
         if (element.header + element.length > left || !is_sane(head.op, i, &element))
             return LDAP_IS_NOT;
+        if (element.is_cut) /* the rest of a text may say no */
+            return is_full || element.tag == BER_SEQUENCE ? LDAP_IS : unsure;
         left -= element.header + element.length;
         (void)ber_next(&rest, &element);
     }
