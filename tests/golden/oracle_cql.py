@@ -3,8 +3,11 @@
     cql_opcode             cql.opcode of requests
     cql_query              cql.string of QUERY and PREPARE (its first)
     cql_consistency        cql.consistency
-    cql_error_code         cql.error_code"""
+    cql_error_code         cql.error_code
+    cql_rows               cql.result.rows.row_count
+    cells of the rows      cql.varchar, cql.ascii, cql.int, cql.bigint, cql.uuid (each stands in a cell of ours)"""
 import collections
+import json
 
 import oracle
 
@@ -14,7 +17,12 @@ LEVELS = {0: "ANY", 1: "ONE", 2: "TWO", 3: "THREE", 4: "QUORUM", 5: "ALL", 6: "L
 
 
 def _empty():
-    return {"opcodes": [], "queries": [], "levels": [], "errors": []}
+    return {"opcodes": [], "queries": [], "levels": [], "errors": [], "rows": [], "cells": []}
+
+
+def _cells(proto):
+    """Values of a result as tshark shows them."""
+    return [value for name in ("cql.varchar", "cql.ascii", "cql.int", "cql.bigint", "cql.uuid") for value in oracle.every(proto, name)]
 
 
 def tshark_messages(path, ports):
@@ -37,6 +45,10 @@ def tshark_messages(path, ports):
             error = oracle.first(proto, "cql.error_code")
             if error is not None:
                 fields["errors"].append(int(error, 0))
+            for count in oracle.every(proto, "cql.result.rows.row_count"):
+                fields["rows"].append(int(count, 0))
+            if not name:
+                fields["cells"] += _cells(proto)
     return conversations, last
 
 
@@ -52,6 +64,10 @@ def our_messages(trawl, path):
             fields["levels"].append(entry["cql_consistency"])
         if "cql_error_code" in entry:
             fields["errors"].append(entry["cql_error_code"])
+        if "cql_rows" in entry:
+            fields["rows"].append(entry["cql_rows"])
+            rows = json.loads(entry["response"].get("body", "[]"))
+            fields["cells"] += [cell for row in rows for cell in row.values() if cell is not None]
     return conversations
 
 
@@ -59,6 +75,10 @@ def prepare(trawl, path):
     ours = our_messages(trawl, path)
     ports = {port for _, *ends in ours for _, port in ends if port < 32768} | {9042}
     theirs, last = tshark_messages(path, ports)
+    for stream in set(ours) & set(theirs):
+        shown = "\n".join(ours[stream]["cells"])  # a value may stand within a collection
+        theirs[stream]["cells"] = [cell for cell in theirs[stream]["cells"] if cell not in shown]
+        ours[stream]["cells"] = []
     for stream in set(ours) & set(theirs):  # only what the other has not; requests of one packet have no order
         for name in _empty():
             a, b = (collections.Counter(side[stream][name]) for side in (ours, theirs))

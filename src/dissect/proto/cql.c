@@ -1,61 +1,32 @@
 /* CQL, the native protocol of Cassandra, versions 3 to 5: requests and responses paired by stream
  * id, prepared statements by their id, events; the segments of version 5 are unwrapped into a
- * layer. Compressed bodies are not read: the entry then has the opcode and says `compressed`. */
+ * layer. Bodies compressed with something else than LZ4 or Snappy are not read: the entry then has
+ * the opcode and says `compressed`. */
 #include <lz4.h>
 
 #include "dissect/dissector.h"
-#include "dissect/proto/cql_message.h"
-#include "dissect/proto/sql_statements.h"
+#include "dissect/proto/cql_entry.h"
+#include "dissect/proto/cql_segment.h"
+#include "dissect/proto/snappy.h"
 #include "dissect/proto/sql_template.h"
 
 enum {
     KEEP_BYTES = 256 * 1024,
     UNPACKED_MAX = 1024 * 1024,
-    BUCKETS = 256,
-    SEGMENT_HEADER_BYTES = 6,
-    SEGMENT_TRAILER_BYTES = 4,
-    SUMMARY_QUERY_MAX = 160,
-    SUMMARY_ERROR_MAX = 120,
-    PROBE_BYTES = 4096
+    BUCKETS = 256
 };
 
-enum cql_field {
-    OPCODE,
-    QUERY,
-    CONSISTENCY,
-    ERROR_CODE,
-    ROWS,
-    FIELDS
-};
-
-static const struct field_def fields[FIELDS] = {
-    [OPCODE] = {"cql_opcode", FIELD_TEXT, 0, 0, "QUERY, EXECUTE, BATCH …",
-                "cql_opcode == \"EXECUTE\""},
-    [QUERY] = {"cql_query", FIELD_TEXT, 0, 0, "text of the statement, also of a prepared one",
-               "cql_query.contains(\"orders\")"},
-    [CONSISTENCY] = {"cql_consistency", FIELD_TEXT, 0, 0, "consistency that was asked for",
-                     "cql_consistency == \"LOCAL_QUORUM\""},
-    [ERROR_CODE] = {"cql_error_code", FIELD_INT, 0, 0,
-                    "code of the error (0x1200 is a read timeout)", "cql_error_code == 4608"},
-    [ROWS] = {"cql_rows", FIELD_INT, 0, 0, "rows returned", "cql_rows > 1000"},
-};
-
-struct cql_call {
-    struct cql_call *next; /* of its bucket */
-    struct dissect_entry *entry;
-    struct cql_header header;
-    struct slice query, error;
-    uint16_t consistency, statements;
-    uint32_t error_code, rows;
-    bool has_consistency, has_rows, is_event, is_compressed;
-    bool answered, failed, has_gap, truncated;
+enum cql_compression {
+    COMPRESSION_UNKNOWN, /* STARTUP was not recorded */
+    COMPRESSION_NONE,
+    COMPRESSION_LZ4,
+    COMPRESSION_SNAPPY
 };
 
 struct cql_side {
     struct cql_call *call;
     struct cql_header header;
     uint32_t left;
-    uint32_t segment_left, trailer_left; /* version 5 */
     bool in_frame, content_done, lost, lost_some;
 };
 
@@ -64,64 +35,13 @@ struct cql_state {
     struct cql_call *waiting[BUCKETS];
     struct sql_statements statements;
     struct dissect_layer *layer; /* reads what is inside segments */
-    bool wants_layer, is_compressed, is_judged, any_entry;
+    uint8_t *plain;              /* of a compressed segment */
+    enum cql_compression compression;
+    bool in_lz4; /* segments are compressed */
+    bool wants_layer, is_judged, any_entry;
 };
 
-/* ── entries ── */
-
-static void set_text(struct dissect_entry *entry, unsigned field, struct slice text)
-{
-    if (text.len)
-        dissect_set_text(entry, field, text);
-}
-
-static struct slice outcome(struct arena *arena, const struct cql_call *call)
-{
-    if (call->failed)
-        return arena_printf(arena, "error 0x%04x%s%.*s", call->error_code,
-                            call->error.len ? ": " : "",
-                            SLICE_ARGS(sql_one_line(arena, call->error, SUMMARY_ERROR_MAX)));
-    if (call->has_rows)
-        return arena_printf(arena, "%u row%s", call->rows, call->rows == 1 ? "" : "s");
-    return call->answered ? SLICE_LITERAL("ok") : SLICE_NONE;
-}
-
-static void emit(struct dissect_conn *conn, struct cql_call *call, const char *status,
-                 const char *reason)
-{
-    struct dissect_entry *entry = call->entry;
-    struct arena *arena = dissect_entry_arena(entry);
-    const char *name = cql_opcode_name(call->header.opcode);
-    const char *level = cql_consistency_name(call->consistency);
-    struct slice template = sql_template(arena, call->query, SQL_CQL);
-    struct slice shown = sql_has_secret(call->query) ? template : call->query;
-    struct slice query = sql_one_line(arena, slice_trim(shown), SUMMARY_QUERY_MAX);
-    struct slice told = outcome(arena, call);
-    bool plain = query.len && call->header.opcode == CQL_QUERY;
-    struct slice said = query;
-    if (!plain)
-        said = arena_printf(arena, "%s%s%s%.*s", name ? name : "",
-                            call->is_compressed ? " (compressed)" : "", query.len ? " " : "",
-                            SLICE_ARGS(query));
-    set_text(entry, OWN_FIELD(OPCODE), slice_str(name));
-    set_text(entry, OWN_FIELD(QUERY), call->query);
-    set_text(entry, FIELD_QUERY_TEMPLATE_ID, template);
-    set_text(entry, FIELD_REQUEST_BODY_ID, call->query);
-    set_text(entry, FIELD_RESPONSE_BODY_ID, call->error);
-    if (call->has_consistency && level)
-        dissect_set_str(entry, OWN_FIELD(CONSISTENCY), level);
-    if (call->failed)
-        dissect_set_int(entry, OWN_FIELD(ERROR_CODE), call->error_code);
-    if (call->has_rows)
-        dissect_set_int(entry, OWN_FIELD(ROWS), call->rows);
-    if (call->truncated)
-        dissect_set_bool(entry, FIELD_TRUNCATED_ID, true);
-    dissect_set_text(entry, FIELD_SUMMARY_ID,
-                     arena_printf(arena, "%.*s%s%.*s", SLICE_ARGS(said), told.len ? " → " : "",
-                                  SLICE_ARGS(told)));
-    dissect_set_status(entry, status, reason);
-    dissect_entry_emit(conn, entry);
-}
+/* ── calls ── */
 
 static struct cql_call *begin_call(struct dissect_conn *conn, struct cql_state *state,
                                    const struct cql_header *header)
@@ -150,6 +70,91 @@ static struct cql_call *take_waiting(struct cql_state *state, uint16_t stream)
     return call;
 }
 
+/* ── segments of version 5 ── */
+
+/* Where the next segment may begin: at 0 as long as nothing was lost, then the next header whose
+ * sum is right. False: more bytes are needed. */
+static bool find_segment(const struct cql_state *state, struct slice s, size_t *ret_at,
+                         struct cql_segment *ret)
+{
+    for (*ret_at = 0; *ret_at < s.len; ++*ret_at) {
+        int found = cql_segment_parse(slice_sub(s, *ret_at, s.len), state->in_lz4, ret);
+        if (found)
+            return found > 0;
+    }
+    return false;
+}
+
+/* Bytes that are in no segment. */
+static void skip_bytes(struct dissect_conn *conn, struct cql_state *state,
+                       struct dissect_stream *stream, size_t n)
+{
+    dissect_take(conn, stream, NULL, NULL, n);
+    dissect_layer_gap(state->layer, stream->dir, n);
+}
+
+static enum dissect_result read_segment(struct dissect_conn *conn, struct cql_state *state,
+                                        struct dissect_stream *stream)
+{
+    struct cql_segment segment;
+    struct slice payload;
+    size_t at;
+    bool found = find_segment(state, slice_of(stream->data, stream->len), &at, &segment);
+    if (at) {
+        skip_bytes(conn, state, stream, at);
+        return DISSECT_OK;
+    }
+    if (!found || stream->len < segment.bytes)
+        return DISSECT_MORE;
+    if (!cql_segment_check(&segment, stream->data)) {
+        skip_bytes(conn, state, stream, 1);
+        return DISSECT_OK;
+    }
+    if (state->in_lz4 && !state->plain)
+        state->plain = arena_alloc(dissect_arena(conn), CQL_SEGMENT_PAYLOAD_MAX);
+    if (cql_segment_payload(&segment, stream->data, state->plain, &payload))
+        dissect_layer_take(state->layer, stream, segment.bytes, payload);
+    else
+        skip_bytes(conn, state, stream, segment.bytes);
+    return DISSECT_OK;
+}
+
+static void open_segments(struct dissect_conn *conn, struct cql_state *state, bool late)
+{
+    struct dissect_layer_spec spec = {.dissector = "cql", .late_join = late};
+    state->wants_layer = false;
+    state->in_lz4 = state->compression == COMPRESSION_LZ4;
+    state->layer = dissect_layer_open(conn, &spec);
+}
+
+/* A segment with an envelope of this direction in it; of a compressed one all has to be there. 1;
+ * 0: no; −1: more bytes are needed to tell. */
+static int begins_segment(struct slice s, bool is_response, bool compressed)
+{
+    struct cql_segment segment;
+    struct cql_header header;
+    int found = cql_segment_parse(s, compressed, &segment);
+    if (found <= 0)
+        return found;
+    bool whole = s.len >= segment.bytes;
+    if (whole && !cql_segment_check(&segment, s.data))
+        return 0;
+    if (segment.plain_bytes)
+        return whole ? 1 : -1;
+    if (segment.payload_bytes < CQL_HEADER_BYTES)
+        return 0;
+    struct slice payload = slice_sub(s, segment.header_bytes, s.len);
+    found = cql_parse_header(payload, is_response, &header);
+    return found > 0 ? header.version >= 5 : found;
+}
+
+static int is_segment(struct slice s, bool is_response)
+{
+    int plain = begins_segment(s, is_response, false);
+    int packed = begins_segment(s, is_response, true);
+    return plain > 0 || packed > 0 ? 1 : plain < 0 || packed < 0 ? -1 : 0;
+}
+
 /* ── frames ── */
 
 static bool begin_request(struct dissect_conn *conn, struct cql_state *state,
@@ -159,7 +164,7 @@ static bool begin_request(struct dissect_conn *conn, struct cql_state *state,
     /* The id is used again: the answer to the one before was lost. */
     struct cql_call *before = take_waiting(state, header->stream);
     if (before)
-        emit(conn, before, "incomplete", "capture_gap");
+        cql_emit(conn, before, "incomplete", "capture_gap");
     side->call = begin_call(conn, state, header);
     return side->call != NULL;
 }
@@ -178,70 +183,71 @@ static bool begin_response(struct dissect_conn *conn, struct cql_state *state,
     return side->call != NULL;
 }
 
-/* LZ4: the length before compression, then a block. Nothing else decompresses to that very length,
- * so the connection's STARTUP is not needed. Empty when it is not LZ4, cut, or too large. */
-static struct slice unpack(struct arena *arena, struct slice body)
+/* The length before compression, then a block. */
+static bool unpack_lz4(struct arena *arena, struct slice body, struct slice *ret)
 {
     struct cursor c = cursor_of(body.data, body.len);
     uint32_t len = cursor_be32(&c);
     if (c.bad || !len || len > UNPACKED_MAX || len / DISSECT_DECODE_RATIO > body.len)
-        return SLICE_NONE;
+        return false;
     uint8_t *out = arena_alloc(arena, len);
     if (!out)
-        return SLICE_NONE;
+        return false;
     int n = LZ4_decompress_safe((const char *)c.pos, (char *)out, (int)cursor_left(&c), (int)len);
-    return n == (int)len ? slice_of(out, len) : SLICE_NONE;
+    *ret = slice_of(out, len);
+    return n == (int)len;
+}
+
+/* As STARTUP said. When that was not recorded: LZ4 if the block becomes just as long as it says,
+ * which no other block does, else Snappy. */
+static bool unpack(const struct cql_state *state, struct arena *arena, struct slice body,
+                   struct slice *ret)
+{
+    bool cut = false;
+    if (state->compression != COMPRESSION_SNAPPY && unpack_lz4(arena, body, ret))
+        return true;
+    return state->compression != COMPRESSION_LZ4 &&
+           snappy_decode(arena, body, UNPACKED_MAX, ret, &cut) == 0 && !cut && ret->len;
+}
+
+static void note_compression(struct cql_state *state, const struct cql_header *header,
+                             struct slice body)
+{
+    struct cql_request startup;
+    cql_parse_request(header, body, &startup);
+    state->compression =
+        slice_eq_nocase(startup.compression, SLICE_LITERAL("lz4"))      ? COMPRESSION_LZ4
+        : slice_eq_nocase(startup.compression, SLICE_LITERAL("snappy")) ? COMPRESSION_SNAPPY
+        : startup.compression.len                                       ? COMPRESSION_UNKNOWN
+                                                                        : COMPRESSION_NONE;
 }
 
 static void request_content(struct cql_state *state, struct cql_call *call, struct slice body,
                             bool cut)
 {
-    struct arena *arena = dissect_entry_arena(call->entry);
-    struct cql_request request;
     call->truncated |= cut;
+    if (call->header.opcode == CQL_STARTUP)
+        note_compression(state, &call->header, body);
     if (call->is_compressed) {
-        body = unpack(arena, body);
-        if (!body.len)
+        if (cut || !unpack(state, dissect_entry_arena(call->entry), body, &body))
             return;
         call->is_compressed = false;
     }
-    cql_parse_request(&call->header, body, &request);
-    call->query = arena_dup(arena, request.query);
-    call->consistency = request.consistency;
-    call->has_consistency = request.has_consistency;
-    call->statements = request.statements;
-    const struct sql_statement *s =
-        request.id.len ? sql_statement_find(&state->statements, request.id) : NULL;
-    if (s) {
-        call->query = arena_dup(arena, s->part[SQL_TEXT]);
-        call->truncated |= s->text_cut;
-    }
+    cql_fill_request(call, &state->statements, body);
 }
 
 static void response_content(struct dissect_conn *conn, struct cql_state *state,
                              struct cql_call *call, struct slice body)
 {
     struct cql_side *side = &state->side[DIR_SERVER];
-    struct cql_response response;
     call->answered = true;
     call->failed = side->header.opcode == CQL_ERROR;
-    if (side->header.flags & CQL_COMPRESSED && body.len) {
-        body = unpack(dissect_entry_arena(call->entry), body);
-        if (!body.len)
-            return;
+    if (side->header.flags & CQL_COMPRESSED && body.len &&
+        !unpack(state, dissect_entry_arena(call->entry), body, &body)) {
+        call->result.cut = true; /* what it says is not known */
+        return;
     }
-    cql_parse_response(&side->header, body, &response);
-    call->error_code = response.error_code;
-    call->rows = response.rows;
-    call->has_rows = response.has_rows;
-    if (call->failed)
-        call->error = arena_dup(dissect_entry_arena(call->entry), response.message);
-    if (call->header.opcode == CQL_PREPARE && response.id.len && call->query.len) {
-        struct arena *arena = dissect_arena(conn);
-        struct sql_statement *s = sql_statement_put(&state->statements, arena, response.id);
-        if (s)
-            sql_statement_set(&state->statements, arena, s, SQL_TEXT, call->query);
-    }
+    cql_fill_response(call, &side->header, body, &state->statements, dissect_arena(conn));
 }
 
 static void response_ends(struct dissect_conn *conn, struct cql_state *state, struct cql_call *call)
@@ -253,9 +259,9 @@ static void response_ends(struct dissect_conn *conn, struct cql_state *state, st
     if (began && call->header.version >= 5)
         state->wants_layer = true;
     if (is_alone)
-        emit(conn, call, "incomplete", late ? "window_start" : "capture_gap");
+        cql_emit(conn, call, "incomplete", late ? "window_start" : "capture_gap");
     else
-        emit(conn, call, call->failed ? "error" : "ok", call->has_gap ? "capture_gap" : NULL);
+        cql_emit(conn, call, call->failed ? "error" : "ok", call->has_gap ? "capture_gap" : NULL);
 }
 
 static void frame_ends(struct dissect_conn *conn, struct cql_state *state, enum dissect_dir dir)
@@ -273,11 +279,8 @@ static void frame_ends(struct dissect_conn *conn, struct cql_state *state, enum 
         return;
     }
     response_ends(conn, state, call);
-    if (!state->wants_layer)
-        return;
-    struct dissect_layer_spec spec = {.dissector = "cql", .params = SLICE_LITERAL("segments")};
-    state->wants_layer = false;
-    state->layer = dissect_layer_open(conn, &spec);
+    if (state->wants_layer)
+        open_segments(conn, state, false);
 }
 
 static void take(struct dissect_conn *conn, struct cql_state *state, struct dissect_stream *stream,
@@ -348,28 +351,6 @@ static enum dissect_result begin_frame(struct dissect_conn *conn, struct cql_sta
     return DISSECT_OK;
 }
 
-/* ── segments of version 5 ── 17 bits of length, a bit that says whether it is self-contained, a
- * CRC of 24 bits; the payload; a CRC of 32 bits. */
-static enum dissect_result read_segment(struct cql_state *state, struct dissect_stream *stream)
-{
-    struct cql_side *side = &state->side[stream->dir];
-    if (side->segment_left == 0 && side->trailer_left == 0) {
-        if (stream->len < SEGMENT_HEADER_BYTES)
-            return DISSECT_MORE;
-        side->segment_left = stream->data[0] | (uint32_t)stream->data[1] << 8 |
-                             (uint32_t)(stream->data[2] & 1) << 16;
-        side->trailer_left = SEGMENT_TRAILER_BYTES;
-        dissect_layer_take(state->layer, stream, SEGMENT_HEADER_BYTES, SLICE_NONE);
-        return DISSECT_OK;
-    }
-    bool payload = side->segment_left != 0;
-    uint32_t *left = payload ? &side->segment_left : &side->trailer_left;
-    size_t n = stream->len < *left ? stream->len : *left;
-    *left -= (uint32_t)n;
-    dissect_layer_take(state->layer, stream, n, payload ? slice_of(stream->data, n) : SLICE_NONE);
-    return DISSECT_OK;
-}
-
 /* ── detection ── */
 
 /* A frame that nothing else looks like: the first two of a connection, or a statement. */
@@ -411,7 +392,16 @@ static enum probe_result cql_probe(const struct probe_input *in)
     enum probe_result result = in->client.len   ? is_request(in->client, in->client_ended)
                                : in->server.len ? PROBE_NO
                                                 : PROBE_MAYBE;
-    if (!in->is_late_join || result == PROBE_YES || !in->server.len)
+    if (!in->is_late_join || result == PROBE_YES)
+        return result;
+    int client = is_segment(in->client, false);
+    int server = is_segment(in->server, true), reversed = is_segment(in->server, false);
+    if (client > 0 || server > 0 || reversed > 0)
+        return PROBE_YES;
+    if ((client < 0 && in->client.len && !in->client_ended) ||
+        (reversed < 0 && in->server.len && !in->server_ended))
+        result = PROBE_MAYBE;
+    if (!in->server.len)
         return result;
     enum probe_result swapped = is_request(in->server, in->server_ended);
     return swapped > result ? swapped : result;
@@ -431,14 +421,24 @@ static enum dissect_result cql_data(struct dissect_conn *conn, void *opaque,
         bool other = cql_parse_header(s, stream->dir == DIR_CLIENT, &header) > 0;
         if (stream->len < CQL_HEADER_BYTES && !stream->ended)
             return DISSECT_MORE;
-        if (other && dissect_is_late_join(conn) && !state->any_entry) {
+        bool is_response = stream->dir == DIR_SERVER, late = dissect_is_late_join(conn);
+        int mine = late && !other ? is_segment(s, is_response) : 0;
+        int theirs = late && !other ? is_segment(s, !is_response) : 0;
+        if (mine <= 0 && theirs <= 0 && mine + theirs < 0 && !stream->ended)
+            return DISSECT_MORE;
+        if (late && !state->any_entry && (other || (theirs > 0 && mine <= 0))) {
             dissect_swap_sides(conn);
             return DISSECT_OK;
+        }
+        if (mine > 0) {
+            if (begins_segment(s, is_response, true) > 0)
+                state->compression = COMPRESSION_LZ4;
+            open_segments(conn, state, true);
         }
         state->is_judged = true;
     }
     if (state->layer)
-        return read_segment(state, stream);
+        return read_segment(conn, state, stream);
     if (state->side[stream->dir].in_frame)
         return read_body(conn, state, stream);
     return begin_frame(conn, state, stream);
@@ -450,10 +450,6 @@ static void cql_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir di
     struct cql_side *side = &state->side[dir];
     struct cql_call *call = side->call;
     if (state->layer) {
-        bool inside = bytes <= side->segment_left;
-        side->segment_left -= inside ? (uint32_t)bytes : side->segment_left;
-        if (!inside) /* segments have no form to be found by */
-            side->segment_left = UINT32_MAX;
         dissect_layer_gap(state->layer, dir, bytes);
         return;
     }
@@ -476,7 +472,7 @@ static void cql_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir di
     }
     side->call = NULL;
     if (call)
-        emit(conn, call, "incomplete", "capture_gap");
+        cql_emit(conn, call, "incomplete", "capture_gap");
     *side = (struct cql_side){.lost = true, .lost_some = true};
 }
 
@@ -494,14 +490,14 @@ static void cql_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
             struct cql_call *call = state->waiting[i];
             state->waiting[i] = call->next;
             if (lost)
-                emit(conn, call, "incomplete", "capture_gap");
+                cql_emit(conn, call, "incomplete", "capture_gap");
             else
-                emit(conn, call, is_over ? "no_response" : "open", reason);
+                cql_emit(conn, call, is_over ? "no_response" : "open", reason);
         }
     for (int i = 0; i < 2; i++)
         if (state->side[i].call)
-            emit(conn, state->side[i].call, is_over ? "error" : "open",
-                 is_over ? reason : "window_end");
+            cql_emit(conn, state->side[i].call, is_over ? "error" : "open",
+                     is_over ? reason : "window_end");
 }
 
 static const uint16_t cql_ports[] = {9042, 9142, 0};
@@ -511,8 +507,8 @@ const struct dissector dissector_cql = {
     .spec = "CQL native protocol 3 to 5",
     .transports = DISSECT_TCP,
     .port_hints = cql_ports,
-    .fields = fields,
-    .field_count = FIELDS,
+    .fields = cql_fields,
+    .field_count = CQL_FIELD_COUNT,
     .state_bytes = sizeof(struct cql_state),
     .probe = cql_probe,
     .data = cql_data,

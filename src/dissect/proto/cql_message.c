@@ -1,16 +1,8 @@
 #include "dissect/proto/cql_message.h"
 
-enum {
-    TYPE_DEPTH_MAX = 8,
-    COLUMNS_MAX = 4096,
-    BATCH_MAX = 65535,
-    KIND_ROWS = 2,
-    KIND_KEYSPACE = 3,
-    KIND_PREPARED = 4,
-    META_GLOBAL = 1,
-    META_MORE_PAGES = 2,
-    META_NONE = 4,
-    META_CHANGED = 8
+enum query_flag {
+    QUERY_VALUES = 0x01,
+    QUERY_NAMES = 0x40
 };
 
 static const char *const names[] = {
@@ -82,17 +74,67 @@ static void skip_custom_payload(struct cursor *c)
     }
 }
 
+bool cql_values_next(struct cql_values *values, struct cql_value *ret)
+{
+    struct cursor *c = &values->at;
+    if (!values->left || c->bad)
+        return false;
+    values->left--;
+    *ret = (struct cql_value){.name = values->named ? cql_string(c) : SLICE_NONE};
+    int32_t n = (int32_t)cursor_be32(c);
+    ret->is_null = n == -1;
+    ret->is_unset = n == -2;
+    if (n >= 0)
+        ret->bytes = cursor_slice(c, (size_t)n);
+    return !c->bad;
+}
+
+static struct cql_values values_at(struct cursor *c, bool named)
+{
+    struct cql_values values = {.named = named};
+    values.left = cursor_be16(c);
+    values.at = *c;
+    return values;
+}
+
+bool cql_batch_next(struct cql_batch *batch, struct cql_item *ret)
+{
+    struct cursor *c = &batch->at;
+    if (!batch->left || c->bad)
+        return false;
+    batch->left--;
+    *ret = (struct cql_item){0};
+    if (cursor_u8(c))
+        ret->id = cql_string(c);
+    else
+        ret->query = cql_long_string(c);
+    ret->values = values_at(c, false);
+    struct cql_values skipped = ret->values;
+    struct cql_value value;
+    while (cql_values_next(&skipped, &value))
+        ;
+    *c = skipped.at;
+    return !c->bad;
+}
+
 static void parse_batch(struct cursor *c, struct cql_request *ret)
 {
+    struct cql_item item;
     cursor_skip(c, 1); /* logged, unlogged, counter */
-    ret->statements = cursor_be16(c);
-    for (unsigned i = 0; i < ret->statements && !c->bad; i++) {
-        uint8_t kind = cursor_u8(c);
-        struct slice what = kind ? cql_string(c) : cql_long_string(c);
-        if (i == 0)
-            *(kind ? &ret->id : &ret->query) = what;
-        for (unsigned values = cursor_be16(c); values && !c->bad; values--)
-            skip_bytes(c);
+    ret->batch.left = cursor_be16(c);
+    ret->batch.at = *c;
+    struct cql_batch batch = ret->batch;
+    while (cql_batch_next(&batch, &item))
+        ;
+    *c = batch.at;
+}
+
+static void parse_startup(struct cursor *c, struct cql_request *ret)
+{
+    for (unsigned n = cursor_be16(c); n && !c->bad; n--) {
+        struct slice key = cql_string(c), value = cql_string(c);
+        if (slice_eq(key, SLICE_LITERAL("COMPRESSION")))
+            ret->compression = value;
     }
 }
 
@@ -121,6 +163,9 @@ void cql_parse_request(const struct cql_header *header, struct slice body, struc
     case CQL_BATCH:
         parse_batch(&c, ret);
         break;
+    case CQL_STARTUP:
+        parse_startup(&c, ret);
+        return;
     default:
         return;
     }
@@ -128,71 +173,11 @@ void cql_parse_request(const struct cql_header *header, struct slice body, struc
         return;
     ret->consistency = cursor_be16(&c);
     ret->has_consistency = !c.bad;
-}
-
-/* [option]: a type, with what it is made of. */
-static void skip_type(struct cursor *c, unsigned depth)
-{
-    if (depth == TYPE_DEPTH_MAX) {
-        c->bad = true;
+    if (header->opcode == CQL_BATCH)
         return;
-    }
-    uint16_t id = cursor_be16(c);
-    unsigned inner = 0;
-    switch (id) {
-    case 0x00: /* custom: the name of a class */
-        cql_string(c);
-        return;
-    case 0x20: /* list */
-    case 0x22: /* set */
-        inner = 1;
-        break;
-    case 0x21: /* map */
-        inner = 2;
-        break;
-    case 0x30: /* user type: names and types */
-        cql_string(c);
-        cql_string(c);
-        for (unsigned n = cursor_be16(c); n && !c->bad; n--) {
-            cql_string(c);
-            skip_type(c, depth + 1);
-        }
-        return;
-    case 0x31: /* tuple */
-        inner = cursor_be16(c);
-        break;
-    default:
-        return;
-    }
-    for (; inner && !c->bad; inner--)
-        skip_type(c, depth + 1);
-}
-
-static void parse_rows(struct cursor *c, struct cql_response *ret)
-{
-    uint32_t flags = cursor_be32(c), columns = cursor_be32(c);
-    if (columns > COLUMNS_MAX)
-        return;
-    if (flags & META_MORE_PAGES)
-        skip_bytes(c);
-    if (flags & META_CHANGED)
-        cql_string(c);
-    if (!(flags & META_NONE)) {
-        if (flags & META_GLOBAL) {
-            cql_string(c);
-            cql_string(c);
-        }
-        for (; columns && !c->bad; columns--) {
-            if (!(flags & META_GLOBAL)) {
-                cql_string(c);
-                cql_string(c);
-            }
-            cql_string(c);
-            skip_type(c, 0);
-        }
-    }
-    ret->rows = cursor_be32(c);
-    ret->has_rows = !c->bad;
+    uint32_t flags = header->version >= 5 ? cursor_be32(&c) : cursor_u8(&c);
+    if (!c.bad && flags & QUERY_VALUES)
+        ret->values = values_at(&c, flags & QUERY_NAMES);
 }
 
 void cql_parse_response(const struct cql_header *header, struct slice body,
@@ -215,10 +200,12 @@ void cql_parse_response(const struct cql_header *header, struct slice body,
     if (header->opcode != CQL_RESULT)
         return;
     ret->kind = cursor_be32(&c);
-    if (ret->kind == KIND_ROWS)
-        parse_rows(&c, ret);
-    else if (ret->kind == KIND_KEYSPACE)
-        ret->message = cql_string(&c);
-    else if (ret->kind == KIND_PREPARED)
+    if (ret->kind == CQL_PREPARED) {
         ret->id = cql_string(&c);
+        if (header->version >= 5)
+            cql_string(&c); /* of the result's columns */
+    } else if (ret->kind == CQL_SET_KEYSPACE) {
+        ret->message = cql_string(&c);
+    }
+    ret->body = slice_of(c.pos, cursor_left(&c));
 }

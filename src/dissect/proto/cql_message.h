@@ -12,6 +12,14 @@ enum {
     CQL_LENGTH_MAX = 256 << 20
 };
 
+enum cql_result_kind {
+    CQL_VOID = 1,
+    CQL_ROWS = 2,
+    CQL_SET_KEYSPACE = 3,
+    CQL_PREPARED = 4,
+    CQL_SCHEMA_CHANGE = 5
+};
+
 enum cql_flag {
     CQL_COMPRESSED = 0x01,
     CQL_TRACING = 0x02,
@@ -47,11 +55,37 @@ const char *cql_consistency_name(uint16_t consistency);
 struct slice cql_string(struct cursor *c);      /* [string] and [short bytes] */
 struct slice cql_long_string(struct cursor *c); /* [long string] */
 
-/* The body of a request without a custom payload. */
+/* Values bound to one statement: [value] each, behind a [string] where they are named. */
+struct cql_values {
+    struct cursor at;
+    unsigned left;
+    bool named;
+};
+struct cql_value {
+    struct slice name, bytes;
+    bool is_null, is_unset;
+};
+bool cql_values_next(struct cql_values *values, struct cql_value *ret);
+
+/* One statement of a BATCH. */
+struct cql_item {
+    struct slice query, id; /* one of them */
+    struct cql_values values;
+};
+struct cql_batch {
+    struct cursor at;
+    unsigned left;
+};
+bool cql_batch_next(struct cql_batch *batch, struct cql_item *ret);
+
+/* The body of a request. */
 struct cql_request {
-    struct slice query; /* of QUERY, PREPARE; the first of BATCH */
-    struct slice id;    /* of EXECUTE, and the first of BATCH */
-    uint16_t consistency, statements;
+    struct slice query;       /* of QUERY and PREPARE */
+    struct slice id;          /* of EXECUTE */
+    struct slice compression; /* of STARTUP: "lz4", "snappy" */
+    struct cql_values values;
+    struct cql_batch batch;
+    uint16_t consistency;
     bool has_consistency;
 };
 void cql_parse_request(const struct cql_header *header, struct slice body, struct cql_request *ret);
@@ -60,9 +94,8 @@ struct cql_response {
     uint32_t error_code;
     struct slice message; /* of an ERROR, the keyspace of a RESULT */
     struct slice id;      /* of a PREPARE's result */
+    struct slice body;    /* of a RESULT, behind its kind and a prepared statement's ids */
     uint32_t kind;        /* of a RESULT */
-    uint32_t rows;
-    bool has_rows;
 };
 void cql_parse_response(const struct cql_header *header, struct slice body,
                         struct cql_response *ret);
