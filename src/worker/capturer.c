@@ -56,10 +56,11 @@ struct capturer {
     struct owner_watch owners;
     int64_t owners_mono_ns;
     int64_t drained_until_ns;
-    int64_t turned_mono_ns; /* the last turn */
-    int64_t woke_ns;        /* after standing still, until what was kept meanwhile is in; or 0 */
-    int64_t kept_until_ns;  /* time of the last packet of that */
-    int64_t links_ns;       /* when the kernel was last asked for its interfaces */
+    int64_t moved_mono_ns; /* when the loop was last seen moving */
+    uint64_t lost;         /* packets, since then */
+    int64_t woke_ns;       /* after standing still, until what was kept meanwhile is in; or 0 */
+    int64_t kept_until_ns; /* time of the last packet that was put */
+    int64_t links_ns;      /* when the kernel was last asked for its interfaces */
     int64_t loss_checked_ns, loss_checked_mono_ns, loss_logged_mono_ns;
     uint64_t loss_logged;
     struct packet packets[RING_WRITER_BATCH];
@@ -169,20 +170,18 @@ static void update_interfaces(struct capturer *c)
         log_info(AREA, "the interface is there: recording", NULL);
 }
 
-/* The packets lost since the last time. */
-static uint64_t check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns)
+static void check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns)
 {
     struct capture_loss loss;
-    uint64_t lost = 0;
     for (size_t at = 0; capture_take_loss(c->capture, &at, &loss);) {
         struct ring_drop_event event = {.from_ns = c->loss_checked_ns < now_ns ? c->loss_checked_ns
                                                                                : now_ns - 1,
                                         .to_ns = now_ns,
                                         .drops = {.kernel = loss.drops}};
         ring_writer_declare(c->writer, &event, loss.slot);
-        lost += loss.drops;
+        c->lost += loss.drops;
+        c->loss_logged += loss.drops;
     }
-    c->loss_logged += lost;
     ring_writer_count_excluded(c->writer, capture_take_excluded(c->capture));
     c->loss_checked_ns = now_ns;
     c->loss_checked_mono_ns = mono_ns;
@@ -192,23 +191,29 @@ static uint64_t check_losses(struct capturer *c, int64_t now_ns, int64_t mono_ns
         c->loss_logged = 0;
         c->loss_logged_mono_ns = mono_ns;
     }
-    return lost;
 }
 
 /* ── standing still ── */
 
-/* This process was stopped, or starved, for longer than a second. When the kernel's buffer was too
+/* Was this process stopped, or starved, for longer than a second? When the kernel's buffer was too
  * small for that time, what comes after it waits until what was kept is in: the hole between them
- * is a gap, not just a number of drops. */
-static void notice_still(struct capturer *c, int64_t now_ns, int64_t mono_ns)
+ * is a gap, not just a number of drops. To be asked before packets are taken. */
+static void notice_still(struct capturer *c)
 {
-    bool stood_still = c->turned_mono_ns && mono_ns - c->turned_mono_ns > STILL_NS;
-    c->turned_mono_ns = mono_ns;
-    if (!stood_still || c->woke_ns || check_losses(c, now_ns, mono_ns) == 0)
-        return;
-    c->woke_ns = now_ns;
-    c->kept_until_ns = c->drained_until_ns;
-    capture_hold_back(c->capture, now_ns);
+    int64_t mono_ns = clock_mono_ns();
+    bool stood_still = c->moved_mono_ns && mono_ns - c->moved_mono_ns > STILL_NS;
+    if (stood_still && !c->woke_ns) {
+        int64_t now_ns = clock_now_ns();
+        check_losses(c, now_ns, mono_ns);
+        if (c->lost) {
+            c->woke_ns = now_ns;
+            if (c->kept_until_ns < c->drained_until_ns)
+                c->kept_until_ns = c->drained_until_ns;
+            capture_hold_back(c->capture, now_ns);
+        }
+    }
+    c->moved_mono_ns = mono_ns;
+    c->lost = 0;
 }
 
 static void end_still(struct capturer *c)
@@ -313,6 +318,7 @@ static void read_events(struct capturer *c, const struct pollfd *fds, size_t cou
 static void drain(struct capturer *c, int64_t now_ns)
 {
     for (int i = 0; i < BATCHES_PER_TURN; i++) {
+        notice_still(c);
         size_t n = capture_next(c->capture, c->packets, RING_WRITER_BATCH);
         if (n == 0) {
             int64_t until_ns = capture_drained_until(c->capture, now_ns);
@@ -324,9 +330,8 @@ static void drain(struct capturer *c, int64_t now_ns)
         }
         update_interfaces(c);
         ring_writer_put(c->writer, c->packets, n);
-        for (size_t k = 0; c->woke_ns && k < n; k++)
-            if (c->packets[k].ts_ns > c->kept_until_ns)
-                c->kept_until_ns = c->packets[k].ts_ns;
+        if (c->packets[n - 1].ts_ns > c->kept_until_ns) /* the last of a block is its newest */
+            c->kept_until_ns = c->packets[n - 1].ts_ns;
     }
 }
 
@@ -338,13 +343,12 @@ static void turn(struct capturer *c)
     if (poll(fds, (nfds_t)count, c->waiting_count ? ASKED_MS : IDLE_MS) > 0)
         read_events(c, fds, count);
     int64_t now_ns = clock_now_ns(), mono_ns = clock_mono_ns();
-    notice_still(c, now_ns, mono_ns);
     update_interfaces(c);
     ring_writer_tick(c->writer, now_ns, mono_ns, c->drained_until_ns);
     take_requests(c, now_ns, mono_ns);
     drain(c, now_ns);
     if (mono_ns - c->loss_checked_mono_ns >= LOSS_EVERY_NS || c->waiting_count)
-        (void)check_losses(c, clock_now_ns(), mono_ns);
+        check_losses(c, clock_now_ns(), mono_ns);
     if (mono_ns - c->owners_mono_ns >= OWNERS_EVERY_NS) {
         c->owners_mono_ns = mono_ns;
         owner_watch_turn(&c->owners, c->writer);
@@ -362,7 +366,7 @@ static void finish(struct capturer *c)
         drain(c, clock_now_ns());
         usleep(5000);
     }
-    (void)check_losses(c, clock_now_ns(), clock_mono_ns());
+    check_losses(c, clock_now_ns(), clock_mono_ns());
     ring_writer_close(c->writer, end_ns);
     c->writer = NULL;
 }

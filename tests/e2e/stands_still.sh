@@ -60,6 +60,30 @@ exactly "the manifest's gap" "$(jq -c '.nodes[0].gaps' "$work/data/snapshots/$id
 note "kept $recorded of 1090, $(declared "$work/show.json") declared, the gap is $(jq -c '[.nodes[0].gaps[] | select(.reason == "capture_stopped")][0]' "$work/show.json")"
 stop_trawl
 
+# ── wherever in its loop it is stopped, also in the middle of a flood ──
+rm -rf "$work/data"
+start_trawl --ring-size 64MiB --iface eth0 --bpf 'udp dst port 9' --buffer 256KiB
+find_capturer
+ip netns exec "$srv" python3 "$work/flood.py" $cli_ip 10000000 0 &
+flooding=$!
+started+=("$flooding")
+flood_is_recorded() { t nodes --json | jq -e '.nodes[0].packets > 1000' >/dev/null; }
+wait_until 20 "the flood is recorded" flood_is_recorded
+stops=6
+for _ in $(seq $stops); do
+  sleep 0.4
+  kill -STOP "$capturer"
+  sleep 2
+  kill -CONT "$capturer"
+done
+sleep 0.5
+kill "$flooding"
+wait "$flooding" 2>/dev/null
+sleep 1.5
+gaps=$("$TRAWL" ring status --data "$work/data" --json | jq -c '[.gaps[] | select(.reason == "capture_stopped")]')
+equal "$(jq length <<<"$gaps")" $stops "gaps of $stops stops in a flood: $gaps"
+stop_trawl
+
 # ── a quiet node: a packet every 15 ms for 3 s into the buffer of 64 MiB that is the default ──
 rm -rf "$work/data"
 start_trawl --ring-size 64MiB --iface eth0 --bpf 'udp dst port 9'
