@@ -37,6 +37,7 @@ struct api_export {
     const char *const *nodes; /* ends with NULL; NULL = all */
     const char *bpf, *filter; /* or NULL */
     const char *dissection;   /* whose entries `filter` speaks of; NULL = the latest */
+    bool no_secrets;          /* decryption secrets of the captures are left out */
     bool calls_only;          /* scope=calls: the packets of the calls, not their connections */
 };
 

@@ -111,8 +111,15 @@ static bool take_export(struct api_call *call, struct api_export *what, char ***
 {
     const char *format = call_query(call, "format"), *scope = call_query(call, "scope"),
                *decrypted = call_query(call, "decrypted");
-    if (decrypted && strcmp(decrypted, "none") != 0) {
-        call_fail(call, 501, "This version has no TLS keys to add; leave \"decrypted\" out.");
+    bool keys = decrypted && strcmp(decrypted, "keys") == 0;
+    if (decrypted && !keys && strcmp(decrypted, "none") != 0) {
+        call_fail(call, 501,
+                  "This version exports no decrypted payload: \"decrypted\" is keys (the "
+                  "decryption secrets that the captures hold) or none.");
+        return false;
+    }
+    if (keys && format && strcmp(format, "pcap") == 0) {
+        call_fail(call, 400, "A .pcap file has no place for decryption secrets: export as pcapng.");
         return false;
     }
     *ret_nodes = call_query_list(call, "nodes");
@@ -124,6 +131,7 @@ static bool take_export(struct api_call *call, struct api_export *what, char ***
         .bpf = call_query(call, "bpf"),
         .filter = call_query(call, "filter"),
         .dissection = call_query(call, "dissection"),
+        .no_secrets = decrypted && !keys,
         .calls_only = scope && strcmp(scope, "calls") == 0,
     };
     if (what->from_ns >= what->to_ns) {

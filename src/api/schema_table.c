@@ -25,6 +25,7 @@ const struct schema schemas[] = {
     {"Quota", "limit_bytes: int; used_bytes: int; reserved_bytes: int; free_bytes: int"},
     {"AvailabilityResponse", "nodes: NodeAvailability[]; oldest: time~; newest: time~; "
                              "estimate_bytes: int; quota: Quota"},
+    {"Signature", "key: text; fingerprint: text; by: own|foreign"},
     {"SnapshotFile", "name: text; size_bytes: int; sha256: text; damaged?: text"},
     {"SnapshotNode",
      "name: text; window: Interval~; covered: Interval[]; gaps: Gap[]; packets: int; "
@@ -49,7 +50,7 @@ const struct schema schemas[] = {
      "created_at: time; created_by: text; origin: ring|import; nodes: SnapshotNode[]; "
      "drops: Drops; gaps_total_ns: int; coverage: number; progress: SnapshotProgress; "
      "dissections: Dissection[]; verified: Verification~; warnings: text[]; history: HistoryItem[]; note: text; tags: text[]; locked: bool; "
-     "manifest_sha256: text~"},
+     "manifest_sha256: text~; signature: Signature~"},
     {"SnapshotsResponse", "snapshots: Snapshot[]; total: int; quota: Quota"},
     {"CreateSnapshotRequest",
      "name: text; from?: time; to?: time; last_s?: number; max?: bool; nodes?: text[]; "
@@ -59,7 +60,8 @@ const struct schema schemas[] = {
     {"DissectRequest", "name?: text; protocols?: text[]; keys?: document"},
     {"PcapEstimate", "packets: int; bytes: int; connections?: int; exact: bool"},
     {"VerifyError", "file: text; offset: int~; text: text"},
-    {"VerifyResponse", "ok: bool; files: int; bytes: int; errors: VerifyError[]"},
+    {"VerifyResponse",
+     "ok: bool; files: int; bytes: int; signature: Signature~; errors: VerifyError[]"},
     {"Source", "id: text; name: text; kind: live|snapshot; dissection?: text; from: time~; "
                "to: time~; size_bytes: int; state: ready|dissecting|not_dissected|live; "
                "entries: int; partial: bool"},

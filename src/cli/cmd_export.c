@@ -9,10 +9,15 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/export_filter.h"
 #include "config/options.h"
 #include "snapshot/export.h"
+
+enum {
+    MAX_TOLD_DAMAGES = 100
+};
 
 struct export_flags {
     char *output, *format, *from, *to, *bpf, *filter, *scope;
@@ -75,10 +80,24 @@ static const struct option_spec spec = {
     .positional = true,
 };
 
+struct sink {
+    int fd;
+    unsigned damages; /* told so far */
+};
+
 static int write_out(void *ctx, const uint8_t *data, size_t n)
 {
-    const int *fd = ctx;
-    return io_write("export", *fd, data, n);
+    const struct sink *sink = ctx;
+    return io_write("export", sink->fd, data, n);
+}
+
+static void on_damage(void *ctx, const struct export_input *input, const struct error *error)
+{
+    struct sink *sink = ctx;
+    char name[300];
+    if (sink->damages++ < MAX_TOLD_DAMAGES)
+        fprintf(stderr, "trawl export: %s: %s\n",
+                text_escape(slice_str(input->path), name, sizeof name), error->text);
 }
 
 /* ── the output file ── */
@@ -203,8 +222,10 @@ static int export_files(const struct export_flags *flags, const struct option_op
     if (r < 0)
         return cli_fail_error("export", r == -EINVAL ? 2 : 1, &e);
     struct export_result result = {0};
+    struct sink sink = {.fd = target.fd};
     o->write = write_out;
-    o->ctx = &target.fd;
+    o->on_damage = on_damage;
+    o->ctx = &sink;
     r = export_run(o, &result, &e);
     struct error close_error;
     int closed = close_target(&target, r == 0, &close_error);
@@ -220,7 +241,7 @@ static int export_files(const struct export_flags *flags, const struct option_op
                 "trawl export: %llu packets are not in time order: an input is out of order by "
                 "more than fits in memory.\n",
                 (unsigned long long)result.unordered);
-    return 0;
+    return result.damage ? 1 : 0;
 }
 
 static int run_with(const struct export_flags *flags, const struct option_operands *files)

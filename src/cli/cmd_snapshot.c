@@ -42,6 +42,14 @@ void snapshot_path(struct buf *out, const char *ref, const char *rest)
     out->len--;
 }
 
+bool snapshot_named(const char *command, const char *ref)
+{
+    if (ref[0])
+        return true;
+    cli_fail(command, 2, "Say which snapshot: an id, the beginning of one, a name, or @latest.");
+    return false;
+}
+
 void snapshot_say_warnings(struct client *client, const char *command, const char *ref)
 {
     struct buf path, answer;
@@ -291,6 +299,18 @@ static void show_verified(const json_t *snapshot)
     show_member("verified", text);
 }
 
+static void signature_text(const json_t *owner, char out[160])
+{
+    const json_t *s = json_object_get(owner, "signature");
+    bool own = strcmp(client_text(s, "by"), "own") == 0;
+    if (json_is_object(s))
+        snprintf(out, 160, "%s, key %.16s",
+                 own ? "of this hub" : "foreign: of another hub that this one does not know",
+                 client_text(s, "fingerprint"));
+    else
+        snprintf(out, 160, "none");
+}
+
 static int show(struct verb_context *v)
 {
     json_t *s = client_json(v->client, "GET", path_of(v, ""), NULL);
@@ -326,6 +346,10 @@ static int show(struct verb_context *v)
         show_verified(s);
         print_warnings(s, "warning      ");
         show_member("manifest", client_text(s, "manifest_sha256"));
+        char signature[160];
+        signature_text(s, signature);
+        if (json_is_string(json_object_get(s, "manifest_sha256")))
+            show_member("signature", signature);
     }
     json_decref(s);
     return 0;
@@ -419,6 +443,9 @@ static int verify(struct verb_context *v)
         if (ok)
             printf("Intact: %lld files, %s.\n", (long long)client_int(answer, "files"),
                    text_format_size((uint64_t)client_int(answer, "bytes"), size));
+        char signature[160];
+        signature_text(answer, signature);
+        printf("Signature: %s.\n", signature);
     }
     json_decref(answer);
     return ok ? 0 : cli_fail(v->command, 1, "The snapshot is damaged.");
@@ -478,6 +505,8 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         code = cli_fail_error(command, 2, &err);
     } else if (e == 0 && operands.count != verb->operands) {
         code = cli_fail(command, 2, "usage: %s", verb->usage);
+    } else if (e == 0 && verb->operands && !snapshot_named(command, operands.items[0])) {
+        code = 2;
     } else if (e == 0) {
         struct verb_context v = {.client = client_open(command, &flags.client),
                                  .flags = &flags,

@@ -281,6 +281,8 @@ int snapshot_wait(int argc, char **argv)
         code = cli_fail_error("snapshot wait", 2, &err);
     } else if (e == 0 && operands.count != 1) {
         code = cli_fail("snapshot wait", 2, "Say which snapshot: trawl snapshot wait ID");
+    } else if (e == 0 && !snapshot_named("snapshot wait", operands.items[0])) {
+        code = 2;
     } else if (e == 0) {
         struct client *client = client_open("snapshot wait", &flags.client);
         code = client ? snapshot_wait_for(client, "snapshot wait", operands.items[0], false) : 1;

@@ -174,6 +174,8 @@ int snapshot_dissect(int argc, char **argv)
         code = cli_fail_error("snapshot dissect", 2, &err);
     else if (e == 0 && operands.count != 1)
         code = cli_fail("snapshot dissect", 2, "Say which snapshot: trawl snapshot dissect ID");
+    else if (e == 0 && !snapshot_named("snapshot dissect", operands.items[0]))
+        code = 2;
     else if (e == 0)
         code = dissect(&flags, operands.items[0]);
     options_done(&spec, &flags);

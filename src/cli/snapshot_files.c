@@ -58,7 +58,7 @@ struct files_flags {
          .doc = "with --filter: connections (default) or calls"},                                  \
     {                                                                                              \
         .name = "decrypted", .type = OPTION_TEXT, FLAG(decrypted), .value_name = "WHAT",           \
-        .doc = "none (default)"                                                                    \
+        .doc = "keys (default): with the decryption secrets of the captures; none: without"        \
     }
 
 static const struct option_def pcap_defs[] = {
@@ -214,6 +214,9 @@ static int run(const struct option_spec *spec, const char *command, int argc, ch
         code = cli_fail_error(command, 2, &err);
     } else if (e == 0 && operands.count != 1) {
         code = cli_fail(command, 2, "usage: %s", spec->usage);
+    } else if (e == 0 && !operands.items[0][0]) {
+        code = spec == &import_spec ? cli_fail(command, 2, "Name the file to import.")
+                                    : (snapshot_named(command, ""), 2);
     } else if (e == 0) {
         struct buf path;
         buf_init(&path, 8000);

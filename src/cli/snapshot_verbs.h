@@ -19,6 +19,8 @@ int snapshot_estimate(int argc, char **argv);
 int snapshot_download(int argc, char **argv);
 int snapshot_import(int argc, char **argv);
 
+/* False after a message: "" names no snapshot (and its path would be another route). */
+bool snapshot_named(const char *command, const char *ref);
 /* What needs an eye before its packets or entries are believed: a line each on standard error. */
 void snapshot_say_warnings(struct client *client, const char *command, const char *ref);
 

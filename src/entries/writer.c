@@ -67,6 +67,17 @@ static int remove_unsealed(int dir_fd)
     return r;
 }
 
+/* A dissection is written once; what another one sealed is never added to. */
+static int refuse_sealed(int dir_fd)
+{
+    struct part_list list = {0};
+    int r = part_list_folder(dir_fd, false, &list);
+    if (r == 0 && list.count)
+        r = -EEXIST;
+    part_list_done(&list);
+    return r;
+}
+
 int entries_writer_open(const struct entries_writer_options *options,
                         struct entries_writer **ret_writer, struct error *reterr)
 {
@@ -84,8 +95,14 @@ int entries_writer_open(const struct entries_writer_options *options,
     if (r == 0 && (w->dir_fd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         r = -errno;
     if (r == 0)
+        r = refuse_sealed(w->dir_fd);
+    if (r == 0)
         r = remove_unsealed(w->dir_fd);
-    if (r < 0)
+    if (r == -EEXIST)
+        error_set(reterr, r,
+                  "%s holds a dissection already: name another folder, or remove it first.",
+                  options->dir);
+    else if (r < 0)
         error_set(reterr, r, "the dissection's folder %s cannot be used.", options->dir);
     else
         r = open_part(w, reterr);
@@ -176,6 +193,8 @@ int entries_writer_close(struct entries_writer *w, struct error *reterr)
 {
     int r = seal_part(w, reterr);
     drop_part(w);
+    if (r < 0) /* not renamed, or renamed and whole: then this name is gone */
+        (void)io_remove_tree(phase, w->dir_fd, w->part_name);
     return r;
 }
 

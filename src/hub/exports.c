@@ -198,6 +198,7 @@ int exports_pcap(struct exports *exports, const char *id, const struct api_expor
         .nodes = (char *const *)(uintptr_t)what->nodes,
         .node_count = node_count,
         .bpf = what->bpf,
+        .secrets = !what->no_secrets && !what->classic,
         .selection = selection.selection,
     };
     if (!e)

@@ -56,6 +56,8 @@ struct export_options {
     /* Non-zero stops the export with that result. */
     int (*write)(void *ctx, const uint8_t *data, size_t n);
     void (*on_progress)(void *ctx, uint64_t bytes_read); /* now and then; may be NULL */
+    /* A place that could not be read; may be NULL. */
+    void (*on_damage)(void *ctx, const struct export_input *input, const struct error *error);
     void *ctx;
     const bool *cancel; /* atomic; may be NULL */
 };

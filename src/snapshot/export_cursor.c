@@ -43,6 +43,14 @@ static int open_reader(const char *path, const struct capture_reader_options *op
     return 0;
 }
 
+void cursor_damaged(struct export_state *state, const struct export_input *input,
+                    const struct error *error)
+{
+    state->result.damage++;
+    if (state->options->on_damage)
+        state->options->on_damage(state->options->ctx, input, error);
+}
+
 static const struct capture_reader_options everything = {.packets_only = false};
 
 /* Evidence with a hole still gives the rest; a file that a person named has to be a capture. */
@@ -191,17 +199,20 @@ int cursor_read_statistics(struct export_state *state, struct export_cursor *c, 
 {
     struct capture_reader_options options = {.start_offset = offset};
     struct packet packet;
+    struct error e = {.offset = ERROR_NO_OFFSET};
     int event = open_reader(c->input->path, &options, &c->fd, &c->reader, reterr);
     if (event < 0)
         return event;
     do {
-        event = capture_reader_next(c->reader, &packet, reterr);
+        event = capture_reader_next(c->reader, &packet, &e);
         if (event == CAPTURE_STATISTICS)
             note_statistics(state, c, c->reader);
         else if (event == CAPTURE_DAMAGE)
-            state->result.damage++;
+            cursor_damaged(state, c->input, &e);
     } while (event > CAPTURE_END);
     close_reader(c);
+    if (event < 0 && reterr)
+        *reterr = e;
     return event;
 }
 
@@ -210,26 +221,29 @@ int cursor_scan(struct export_state *state, struct export_cursor *c, struct erro
     int r = cursor_use_index(state, c, reterr);
     if (r != 0)
         return r < 0 ? r : 0;
-    r = open_reader(c->input->path, &everything, &c->fd, &c->reader, reterr);
+    struct error e = {.offset = ERROR_NO_OFFSET};
+    r = open_reader(c->input->path, &everything, &c->fd, &c->reader, &e);
+    if (r < 0 && reterr)
+        *reterr = e;
     c->sorted = true;
     c->first_ns = INT64_MAX;
     c->last_ns = INT64_MIN;
     uint64_t number = 0;
     struct packet packet;
     if (is_left_out(c->input, r)) {
-        state->result.damage++;
+        cursor_damaged(state, c->input, &e);
         return 0;
     }
     while (r == 0) {
-        int event = capture_reader_next(c->reader, &packet, reterr);
+        int event = capture_reader_next(c->reader, &packet, &e);
         if (event < 0)
-            r = event;
+            r = error_set(reterr, event, "%s", e.text);
         else if (event == CAPTURE_END)
             break;
         else if (event == CAPTURE_PACKET)
             r = note_stamp(c, number++, packet.ts_ns, reterr);
         else if (event == CAPTURE_DAMAGE)
-            state->result.damage++;
+            cursor_damaged(state, c->input, &e);
         else if (event == CAPTURE_SECRETS && state->options->keep_secrets)
             r = output_secrets(&state->out, capture_reader_secrets(c->reader), reterr);
         else if (event == CAPTURE_STATISTICS)
@@ -357,13 +371,14 @@ static int map_interface(struct export_state *state, struct export_cursor *c, st
 static int read_wanted(struct export_state *state, struct export_cursor *c, struct error *reterr)
 {
     while (!c->at_end) {
-        int event = capture_reader_next(c->reader, &c->packet, reterr);
+        struct error e = {.offset = ERROR_NO_OFFSET};
+        int event = capture_reader_next(c->reader, &c->packet, &e);
         if (event < 0)
-            return event;
+            return error_set(reterr, event, "%s", e.text);
         if (event == CAPTURE_END)
             c->at_end = true;
         if (event == CAPTURE_DAMAGE && c->indexed)
-            state->result.damage++;
+            cursor_damaged(state, c->input, &e);
         if (event != CAPTURE_PACKET)
             continue;
         c->read_count++;

@@ -89,6 +89,9 @@ struct export_state {
     uint64_t held_bytes, bytes_read;
 };
 
+/* A place of the input could not be read. */
+void cursor_damaged(struct export_state *state, const struct export_input *input,
+                    const struct error *error);
 /* Opens the file and notes its first interfaces (those before its first packet). */
 int cursor_peek(struct export_state *state, const struct export_input *input, struct error *reterr);
 int cursor_new(struct export_state *state, const struct export_input *input, size_t index,

@@ -202,6 +202,7 @@ struct snapshot {
     struct snapshot_manifest *manifest;         /* NULL until Completed; shared between versions */
     char manifest_sha256[SNAPSHOT_SHA256_SIZE]; /* "" until Completed */
     bool imported, locked;
+    bool signed_here; /* the manifest, with this hub's key */
     struct snapshot_progress progress;
     struct snapshot_dissection *dissections; /* by name */
     size_t dissection_count;

@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "snapshot/snapshot.h"
+#include "snapshot/snapshot_hash.h"
 
 void snapshot_interval_write_json(struct snapshot_interval at, struct json_writer *w)
 {
@@ -256,6 +258,26 @@ static void damage_json(const struct snapshot_verification *v, struct json_write
     json_str(w, text);
 }
 
+void snapshot_signature_write_json(const char *public_key, bool is_own, struct json_writer *w)
+{
+    struct buf raw;
+    char fingerprint[SNAPSHOT_SHA256_SIZE];
+    buf_init(&raw, 64);
+    /* a manifest's key is a stranger's text until it has the size of a key */
+    bool good = public_key && text_base64_decode(slice_str(public_key), &raw) == 0 &&
+                raw.len == 32 && snapshot_hash_bytes(buf_slice(&raw), fingerprint) == 0;
+    buf_done(&raw);
+    if (!good) {
+        json_none(w);
+        return;
+    }
+    json_begin_object(w);
+    json_member_str(w, "key", public_key);
+    json_member_str(w, "fingerprint", fingerprint);
+    json_member_str(w, "by", is_own ? "own" : "foreign");
+    json_end_object(w);
+}
+
 static const char *first_damage(const struct snapshot_manifest *m)
 {
     for (size_t n = 0; n < m->node_count; n++)
@@ -342,6 +364,8 @@ void snapshot_write_json(const struct snapshot *s, struct json_writer *w)
     json_key(w, "progress");
     progress_json(s, w);
     remarks_json(s, w);
+    json_key(w, "signature");
+    snapshot_signature_write_json(m ? m->public_key : NULL, s->signed_here, w);
     json_key(w, "manifest_sha256");
     json_str(w, s->manifest_sha256[0] ? s->manifest_sha256 : NULL);
     json_end_object(w);

@@ -12,6 +12,8 @@ void snapshot_drops_write_json(const struct snapshot_drops *drops, struct json_w
 void snapshot_missing_write_json(const struct snapshot_manifest *manifest, struct json_writer *w);
 void snapshot_member_time_or_null(struct json_writer *w, const char *key, bool known, int64_t ns);
 
+/* null, or whose key signed: {"key":base64,"fingerprint":hex,"by":"own"|"foreign"}. */
+void snapshot_signature_write_json(const char *public_key, bool is_own, struct json_writer *w);
 void snapshot_problems_write_json(const struct snapshot_problem *problems, size_t count,
                                   struct json_writer *w);
 /* null, or the object that both state.json and the API's Snapshot hold. */

@@ -128,6 +128,9 @@ struct store_slot *store_find(const struct snapshot_store *store, const char *id
 
 int store_insert(struct snapshot_store *store, struct snapshot *snapshot)
 {
+    const struct snapshot_manifest *m = snapshot->manifest;
+    snapshot->signed_here =
+        m && m->public_key && strcmp(m->public_key, snapshot_key_public(store->key)) == 0;
     struct store_slot *slot = calloc(1, sizeof *slot);
     if (slot && store->count == store->cap) {
         size_t cap = store->cap ? store->cap * 2 : 64;

@@ -77,6 +77,7 @@ static int edit_complete(struct snapshot *s, void *ctx, struct error *reterr)
     if (s->status != SNAPSHOT_IN_PROGRESS)
         return error_set(reterr, -EBUSY, "The snapshot is no longer in progress.");
     s->manifest = snapshot_manifest_ref(c->manifest);
+    s->signed_here = true;
     memcpy(s->manifest_sha256, c->sha256, SNAPSHOT_SHA256_SIZE);
     const struct snapshot_manifest *m = c->manifest;
     const char *text = m->partial ? "completed, partial"

@@ -361,6 +361,8 @@ void snapshot_verify_write_json(const struct snapshot_verify *v, struct json_wri
     json_member_bool(w, "ok", v->ok);
     json_member_uint(w, "files", v->files);
     json_member_uint(w, "bytes", v->bytes);
+    json_key(w, "signature");
+    snapshot_signature_write_json(v->signer, v->own_signature, w);
     json_key(w, "errors");
     snapshot_problems_write_json(v->problems, v->problem_count, w);
     json_end_object(w);

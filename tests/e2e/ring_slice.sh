@@ -45,6 +45,7 @@ slice "$work/hurt" "$work/hurt.pcapng"
 [ -s "$work/complaint" ] && fail "the damage outside the slice was read: $(cat "$work/complaint")"
 cmp "$work/with.pcapng" "$work/hurt.pcapng" || fail "damage outside the slice changes it"
 rm "$work"/hurt/ring/*.idx
-slice "$work/hurt" "$work/hurt.pcapng"
+"$TRAWL" export "$hurt" --from "$from" --to "$to" -o "$work/hurt.pcapng" 2>"$work/complaint"
+equal $? 1 "the exit code of an export with damage"
 grep -q 'could not be read' "$work/complaint" || fail "without the index the damage is not met: the test proves nothing"
 echo "a slice of a ring is cut by its index"

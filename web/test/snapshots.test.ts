@@ -7,7 +7,7 @@ const node = (name: string, from: string, to: string) => ({ name, window: { from
 const base: Snapshot = {
   id: "06F2A", name: "disk-cat", status: "Completed", status_detail: "", partial: false, empty: false, missing: [], size_bytes: 1, captured_bytes: 1, packets: 1, from: "2026-03-03T14:00:00Z", to: "2026-03-03T14:10:00Z",
   start: null, end: null, created_at: "2026-03-03T14:12:00Z", created_by: "admin", origin: "ring", nodes: [node("n1", "2026-03-03T14:00:00Z", "2026-03-03T14:10:00Z"), node("n2", "2026-03-03T14:05:00Z", "2026-03-03T14:10:00Z")],
-  drops: { kernel: 0, ring: 0, disk: 0 }, gaps_total_ns: 0, coverage: 0.75, progress: { nodes_done: 0, nodes_total: 12, bytes: 0, bytes_total: 0, eta_s: null }, dissections: [], history: [], note: "INC-4711", tags: ["checkout"], locked: false, verified: null, warnings: [], manifest_sha256: null,
+  drops: { kernel: 0, ring: 0, disk: 0 }, gaps_total_ns: 0, coverage: 0.75, progress: { nodes_done: 0, nodes_total: 12, bytes: 0, bytes_total: 0, eta_s: null }, dissections: [], history: [], note: "INC-4711", tags: ["checkout"], locked: false, verified: null, warnings: [], manifest_sha256: null, signature: null,
 };
 const job = (state: "running" | "done" | "failed", percent: number, entries: number) => ({ name: "default", state, progress: { percent, packets: 0, bytes: 0, entries, eta_s: 8, per_protocol: {} }, started_at: base.from, finished_at: null, damage: 0 });
 const say = (patch: Partial<Snapshot>): string => {

@@ -30,6 +30,8 @@ export interface Dissection {
   started_at: string; finished_at: string | null; damage: number;
 }
 // What the last verification found; `errors` holds the first 16 of `problems`.
+// `fingerprint`: SHA-256 of the ed25519 key; `foreign`: another hub's, so whoever handed the archive over has to vouch for the key.
+export interface Signature { key: string; fingerprint: string; by: "own" | "foreign" }
 export interface Verification { at: string; ok: boolean; files: number; bytes: number; problems: number; errors: { file: string; offset: number | null; text: string }[] }
 // `warnings`: sentences on what needs a person's eye (damage, failed dissections), to be shown with the snapshot wherever it is listed.
 export interface Snapshot {
@@ -41,13 +43,14 @@ export interface Snapshot {
   verified: Verification | null; warnings: string[];
   dissections: Dissection[]; history: { at: string; status: string; text: string }[]; note: string; tags: string[]; locked: boolean;
   manifest_sha256: string | null;
+  signature: Signature | null; // whose key signed the manifest
 }
 export interface SnapshotsResponse { snapshots: Snapshot[]; total: number; quota: Quota }
 export interface CreateSnapshotRequest { name: string; from?: string; to?: string; last_s?: number; max?: boolean; nodes?: string[]; filter?: string; auto_dissect?: boolean; allow_partial?: boolean }
 // `keys`: the text of a TLS key log (at most 8 MiB); it is used once and not kept.
 export interface DissectRequest { name?: string; protocols?: string[]; keys?: string }
 export interface PcapEstimate { packets: number; bytes: number; connections?: number; exact: boolean }
-export interface VerifyResponse { ok: boolean; files: number; bytes: number; errors: { file: string; offset: number | null; text: string }[] }
+export interface VerifyResponse { ok: boolean; files: number; bytes: number; signature: Signature | null; errors: { file: string; offset: number | null; text: string }[] }
 
 export interface Source { id: string; name: string; kind: "live" | "snapshot"; dissection?: string; from: string | null; to: string | null; size_bytes: number; state: "ready" | "dissecting" | "not_dissected" | "live"; entries: number; partial: boolean }
 export interface SourcesResponse { sources: Source[] }

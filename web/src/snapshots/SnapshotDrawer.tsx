@@ -116,6 +116,7 @@ export function SnapshotDrawer({ snapshot, tools }: { snapshot: Snapshot; tools?
             <p class="hint">
               Asked for {formatFull(snapshot.from, zone).slice(0, 19)} to {formatFull(snapshot.to, zone).slice(0, 19)} by <Captured text={snapshot.created_by} />. Covered {formatPercent(snapshot.coverage)}
               {snapshot.manifest_sha256 ? `, manifest ${snapshot.manifest_sha256.slice(0, 12)}.` : "."}
+              {snapshot.signature && <span class={snapshot.signature.by === "foreign" ? "tone-warn" : ""} data-tip={snapshot.signature.fingerprint}>{snapshot.signature.by === "own" ? ` Signed by this hub (${snapshot.signature.fingerprint.slice(0, 16)}).` : ` Signed by another hub's key (${snapshot.signature.fingerprint.slice(0, 16)}): compare it with whoever gave you the archive.`}</span>}
             </p>
           </section>
           <section>

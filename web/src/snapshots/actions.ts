@@ -47,7 +47,7 @@ export async function patch(s: Snapshot, change: Partial<Pick<Snapshot, "name" |
 export async function verify(s: Snapshot): Promise<void> {
   try {
     const result = await post<VerifyResponse>(`${at(s)}/verify`, {});
-    if (result.ok) say("ok", `"${s.name}" is intact: ${plural(result.files, "file")}, ${formatBytes(result.bytes)}, every checksum as in the manifest.`);
+    if (result.ok) say("ok", `"${s.name}" is intact: ${plural(result.files, "file")}, ${formatBytes(result.bytes)}, every checksum as in the manifest${result.signature?.by === "foreign" ? `, which another hub signed (key ${result.signature.fingerprint.slice(0, 16)})` : ""}.`);
     else {
       const first = result.errors[0];
       say("error", `"${s.name}" is damaged: ${plural(result.errors.length, "file")} of ${result.files} differ from the manifest${first ? `, first ${first.file}: ${first.text}` : ""}. The rest can still be read; fetch a copy if you have one.`);
