@@ -3,12 +3,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "entries/question_rows.h"
 
-struct keys {
+struct filling {
     struct question *q;
+    struct group_keys *keys;
+    const char *prefix;
     const field_id *fields;
     size_t count;
     unsigned payload;
@@ -58,6 +62,34 @@ static void put_value(struct buf *out, const struct entry_value *v)
     }
 }
 
+/* ── the texts ── */
+
+/* Its number, or negative with the problem filled. */
+static int64_t number_of(struct filling *f, struct slice text)
+{
+    struct string_map *map = &f->keys->values;
+    uintptr_t known = (uintptr_t)string_map_get(map, text);
+    if (known)
+        return (int64_t)known - 1;
+    f->keys->value_bytes += text.len + sizeof(struct string_map_entry);
+    if (map->count == GROUP_MAX_VALUES || f->keys->value_bytes > GROUP_MAX_VALUE_BYTES)
+        return question_refuse_text(f->q, 400, "Too many values",
+                                    "These fields have more than 250,000 different values: narrow "
+                                    "the time or the filter, or group by another field.");
+    int64_t number = (int64_t)map->count;
+    return string_map_set(map, text, (void *)(uintptr_t)(number + 1), NULL) < 0
+               ? question_no_memory(f->q)
+               : number;
+}
+
+struct slice group_keys_text(const struct group_keys *keys, uint64_t number)
+{
+    if (number >= keys->values.used)
+        return SLICE_NONE;
+    const struct string_map_entry *entry = &keys->values.entries[number];
+    return slice_of(entry->key, entry->key_len);
+}
+
 /* ── the table ── */
 
 static int create_table(struct question *q, unsigned number, size_t count)
@@ -67,7 +99,7 @@ static int create_table(struct question *q, unsigned number, size_t count)
     buf_init(&sql, 1024);
     buf_printf(&sql, "CREATE TEMP TABLE g%u(row BIGINT", number);
     for (size_t i = 0; i < count; i++)
-        buf_printf(&sql, ", k%zu VARCHAR", i);
+        buf_printf(&sql, ", k%zu BIGINT", i);
     buf_append(&sql, ")", 2);
     int r = duckdb_api_run(entries_reader_connection(q->session->reader), (const char *)sql.data,
                            &error);
@@ -75,104 +107,131 @@ static int create_table(struct question *q, unsigned number, size_t count)
     return r < 0 ? question_store_failed(q, error.text) : 0;
 }
 
-static bool open_appender(struct keys *k, unsigned number)
+static int open_appender(struct filling *f)
 {
     duckdb_logical_type types[1 + GROUP_MAX_FIELDS];
     char name[16];
-    snprintf(name, sizeof name, "g%u", number);
-    for (size_t i = 0; i <= k->count; i++)
-        types[i] = duckdb_api.create_logical_type(i ? DUCKDB_TYPE_VARCHAR : DUCKDB_TYPE_BIGINT);
-    k->chunk = duckdb_api.create_data_chunk(types, k->count + 1);
-    for (size_t i = 0; i <= k->count; i++)
+    snprintf(name, sizeof name, "g%u", f->keys->number);
+    for (size_t i = 0; i <= f->count; i++)
+        types[i] = duckdb_api.create_logical_type(DUCKDB_TYPE_BIGINT);
+    f->chunk = duckdb_api.create_data_chunk(types, f->count + 1);
+    for (size_t i = 0; i <= f->count; i++)
         duckdb_api.destroy_logical_type(&types[i]);
-    return k->chunk && duckdb_api.appender_create(entries_reader_connection(k->q->session->reader),
-                                                  NULL, name, &k->appender) == DuckDBSuccess;
+    bool ok =
+        f->chunk && duckdb_api.appender_create(entries_reader_connection(f->q->session->reader),
+                                               NULL, name, &f->appender) == DuckDBSuccess;
+    if (ok)
+        duckdb_api.data_chunk_reset(f->chunk);
+    return ok ? 0 : question_store_failed(f->q, "it takes no values");
 }
 
-static bool send_chunk(struct keys *k)
+static int send_chunk(struct filling *f)
 {
-    duckdb_api.data_chunk_set_size(k->chunk, k->row);
-    bool ok = duckdb_api.append_data_chunk(k->appender, k->chunk) == DuckDBSuccess;
-    duckdb_api.data_chunk_reset(k->chunk);
-    k->row = 0;
-    return ok;
+    duckdb_api.data_chunk_set_size(f->chunk, f->row);
+    bool ok = duckdb_api.append_data_chunk(f->appender, f->chunk) == DuckDBSuccess;
+    duckdb_api.data_chunk_reset(f->chunk);
+    f->row = 0;
+    return ok ? 0 : question_store_failed(f->q, "the values do not fit in its memory");
 }
 
-static void put_row(struct keys *k, int64_t row, const struct entry *entry)
+static void put_number(struct filling *f, size_t column, int64_t number)
+{
+    duckdb_vector vector = duckdb_api.data_chunk_get_vector(f->chunk, column);
+    duckdb_api.vector_ensure_validity_writable(vector);
+    if (number < 0)
+        duckdb_api.validity_set_row_invalid(duckdb_api.vector_get_validity(vector), f->row);
+    else
+        ((int64_t *)duckdb_api.vector_get_data(vector))[f->row] = number;
+}
+
+static bool begins(struct slice text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return text.len >= len && strncasecmp((const char *)text.data, prefix, len) == 0;
+}
+
+static int put_row(struct filling *f, int64_t row, const struct entry *entry)
 {
     char scratch[ENTRY_ID_TEXT_SIZE];
-    ((int64_t *)duckdb_api.vector_get_data(duckdb_api.data_chunk_get_vector(k->chunk, 0)))[k->row] =
-        row;
-    for (size_t i = 0; i < k->count; i++) {
+    for (size_t i = 0; i < f->count; i++) {
         struct entry_value value;
-        duckdb_vector vector = duckdb_api.data_chunk_get_vector(k->chunk, i + 1);
-        duckdb_api.vector_ensure_validity_writable(vector);
-        if (!entry_get(entry, k->fields[i], scratch, &value)) {
-            duckdb_api.validity_set_row_invalid(duckdb_api.vector_get_validity(vector), k->row);
-            continue;
-        }
-        buf_reset(&k->text);
-        put_value(&k->text, &value);
-        duckdb_api.vector_assign_string_element_len(vector, k->row, (const char *)k->text.data,
-                                                    k->text.len);
+        int64_t number = -1;
+        buf_reset(&f->text);
+        bool known = entry_get(entry, f->fields[i], scratch, &value);
+        if (known)
+            put_value(&f->text, &value);
+        if (i == 0 && f->prefix && !begins(buf_slice(&f->text), f->prefix))
+            return 0;
+        if (known && (number = number_of(f, buf_slice(&f->text))) < 0)
+            return (int)number;
+        put_number(f, i + 1, number);
     }
-    k->row++;
+    put_number(f, 0, row);
+    return ++f->row == duckdb_api.vector_size() ? send_chunk(f) : 0;
 }
 
-static int fill(struct keys *k, const struct row_list *rows)
+static int fill(struct filling *f, const struct row_list *rows)
 {
-    idx_t step = duckdb_api.vector_size();
-    duckdb_api.data_chunk_reset(k->chunk);
-    for (size_t i = 0; i < rows->count; i++) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < rows->count; i++) {
         struct entry entry;
         const struct entry_files *files;
-        int r = question_load_row(k->q, (uint64_t)rows->items[i][0], k->payload, &entry, &files);
-        if (r < 0)
-            return r;
-        put_row(k, rows->items[i][0], &entry);
-        if ((k->row == step || i + 1 == rows->count) && !send_chunk(k))
-            return question_store_failed(k->q, "the values do not fit in its memory");
+        r = question_load_row(f->q, (uint64_t)rows->items[i][0], f->payload, &entry, &files);
+        if (r == 0)
+            r = put_row(f, rows->items[i][0], &entry);
     }
-    return duckdb_api.appender_close(k->appender) == DuckDBSuccess
-               ? 0
-               : question_store_failed(k->q, "the values do not fit in its memory");
+    if (r == 0 && f->row)
+        r = send_chunk(f);
+    if (r == 0 && duckdb_api.appender_close(f->appender) != DuckDBSuccess)
+        r = question_store_failed(f->q, "the values do not fit in its memory");
+    return r;
 }
 
-int group_keys_make(struct question *q, const field_id *fields, size_t count, unsigned *ret_number)
+static int fill_table(struct filling *f, const struct row_list *rows)
+{
+    int r = create_table(f->q, f->keys->number, f->count);
+    if (r < 0)
+        return r;
+    f->keys->has_table = true;
+    r = open_appender(f);
+    if (r == 0)
+        r = fill(f, rows);
+    if (f->appender)
+        duckdb_api.appender_destroy(&f->appender);
+    if (f->chunk)
+        duckdb_api.destroy_data_chunk(&f->chunk);
+    return r;
+}
+
+int group_keys_make(struct question *q, const field_id *fields, size_t count, const char *prefix,
+                    struct group_keys *ret_keys)
 {
     enum {
         PAYLOAD = FIELD_HEADERS | FIELD_REQUEST_BODY | FIELD_RESPONSE_BODY
     };
-    struct keys k = {.q = q, .fields = fields, .count = count};
+    struct filling f = {
+        .q = q, .keys = ret_keys, .prefix = prefix, .fields = fields, .count = count};
     struct row_list rows = {0};
     struct page_request page = {.order = &row_orders[0], .limit = -1};
-    unsigned number = ++q->session->next_number;
+    *ret_keys = (struct group_keys){.number = ++q->session->next_number};
+    string_map_init(&ret_keys->values);
     for (size_t i = 0; i < count; i++)
-        k.payload |= field_at(fields[i])->flags & PAYLOAD;
-    buf_init(&k.text, 4 * GROUP_MAX_KEY_BYTES);
+        f.payload |= field_at(fields[i])->flags & PAYLOAD;
+    buf_init(&f.text, 4 * GROUP_MAX_KEY_BYTES);
     int r = question_select_rows(q, &page, &rows);
     if (r == 0)
-        r = create_table(q, number, count);
-    if (r == 0) {
-        r = open_appender(&k, number) ? fill(&k, &rows)
-                                      : question_store_failed(q, "it takes no values");
-        if (k.appender)
-            duckdb_api.appender_destroy(&k.appender);
-        if (k.chunk)
-            duckdb_api.destroy_data_chunk(&k.chunk);
-        if (r < 0)
-            group_keys_drop(q, number);
-    }
+        r = fill_table(&f, &rows);
     free(rows.items);
-    buf_done(&k.text);
-    *ret_number = number;
+    buf_done(&f.text);
     return r;
 }
 
-void group_keys_drop(struct question *q, unsigned number)
+void group_keys_done(struct question *q, struct group_keys *keys)
 {
     char sql[40];
     struct error ignored; /* a table that stays costs memory only */
-    snprintf(sql, sizeof sql, "DROP TABLE g%u", number);
-    (void)duckdb_api_run(entries_reader_connection(q->session->reader), sql, &ignored);
+    snprintf(sql, sizeof sql, "DROP TABLE g%u", keys->number);
+    if (keys->has_table)
+        (void)duckdb_api_run(entries_reader_connection(q->session->reader), sql, &ignored);
+    string_map_done(&keys->values, NULL);
 }

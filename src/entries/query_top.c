@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "entries/group_keys.h"
 #include "entries/query_ops.h"
 #include "entries/question_rows.h"
@@ -41,7 +42,7 @@ struct top {
     char column[GROUP_MAX_FIELDS][100];
     field_id read[GROUP_MAX_FIELDS];
     size_t read_count;
-    unsigned table;
+    struct group_keys keys;
     const char *order;
     const char *prefix; /* of the first key, letters of either case; NULL: any */
     size_t prefix_parameter;
@@ -117,8 +118,8 @@ static void put_keys(const struct top *t, const char *before, struct buf *sql)
 static int bind_prefix(struct question *q, struct top *t)
 {
     struct filter_push_down *p = &q->push_down;
-    if (!t->prefix)
-        return 0;
+    if (!t->prefix || !t->sql[0])
+        return 0; /* of a field that is read, the others are left out */
     if (!q->condition)
         p->parameter_count = 0;
     if (p->parameter_count == FILTER_MAX_PARAMETERS)
@@ -145,10 +146,10 @@ static void put_entries(const struct question *q, const struct top *t, struct bu
     question_put_from(q, sql);
     buf_append_str(sql, ") r");
     if (t->read_count)
-        buf_printf(sql, " JOIN g%u g USING (row)", t->table);
-    if (t->prefix)
-        buf_printf(sql, " WHERE starts_with(lower(%s), lower($%zu))",
-                   t->sql[0] ? t->sql[0] : "g.k0", t->prefix_parameter);
+        buf_printf(sql, " JOIN g%u g USING (row)", t->keys.number);
+    if (t->prefix_parameter)
+        buf_printf(sql, " WHERE starts_with(lower(%s), lower($%zu))", t->sql[0],
+                   t->prefix_parameter);
     buf_append_str(sql, ")");
 }
 
@@ -165,7 +166,8 @@ static void put_statement(const struct question *q, const struct top *t, struct 
     buf_append_str(sql, " ORDER BY w DESC, calls DESC, ");
     put_keys(t, "", sql);
     buf_printf(sql, " LIMIT %" PRId64 ") SELECT ", t->limit);
-    put_keys(t, "e.", sql);
+    for (size_t i = 0; i < t->count; i++)
+        buf_printf(sql, t->sql[i] ? "%se.k%zu" : "%sCAST(e.k%zu AS VARCHAR)", i ? ", " : "", i);
     buf_append_str(
         sql, ", count(*)::BIGINT AS c, count(*) FILTER (s = 'error')::BIGINT,"
              " count(*) FILTER (s NOT IN ('ok', 'error'))::BIGINT,"
@@ -183,6 +185,23 @@ static void put_statement(const struct question *q, const struct top *t, struct 
 
 /* ── the answer ── */
 
+/* The text itself, or of a field that was read the number of the text. */
+static void write_key(const struct top *t, size_t i, struct slice text)
+{
+    char digits[24];
+    int64_t number;
+    if (text.data && !t->sql[i]) {
+        snprintf(digits, sizeof digits, "%.*s", SLICE_ARGS(text));
+        text = text_parse_int(digits, 0, INT64_MAX, &number) == 0
+                   ? group_keys_text(&t->keys, (uint64_t)number)
+                   : SLICE_NONE;
+    }
+    if (text.data)
+        json_text(t->w, text);
+    else
+        json_none(t->w);
+}
+
 static int write_group(void *ctx, const struct slice *texts, const int64_t *v)
 {
     static const char *const names[NUMBERS] = {"calls",      "errors",        "no_response",
@@ -193,10 +212,7 @@ static int write_group(void *ctx, const struct slice *texts, const int64_t *v)
     json_key(t->w, "keys");
     json_begin_array(t->w);
     for (size_t i = 0; i < t->count; i++)
-        if (texts[i].data)
-            json_text(t->w, texts[i]);
-        else
-            json_none(t->w);
+        write_key(t, i, texts[i]);
     json_end_array(t->w);
     for (size_t i = 0; i < NUMBERS; i++)
         json_member_int(t->w, names[i], v[i] == INT64_MIN ? 0 : v[i]);
@@ -266,14 +282,15 @@ int query_op_top(struct question *q, struct json_writer *w)
         r = question_apply_filter(q);
     if (r == 0)
         r = bind_prefix(q, &t);
-    if (r == 0 && t.read_count)
-        r = group_keys_make(q, t.read, t.read_count, &t.table);
     if (r < 0)
         return r;
+    if (t.read_count)
+        r = group_keys_make(q, t.read, t.read_count, t.sql[0] ? NULL : t.prefix, &t.keys);
     json_begin_object(w);
-    r = write_groups(q, &t);
+    if (r == 0)
+        r = write_groups(q, &t);
     json_end_object(w);
     if (t.read_count)
-        group_keys_drop(q, t.table);
+        group_keys_done(q, &t.keys);
     return r;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LINE_MAX_BYTES = 16 * 1024 * 1024,
@@ -37,6 +38,12 @@ int question_refuse(struct question *q, int status, const char *title, const str
 int question_store_failed(struct question *q, const char *detail)
 {
     struct error error;
+    if (strstr(detail, "Out of Memory")) {
+        error_set(&error, -ENOMEM,
+                  "this takes more memory than a question may have: narrow the time or the filter, "
+                  "or group by fields with fewer values.");
+        return question_refuse(q, 503, "Too much for one question", &error);
+    }
     error_set(&error, -EIO, "the entry store could not answer: %s", detail);
     return question_refuse(q, 500, "The entry store failed", &error);
 }

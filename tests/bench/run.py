@@ -431,12 +431,20 @@ def bench_query(table, trawl, hosts, work_dir, count):
             ("count of status_code == 500", ["--count", "--filter", "status_code == 500"]),
             ("count of path.contains(\"/42\")", ["--count", "--filter", 'path.contains("/42")']),
             ("count of response.body.contains(\"needle\")", ["--count", "--filter", 'response.body.contains("needle")']),
+            ("the same && status_code == 500, at the end", ["--count", "--filter", 'response.body.contains("needle") && status_code == 500']),
         ):
             times, out = recorder.timed("entries", "--source", "calls", *args)
             figures = {"ms": min(times), "first ms": times[0]}
             if "--count" in args:
                 figures["calls"] = int(out.strip().split()[-1].replace(",", ""))
             table.add(work, what, **figures)
+        for what, args in (
+            ("top 20 by path, status_code (columns)", ["top", "--by", "path,status_code"]),
+            ("top 20 by path_template (read one by one)", ["top", "--by", "path_template"]),
+            ("map", ["map"]),
+        ):
+            times, _ = recorder.timed(*args, "--source", "calls", "--filter", "http")
+            table.add(work, what, **{"ms": min(times), "first ms": times[0]})
     finally:
         recorder.stop()
 
