@@ -34,6 +34,6 @@ compare diameter
 compare_losses diameter diameter_method diameter_result_code diameter_session_id diameter_end_to_end_id diameter_response_length
 if command -v tshark >/dev/null; then
     mkdir "$work/captures"
-    cp "$work/recording.pcap" "$work/captures/"
+    tcpdump -n -r "$work/recording.pcap" -c 400 -w "$work/captures/beginning.pcap" 2>/dev/null
     python3 "$here/oracle.py" diameter "$trawl" "$work/captures" /dev/null
 fi
