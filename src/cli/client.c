@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "cli/output_file.h"
 #include "hub/data_dir.h"
 #include "net/http_client.h"
 
@@ -207,21 +208,14 @@ static int run_download(struct client *c, const char *method, const char *path, 
 static int download_to_file(struct client *c, const char *method, const char *path,
                             const char *body, const char *output)
 {
-    char part[4200];
-    int n = snprintf(part, sizeof part, "%s.part", output);
-    if (n < 0 || (size_t)n >= sizeof part)
-        return cli_fail(c->command, 1, "The name of the output file is too long.");
-    int fd = io_create("download", AT_FDCWD, part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (fd < 0)
-        return cli_fail(c->command, 1, "%s cannot be written: %s.", output, strerror(-fd));
-    int code = run_download(c, method, path, body, fd);
-    int e = code ? 0 : io_fsync("download", fd);
-    close(fd);
-    if (!code && !e)
-        e = io_rename("download", AT_FDCWD, part, AT_FDCWD, output);
-    if (code || e)
-        (void)io_unlink("download", AT_FDCWD, part, 0);
-    return e ? cli_fail(c->command, 1, "%s cannot be written: %s.", output, strerror(-e)) : code;
+    struct output_file file;
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    if (output_file_open(&file, output, "download", &err) < 0)
+        return cli_fail_error(c->command, 1, &err);
+    int code = run_download(c, method, path, body, file.fd);
+    if (output_file_close(&file, code == 0, &err) < 0 && code == 0)
+        code = cli_fail_error(c->command, 1, &err);
+    return code;
 }
 
 int client_download(struct client *client, const char *method, const char *path, const char *body,

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/export_filter.h"
+#include "cli/output_file.h"
 #include "config/options.h"
 #include "snapshot/export.h"
 
@@ -102,12 +103,6 @@ static void on_damage(void *ctx, const struct export_input *input, const struct 
 
 /* ── the output file ── */
 
-struct target {
-    int fd;
-    const char *path; /* NULL: standard output */
-    char temporary[4096];
-};
-
 static bool is_an_input(const char *path, const struct option_operands *files)
 {
     struct stat out, in;
@@ -119,50 +114,21 @@ static bool is_an_input(const char *path, const struct option_operands *files)
     return false;
 }
 
-/* A file appears under its name when it is whole; devices and pipes are written directly. */
+/* file->fd: standard output, or the file that -o names. */
 static int open_target(const struct export_flags *flags, const struct option_operands *files,
-                       struct target *t, struct error *reterr)
+                       struct output_file *file, struct error *reterr)
 {
-    *t = (struct target){.fd = STDOUT_FILENO};
+    *file = (struct output_file){.fd = STDOUT_FILENO};
     if (!flags->output || strcmp(flags->output, "-") == 0) {
         if (isatty(STDOUT_FILENO))
             return error_set(reterr, -EINVAL,
                              "Name a file with -o OUT: a capture would spoil the terminal.");
         return 0;
     }
-    t->path = flags->output;
-    if (is_an_input(t->path, files))
+    if (is_an_input(flags->output, files))
         return error_set(reterr, -EINVAL, "%s is one of the inputs: choose another output.",
-                         t->path);
-    struct stat st;
-    if (stat(t->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        t->fd = open(t->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    } else {
-        int n = snprintf(t->temporary, sizeof t->temporary, "%s.part", t->path);
-        if (n < 0 || (size_t)n >= sizeof t->temporary)
-            return error_set(reterr, -ENAMETOOLONG, "The output's name is too long.");
-        t->fd = io_create("export", AT_FDCWD, t->temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        if (t->fd < 0)
-            errno = -t->fd;
-    }
-    return t->fd < 0 ? error_set(reterr, -errno, "%s cannot be written: %s.", t->path,
-                                 strerrordesc_np(errno))
-                     : 0;
-}
-
-static int close_target(struct target *t, bool good, struct error *reterr)
-{
-    int r = 0;
-    if (!t->path)
-        return 0;
-    if (t->fd >= 0 && close(t->fd) < 0)
-        r = -errno;
-    if (t->temporary[0] && good && r == 0)
-        r = io_rename("export", AT_FDCWD, t->temporary, AT_FDCWD, t->path);
-    if (t->temporary[0] && (!good || r < 0))
-        (void)unlink(t->temporary);
-    return r < 0 ? error_set(reterr, r, "%s cannot be written: %s.", t->path, strerrordesc_np(-r))
-                 : 0;
+                         flags->output);
+    return output_file_open(file, flags->output, "export", reterr);
 }
 
 /* ── the display filter ── */
@@ -217,7 +183,7 @@ static int export_files(const struct export_flags *flags, const struct option_op
                         struct export_options *o)
 {
     struct error e = {.offset = ERROR_NO_OFFSET};
-    struct target target;
+    struct output_file target;
     int r = open_target(flags, files, &target, &e);
     if (r < 0)
         return cli_fail_error("export", r == -EINVAL ? 2 : 1, &e);
@@ -228,7 +194,7 @@ static int export_files(const struct export_flags *flags, const struct option_op
     o->ctx = &sink;
     r = export_run(o, &result, &e);
     struct error close_error;
-    int closed = close_target(&target, r == 0, &close_error);
+    int closed = output_file_close(&target, r == 0, &close_error);
     if (r < 0)
         return cli_fail_error("export", r == -EINVAL ? 2 : 1, &e);
     if (closed < 0)
