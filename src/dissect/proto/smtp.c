@@ -46,6 +46,7 @@ static void read_command(struct dissect_conn *conn, struct smtp_state *state,
     state->last_verb = command.verb;
     state->any_command = true;
     state->is_lmtp |= command.verb == SMTP_LHLO;
+    state->is_smtp |= command.verb == SMTP_EHLO || command.verb == SMTP_HELO;
     state->at = NULL;
     state->chunk_left = 0;
     if (call)
@@ -307,6 +308,7 @@ static void client_gap(struct dissect_conn *conn, struct smtp_state *state, uint
         call->has_gap = true;
     if (side->phase == PHASE_CONTENT) { /* its end may be in the gap: then the reply says so */
         state->match = IN_LINE;
+        state->last_verb = SMTP_UNKNOWN;
         if (call)
             dissect_entry_request(call->entry)->gap_bytes += bytes;
         return;

@@ -78,22 +78,55 @@ void smtp_give_up_waiting(struct dissect_conn *conn, struct smtp_state *state)
         smtp_finish(conn, state, smtp_pop(state), "incomplete", "capture_gap");
 }
 
+/* The client waits for the 354 to the last thing it asked. */
+static bool awaits_content(const struct smtp_state *state)
+{
+    const struct smtp_call *data = state->at;
+    return data && data->command.verb == SMTP_DATA && !data->has_content &&
+           state->side[DIR_CLIENT].phase == PHASE_WAIT;
+}
+
 void smtp_stop_pairing(struct dissect_conn *conn, struct smtp_state *state)
 {
-    smtp_give_up_waiting(conn, state);
+    /* Its 354 is certain all the same, when it comes (resume_at_data). */
+    struct smtp_call *data = state->at;
+    bool is_kept = awaits_content(state) && dissect_entry_response(data->entry)->bytes == 0;
+    while (state->oldest && !(is_kept && state->oldest == data))
+        smtp_finish(conn, state, smtp_pop(state), "incomplete", "capture_gap");
+    if (is_kept)
+        data->has_gap = true;
     smtp_mail_forget(state->mail);
     state->is_muted = true;
+}
+
+/* From here on every pair is certain again: what was asked before has been answered. */
+static void resume_pairing(struct smtp_state *state)
+{
+    state->is_muted = state->is_lossy = false;
+}
+
+/* Behind what ends a group a client waits; so the replies that went before have all been read, and
+ * the server's next one answers what comes now. */
+static bool is_in_step(const struct smtp_state *state)
+{
+    return smtp_ends_group(state->last_verb) && !state->is_hasty && state->is_heard && !state->at &&
+           !state->answering && state->side[DIR_SERVER].phase == PHASE_LINE;
 }
 
 void smtp_settle_before_command(struct dissect_conn *conn, struct smtp_state *state)
 {
     bool was_answered = !state->may_pipeline || smtp_ends_group(state->last_verb);
+    state->is_hasty |= !state->is_lossy && state->waiting && smtp_ends_group(state->last_verb);
     if (state->is_muted && was_answered)
         state->is_muted = false;
     if (state->oldest && state->oldest->is_reply_lost && !state->at && !state->answering) {
         bool is_certain = was_answered; /* its reply was lost as a whole */
         smtp_give_up_waiting(conn, state);
         state->is_muted = !is_certain;
+    }
+    if (state->is_lossy && is_in_step(state)) {
+        smtp_give_up_waiting(conn, state);
+        resume_pairing(state);
     }
     if (state->waiting == MAX_WAITING) /* the other direction was not recorded */
         smtp_stop_pairing(conn, state);
@@ -140,12 +173,17 @@ static bool goes_on(struct smtp_state *state, struct smtp_call *call, int code)
     return false;
 }
 
-/* RFC 2033, 4.2: as many replies to the content as recipients were accepted. */
-static bool wants_more_replies(struct smtp_state *state, struct smtp_call *call)
+/* RFC 2033, 4.2: LMTP has as many replies to the content as recipients were accepted. */
+static bool has_many_replies(const struct smtp_state *state, const struct smtp_call *call)
 {
     bool ends_mail = (call->command.verb == SMTP_DATA && call->has_content) ||
                      (call->command.verb == SMTP_BDAT && call->command.is_last);
-    if (!state->is_lmtp || !ends_mail || call->code == 421)
+    return state->is_lmtp && ends_mail && call->code != 421;
+}
+
+static bool wants_more_replies(struct smtp_state *state, struct smtp_call *call)
+{
+    if (!has_many_replies(state, call) || state->is_envelope_lost)
         return false;
     if (!call->replies_wanted)
         call->replies_wanted = state->mail && state->mail->recipients ? state->mail->recipients : 1;
@@ -201,6 +239,8 @@ static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int 
         return;
     bool was_waiting = state->at == call && state->side[DIR_CLIENT].phase == PHASE_WAIT;
     bool is_secured = call->command.verb == SMTP_STARTTLS && code == 220;
+    /* How many more follow is not known. */
+    bool is_out_of_step = has_many_replies(state, call) && state->is_envelope_lost;
     if (was_waiting) {
         state->at = NULL;
         smtp_resume_client(state, PHASE_LINE);
@@ -208,7 +248,7 @@ static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int 
     (void)smtp_pop(state);
     struct smtp_call answered = *call;
     bool carries_mail = call->command.verb == SMTP_DATA || call->command.verb == SMTP_BDAT;
-    if (call->command.verb == SMTP_MAIL && code / 100 == 2 && !call->has_gap)
+    if (call->command.verb == SMTP_MAIL && code / 100 == 2 && !call->has_gap && !state->is_lossy)
         state->is_envelope_lost = false;
     call->has_gap |= carries_mail && state->is_envelope_lost;
     if (!carries_mail)
@@ -216,12 +256,30 @@ static void reply_done(struct dissect_conn *conn, struct smtp_state *state, int 
     smtp_finish(conn, state, call, "ok", NULL);
     if (carries_mail)
         smtp_mail_follow(dissect_arena(conn), &state->mail, &answered);
+    if (is_out_of_step)
+        smtp_stop_pairing(conn, state);
     if (is_secured)
         dissect_switch(conn, "tlsx");
 }
 
-static void begin_reply(struct dissect_conn *conn, struct smtp_state *state)
+/* RFC 5321, 4.3.2: 354 answers DATA alone, and the client waits for it, so what was asked before
+ * has been answered: whatever was lost, from here on replies are in step. */
+static void resume_at_data(struct dissect_conn *conn, struct smtp_state *state)
 {
+    struct smtp_call *data = state->at;
+    /* LMTP answers the content once for each recipient, and some of those are not known. */
+    if (!state->is_lossy || !awaits_content(state) || !state->is_smtp || state->is_lmtp)
+        return;
+    while (state->oldest != data)
+        smtp_finish(conn, state, smtp_pop(state), "incomplete", "capture_gap");
+    data->has_gap = data->is_reply_lost;
+    resume_pairing(state);
+}
+
+static void begin_reply(struct dissect_conn *conn, struct smtp_state *state, int code)
+{
+    if (code == 354)
+        resume_at_data(conn, state);
     bool is_greeting = !state->is_heard && !dissect_is_late_join(conn) && !state->is_lossy;
     if (state->waiting > 1 && !state->is_muted)
         state->may_pipeline = true;
@@ -240,7 +298,7 @@ void smtp_reply_line(struct dissect_conn *conn, struct smtp_state *state,
         return;
     }
     if (!state->answering)
-        begin_reply(conn, state);
+        begin_reply(conn, state, line.code);
     struct smtp_call *call = state->answering;
     if (call) {
         struct arena *arena = dissect_entry_arena(call->entry);

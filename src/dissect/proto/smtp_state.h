@@ -39,10 +39,13 @@ struct smtp_state {
     enum match match;
     struct smtp_mail *mail;
     enum smtp_verb last_verb;
-    bool is_judged, any_entry, any_command, is_lmtp, is_heard;
-    bool may_pipeline;               /* offered by the server, done by the client, or not known */
-    bool is_muted;                   /* a loss: nobody knows what the next reply answers */
-    bool is_lossy, is_envelope_lost; /* sender and recipients are not all known */
+    bool is_judged, any_entry, any_command, is_heard;
+    bool is_smtp, is_lmtp; /* the client's hello said so */
+    bool may_pipeline;     /* offered by the server, done by the client, or not known */
+    bool is_muted;         /* a loss: nobody knows what the next reply answers */
+    bool is_lossy;         /* a loss, and no pair is certain since */
+    bool is_hasty; /* the client sends more behind what ends a group (RFC 2920 section 3.1) */
+    bool is_envelope_lost; /* sender and recipients are not all known */
 };
 
 /* ── smtp_pair.c ── */

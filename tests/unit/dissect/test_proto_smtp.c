@@ -172,9 +172,13 @@ static void losses(void **state)
     run = RUN(GREETING, PIPELINING, C("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"), SGAP(8),
               S("250 ok\r\n354 go\r\n"), C("x\r\n.\r\n"), S("250 sent\r\n"), C("NOOP\r\n"),
               S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n"));
-    for (size_t i = 2; i + 1 < run->count; i++)
+    proto_count(run, 8);
+    for (size_t i = 2; i < 6; i++)
         proto_has(run, i, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
-    proto_has(run, run->count - 1, "\"summary\":\"QUIT → 221 bye\",\"status\":\"incomplete\"");
+    /* But nothing else is answered by 354; only the envelope is not certain. */
+    proto_has(run, 5, "\"summary\":\"DATA (3 bytes) → 250 sent\"");
+    proto_has(run, 6, "\"summary\":\"NOOP → 250 ok\",\"status\":\"ok\",\"incomplete\":false");
+    proto_has(run, 7, "\"summary\":\"QUIT → 221 bye\",\"status\":\"ok\",\"incomplete\":false");
     proto_run_free(run);
     /* The end of a mail is lost. */
     run = RUN(GREETING, HELLO, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n"), CGAP(100),
@@ -195,6 +199,60 @@ static void losses(void **state)
     proto_count(run, 4);
     proto_has(run, 2, "\"gap_bytes\":5");
     proto_has(run, 3, "\"summary\":\"QUIT → 221 bye\"");
+    proto_run_free(run);
+}
+
+/* Only what a loss touched is incomplete: 354, and what a client waits behind, show where replies
+ * are in step again. */
+static void after_losses_the_way_is_found_again(void **state)
+{
+    (void)state;
+#define MAIL_2                                                                              \
+    C("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"), S("250 ok\r\n250 ok\r\n354 go\r\n"), \
+        C("two\r\n.\r\n"), S("250 second\r\n")
+    struct proto_run *run =
+        RUN(GREETING, PIPELINING, C("MAIL FROM:<a@b>\r\n"), SGAP(8), C("RCPT TO:<x@d>\r\n"),
+            S("250 ok\r\n"), C("DATA\r\n"), S("354 go\r\n"), C("one\r\n.\r\n"), S("250 first\r\n"),
+            MAIL_2, C("QUIT\r\n"), S("221 bye\r\n"));
+    proto_count(run, 10);
+    for (size_t i = 2; i < 6; i++)
+        proto_has(run, i, "\"incomplete\":true");
+    proto_has(run, 5, "\"summary\":\"DATA (5 bytes) → 250 first\"");
+    for (size_t i = 6; i < 10; i++)
+        proto_has(run, i, "\"status\":\"ok\",\"incomplete\":false");
+    proto_has(run, 8, "\"smtp_from\":\"a@b\",\"smtp_to\":\"c@d\"");
+    proto_run_free(run);
+    /* A lost command; the next thing that the client waits behind is certain again. */
+    run = RUN(GREETING, HELLO, CGAP(6), S("250 ok\r\n"), C("RSET\r\n"), S("250 ok\r\n"),
+              C("NOOP\r\n"), S("250 ok\r\n"), C("VRFY x\r\n"), S("252 perhaps\r\n"), MAIL_2);
+    for (size_t i = 0; i < run->count; i++)
+        if (strstr(run->lines[i], "RSET") || strstr(run->lines[i], "NOOP"))
+            proto_has(run, i, "\"incomplete\":true");
+        else if (strstr(run->lines[i], "VRFY") || strstr(run->lines[i], "MAIL") ||
+                 strstr(run->lines[i], "DATA"))
+            proto_has(run, i, "\"status\":\"ok\",\"incomplete\":false");
+    proto_has(run, run->count - 1, "\"summary\":\"DATA (5 bytes) → 250 second\"");
+    proto_run_free(run);
+    /* LMTP: how many replies the content has is not known, until a mail is known from its
+     * beginning. */
+    run =
+        RUN(S("220 lmtp\r\n"), C("LHLO a\r\n"), S("250 lmtp\r\n"), C("MAIL FROM:<a@b>\r\n"),
+            S("250 ok\r\n"), CGAP(16), S("250 ok\r\n"), C("RCPT TO:<c@d>\r\n"), S("250 ok\r\n"),
+            C("DATA\r\n"), S("354 go\r\n"), C("one\r\n.\r\n"), S("250 for one\r\n250 for two\r\n"),
+            C("NOOP\r\n"), S("250 none\r\n"), C("NOOP\r\n"), S("250 last\r\n"));
+    for (size_t i = 3; i + 1 < run->count; i++) {
+        proto_has(run, i, "\"incomplete\":true");
+        proto_lacks(run, i, "for one\\nfor two");
+    }
+    proto_has(run, run->count - 1,
+              "\"summary\":\"NOOP → 250 last\",\"status\":\"ok\",\"incomplete\":false");
+    proto_run_free(run);
+    /* A client that waits for nothing: only a 354 helps. */
+    run = RUN(GREETING, HELLO, C("NOOP\r\nNOOP\r\n"), S("250 1\r\n250 2\r\n"),
+              C("NOOP\r\nVRFY x\r\n"), SGAP(8), S("252 perhaps\r\n"), C("NOOP\r\nVRFY y\r\n"),
+              S("250 ok\r\n252 no\r\n"));
+    for (size_t i = 4; i < run->count; i++)
+        proto_has(run, i, "\"incomplete\":true");
     proto_run_free(run);
 }
 
@@ -278,6 +336,7 @@ int main(void)
         cmocka_unit_test(starttls),
         cmocka_unit_test(rejections),
         cmocka_unit_test(losses),
+        cmocka_unit_test(after_losses_the_way_is_found_again),
         cmocka_unit_test(late_joins),
         cmocka_unit_test(not_of_neighbours),
         cmocka_unit_test(a_short_talk_on_any_port),
