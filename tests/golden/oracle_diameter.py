@@ -91,7 +91,7 @@ def _stream(packet):
     if ends:
         return oracle.unordered(("any",) + ends[1:])
     ip = [proto for proto in packet.iter("proto") if proto.get("name") == "ip"][-1]
-    sctp = [proto for proto in packet.iter("proto") if proto.get("name") == "sctp"][-1]
+    sctp = [proto for proto in packet.iter("proto") if proto.get("name") == "sctp" and oracle.first(proto, "sctp.srcport")][-1]
     return oracle.unordered(("any", oracle.first(ip, "ip.src"), oracle.first(sctp, "sctp.srcport"),
                              oracle.first(ip, "ip.dst"), oracle.first(sctp, "sctp.dstport")))
 
@@ -116,11 +116,18 @@ def tshark_messages(path):
             yield oracle.Message(_stream(packet), frame, key, fields)
 
 
+def _frame(frames, side):
+    """The one with which the message was whole: chunks of SCTP come in any order."""
+    return max(frames.get(packet.get("offset"), 0) for packet in side.get("packets") or [{}])
+
+
 def our_messages(trawl, path):
     frames = oracle.frame_numbers(path)
     for entry in oracle.our_entries(trawl, path, "diameter"):
+        if entry.get("status_reason") == "window_end":  # tshark shows no part of a message
+            continue
         stream = oracle.entry_stream(entry, "any")
-        asked = oracle.last_frame(frames, entry["request"]) if entry.get("diameter_request") else None
+        asked = _frame(frames, entry["request"]) if entry.get("diameter_request") else None
         for side in ("request", "response"):
             if not entry.get("diameter_" + side):
                 continue
@@ -135,4 +142,4 @@ def our_messages(trawl, path):
                 fields["answers frame"] = asked
                 fields["result"] = entry.get("diameter_result_code")
             key = (side == "request", entry["diameter_command_code"], entry["diameter_hop_by_hop_id"], entry["diameter_end_to_end_id"])
-            yield oracle.Message(stream, oracle.last_frame(frames, entry[side]), key, fields)
+            yield oracle.Message(stream, _frame(frames, entry[side]), key, fields)

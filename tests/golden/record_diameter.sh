@@ -1,7 +1,7 @@
 #!/bin/sh
 # freeDiameter as a relay between two hand-made peers that ask and answer in many commands, 50 at a time: what the peers
 # sent and got on either side of it is what the entries must say; freeDiameter's own answers (capabilities, disconnections,
-# realms it does not know) too. Over TCP: SCTP is in the unit test and the public captures, kernels of build machines lack it.
+# realms it does not know) too. Kernels of build machines lack SCTP: the same messages are written anew as it would carry them.
 set -eu
 . "$(dirname "$0")/record.inc" freeDiameterd openssl
 openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=relay.example -days 2 -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
@@ -21,7 +21,7 @@ start_recording
 ip netns exec "$client" python3 "$here/record_diameter_peer.py" server "$CLIENT_IP" >"$work/server.jsonl" 2>"$work/server-peer.log" &
 server_peer=$!
 pids="$pids $server_peer"
-for _ in $(seq 100); do grep -q listening "$work/server-peer.log" && break; sleep 0.1; done
+for _ in $(seq 100); do grep -qs listening "$work/server-peer.log" && break; sleep 0.1; done
 serve freeDiameterd -c "$work/relay.conf"
 relay=$!
 in_client python3 "$here/record_diameter_peer.py" client "$SERVER_IP" >"$work/client.jsonl" || { cat "$work"/server*.log; exit 1; }
@@ -32,8 +32,12 @@ cat "$work/client.jsonl" "$work/server.jsonl" >"$work/expected.jsonl"
 compare diameter
 ! grep -aqE 'mistaken|0123456789abcdef' "$work/entries.jsonl" || { echo "a secret is shown"; exit 1; }
 compare_losses diameter diameter_method diameter_result_code diameter_session_id diameter_end_to_end_id diameter_response_length
+python3 "$here/record_diameter_sctp.py" "$work/recording.pcap" "$work/sctp.pcap"
+"$trawl" dissect "$work/sctp.pcap" --jsonl --protocols diameter >"$work/entries.jsonl"
+python3 "$here/record_compare.py" "$work/expected.jsonl" "$work/entries.jsonl"
 if command -v tshark >/dev/null; then
     mkdir "$work/captures"
-    tcpdump -n -r "$work/recording.pcap" -c 400 -w "$work/captures/beginning.pcap" 2>/dev/null
+    tcpdump -n -r "$work/recording.pcap" -c 300 -w "$work/captures/tcp.pcap" 2>/dev/null
+    tcpdump -n -r "$work/sctp.pcap" -c 300 -w "$work/captures/sctp.pcap" 2>/dev/null
     python3 "$here/oracle.py" diameter "$trawl" "$work/captures" /dev/null
 fi
