@@ -38,6 +38,7 @@ struct api_export {
     const char *bpf, *filter; /* or NULL */
     const char *dissection;   /* whose entries `filter` speaks of; NULL = the latest */
     bool no_secrets;          /* decryption secrets of the captures are left out */
+    bool openings;            /* also what is kept of connections from before the window */
     bool calls_only;          /* scope=calls: the packets of the calls, not their connections */
 };
 

@@ -110,7 +110,7 @@ void handle_archive(struct api_call *call)
 static bool take_export(struct api_call *call, struct api_export *what, char ***ret_nodes)
 {
     const char *format = call_query(call, "format"), *scope = call_query(call, "scope"),
-               *decrypted = call_query(call, "decrypted");
+               *decrypted = call_query(call, "decrypted"), *openings = call_query(call, "openings");
     bool keys = decrypted && strcmp(decrypted, "keys") == 0;
     if (decrypted && !keys && strcmp(decrypted, "none") != 0) {
         call_fail(call, 501,
@@ -132,6 +132,7 @@ static bool take_export(struct api_call *call, struct api_export *what, char ***
         .filter = call_query(call, "filter"),
         .dissection = call_query(call, "dissection"),
         .no_secrets = decrypted && !keys,
+        .openings = openings && strcmp(openings, "include") == 0,
         .calls_only = scope && strcmp(scope, "calls") == 0,
     };
     if (what->from_ns >= what->to_ns) {

@@ -11,7 +11,7 @@
 
 #define EXPORT_QUERY                                                                       \
     "from?: time; to?: time; nodes?: text; bpf?: text; filter?: text; dissection?: text; " \
-    "scope?: connections|calls; decrypted?: none|keys|payload|both"
+    "scope?: connections|calls; decrypted?: none|keys|payload|both; openings?: none|include"
 #define AGGREGATE_QUERY "source: text; filter?: text; from?: time; to?: time; limit?: int"
 #define ENTRIES_QUERY                                                                  \
     "source: text; filter?: text; from?: time; to?: time; order?: text; limit?: int; " \

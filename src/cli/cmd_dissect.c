@@ -23,7 +23,7 @@ enum {
 
 struct dissect_args {
     bool jsonl, stats;
-    struct option_list protocols;
+    struct option_list protocols, openings;
     char *filter;
     char *out_dir;
     char *keys;
@@ -51,6 +51,13 @@ static const struct option_def defs[] = {
      .offset = ARG(keys),
      .value_name = "FILE",
      .doc = "TLS secrets to decrypt with: a key log as SSLKEYLOGFILE makes it"},
+    {.name = "openings",
+     .type = OPTION_LIST,
+     .offset = ARG(openings),
+     .value_name = "LIST",
+     .doc =
+         "captures of before the window: they help to read connections that go on in the others, "
+         "and give no entries"},
     {.name = "output",
      .letter = 'o',
      .type = OPTION_TEXT,
@@ -74,7 +81,7 @@ static const struct option_def defs[] = {
 
 static const struct option_spec spec = {
     .usage = "trawl dissect FILE… [--jsonl] [--filter EXPR] [--protocols LIST] [--keys FILE] "
-             "[-o DIR] [--threads N] [--stats]",
+             "[--openings LIST] [-o DIR] [--threads N] [--stats]",
     .summary = "Reads capture files (pcapng, pcap, also gz, zst, lz4; - is standard input) and "
                "prints the calls in them.",
     .example = "trawl dissect capture.pcapng --jsonl --filter 'http && status_code >= 500'",
@@ -220,15 +227,17 @@ static void close_inputs(struct inputs *inputs)
     free(inputs->files);
 }
 
-static int open_inputs(const struct option_operands *operands, struct inputs *inputs,
-                       struct error *reterr)
+static int open_inputs(const struct option_operands *operands, const struct option_list *openings,
+                       struct inputs *inputs, struct error *reterr)
 {
-    inputs->list = calloc(operands->count, sizeof *inputs->list);
-    inputs->files = calloc(operands->count, sizeof *inputs->files);
+    size_t count = operands->count + openings->count;
+    inputs->list = calloc(count, sizeof *inputs->list);
+    inputs->files = calloc(count, sizeof *inputs->files);
     if (!inputs->list || !inputs->files)
         return error_set(reterr, -ENOMEM, "there is not enough memory");
-    for (size_t i = 0; i < operands->count; i++) {
-        const char *path = operands->items[i];
+    for (size_t i = 0; i < count; i++) {
+        bool outside = i >= operands->count;
+        const char *path = outside ? openings->items[i - operands->count] : operands->items[i];
         bool standard = strcmp(path, "-") == 0;
         int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
@@ -236,8 +245,10 @@ static int open_inputs(const struct option_operands *operands, struct inputs *in
             return error_set(reterr, -errno, "%s cannot be opened: %s",
                              text_escape(slice_str(path), shown, sizeof shown), strerror(errno));
         }
-        inputs->list[i] = (struct dissect_input){
-            .fd = fd, .name = standard ? "standard input" : path, .sequence = i};
+        inputs->list[i] = (struct dissect_input){.fd = fd,
+                                                 .name = standard ? "standard input" : path,
+                                                 .outside = outside,
+                                                 .sequence = i};
         /* A capture does not say which node recorded it, and its name may be any. */
         inputs->files[i] = (struct entry_file){.node = "file", .sequence = i};
         inputs->count++;
@@ -351,7 +362,7 @@ static int run(int argc, char **argv)
     buf_init(&out.text, MAX_OUT_BYTES);
     r = compile_filter(&out, &error);
     if (r == 0)
-        r = open_inputs(&operands, &inputs, &error);
+        r = open_inputs(&operands, &args.openings, &inputs, &error);
     out.files = (struct entry_files){inputs.files, inputs.count};
     if (r == 0 && args.out_dir)
         r = open_store(&out, &error);

@@ -8,7 +8,8 @@
 
 struct files_flags {
     struct client_flags client;
-    char *output, *format, *from, *to, *bpf, *filter, *scope, *decrypted, *dissection, *name;
+    char *output, *format, *from, *to, *bpf, *filter, *scope, *decrypted, *openings, *dissection,
+        *name;
     struct option_list nodes;
     bool new_id;
 };
@@ -56,6 +57,12 @@ struct files_flags {
          FLAG(scope),                                                                              \
          .value_name = "SCOPE",                                                                    \
          .doc = "with --filter: connections (default) or calls"},                                  \
+        {.name = "openings",                                                                       \
+         .type = OPTION_TEXT,                                                                      \
+         FLAG(openings),                                                                           \
+         .value_name = "WHAT",                                                                     \
+         .doc = "none (default), or include: also what is kept from before the window, on "        \
+                "interfaces that say so"},                                                         \
     {                                                                                              \
         .name = "decrypted", .type = OPTION_TEXT, FLAG(decrypted), .value_name = "WHAT",           \
         .doc = "keys (default): with the decryption secrets of the captures; none: without"        \
@@ -132,6 +139,7 @@ static bool export_path(const char *command, const char *ref, const char *rest,
     client_query(path, "dissection", f->dissection);
     client_query(path, "scope", f->scope);
     client_query(path, "decrypted", f->decrypted);
+    client_query(path, "openings", f->openings);
     buf_append_u8(path, 0);
     if (!buf_failed(path))
         return true;

@@ -90,6 +90,8 @@
     X(TRUNCATED, "truncated", FIELD_BOOL, 0, 0, "a body or header cap was hit", "truncated")            \
     X(GAP_BYTES, "gap_bytes", FIELD_INT, FIELD_COLUMN, 0, "bytes missing inside the call",              \
       "gap_bytes > 0")                                                                                  \
+    X(FROM_OPENING, "from_opening", FIELD_BOOL, 0, 0,                                                   \
+      "the connection is older than the data; its kept opening helped to read it", "from_opening")      \
     X(SEEN_AT, "seen_at", FIELD_LIST, 0, 0, "vantage points (node:interface)",                          \
       "\"n1:eth0\" in seen_at")                                                                         \
     X(HAS_PCAP, "has_pcap", FIELD_BOOL, FIELD_DERIVED, 0, "its packets are known", "has_pcap")          \

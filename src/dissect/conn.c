@@ -91,6 +91,7 @@ struct dissect_conn *dissect_conn_new(struct dissect_host *host, const struct co
     conn->transport = spec->transport;
     conn->client_side = client;
     conn->late_join = spec->late_join;
+    conn->outside = spec->outside;
     conn->tuple.ip_version = spec->ip_version;
     memcpy(conn->tuple.client_ip, spec->ip[client], 16);
     memcpy(conn->tuple.server_ip, spec->ip[server], 16);
@@ -142,6 +143,13 @@ static void charge(struct dissect_conn *conn)
     conn->host->memory_bytes += held - conn->charged_bytes;
     conn->charged_bytes = held;
     conn->uncharged_bytes = 0;
+}
+
+void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns)
+{
+    conn->outside = false;
+    conn->window_ns = at_ns;
+    conn->vantage_count = 0;
 }
 
 void dissect_conn_vantage(struct dissect_conn *conn, struct slice name)

@@ -138,6 +138,9 @@ struct dissect_conn {
     struct dissect_layer *layers;
     uint8_t layer_count, depth;
     bool tls;
+    bool outside; /* not come into the window yet: entries are not of it */
+    int64_t
+        window_ns; /* it has an opening, and came into the window at this time; 0 = it has none */
     struct dissect_packet packet;
     struct dissect_message message;
     /* context of every entry */
@@ -163,6 +166,7 @@ struct conn_spec {
     uint16_t port[2];
     uint8_t client_side;
     bool late_join;
+    bool outside; /* what comes is of before the window: see dissect_conn_enter_window */
     uint32_t base_seq[2];
     int64_t first_ns;
     uint8_t first_side;
@@ -195,6 +199,8 @@ void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *
 void dissect_conn_gap(struct dissect_conn *conn, uint8_t side, uint64_t bytes);
 void dissect_conn_end_side(struct dissect_conn *conn, uint8_t side);
 void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end);
+/* What comes now is of the window; what came before was an opening. */
+void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns);
 /* Adds a place where its packets were seen. Text borrowed. */
 void dissect_conn_vantage(struct dissect_conn *conn, struct slice name);
 

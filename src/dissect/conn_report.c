@@ -102,7 +102,8 @@ static void set_health(struct dissect_entry *entry, const struct flow *flow)
     dissect_set_int(entry, FIELD_TCP_RESETS_ID, h->resets);
     dissect_set_int(entry, FIELD_TCP_MISSING_SEGMENTS_ID, h->missing_segments);
     dissect_set_int(entry, FIELD_TCP_GOODPUT_BYTES_ID,
-                    a->next + b->next - (int64_t)(a->gap_bytes + b->gap_bytes));
+                    a->next - a->window + b->next - b->window -
+                        (int64_t)(a->gap_bytes + b->gap_bytes));
     if (h->rtt_count)
         dissect_set_int(entry, FIELD_TCP_RTT_AVG_US_ID, (int64_t)(h->rtt_sum_us / h->rtt_count));
     if (flow->last_syn_ns && flow->handshake_ns)

@@ -297,6 +297,8 @@ static void set_context(struct dissect_conn *conn, struct dissect_entry *entry)
     const struct dissect_conn *root = conn;
     while (root->outer)
         root = root->outer;
+    if (root->window_ns)
+        dissect_set_bool(entry, FIELD_FROM_OPENING_ID, true);
     if (root->vantage_count > 1)
         dissect_set_list(entry, FIELD_SEEN_AT_ID, root->vantages, root->vantage_count);
     if (!has_value(entry, FIELD_STATUS_ID))
@@ -427,8 +429,26 @@ void dissect_body_piece(struct dissect_conn *conn, struct dissect_entry *entry, 
         tap->bytes += piece.len;
 }
 
+/* All its bytes are of an opening. */
+static bool is_outside(const struct dissect_conn *conn, const struct dissect_entry *entry)
+{
+    while (conn->outer)
+        conn = conn->outer;
+    const struct dissect_span *request = &entry->request, *response = &entry->response;
+    if (conn->outside)
+        return true;
+    if (!conn->window_ns || (!request->bytes && !response->bytes))
+        return false;
+    return (!request->bytes || request->last_ns < conn->window_ns) &&
+           (!response->bytes || response->last_ns < conn->window_ns);
+}
+
 void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
 {
+    if (is_outside(conn, entry)) {
+        dissect_entry_drop(conn, entry);
+        return;
+    }
     set_context(conn, entry);
     make_summary_readable(entry);
     set_spans(entry);
@@ -443,7 +463,9 @@ void dissect_entry_emit(struct dissect_conn *conn, struct dissect_entry *entry)
     const struct dissect_span *first = first_span(conn, entry, &side);
     bool has_bytes = first->bytes != 0;
     struct entry out = {
-        .timestamp_ns = has_bytes ? first->first_ns : conn->first_ns,
+        .timestamp_ns = has_bytes         ? first->first_ns
+                        : conn->window_ns ? conn->window_ns
+                                          : conn->first_ns,
         .order_group = conn->id_hash,
         /* Offsets of the two directions cannot be compared. */
         .order = has_bytes ? first->first_offset | (uint64_t)(side != conn->client_side) << 63 : 0,

@@ -98,6 +98,7 @@ static int deliver(struct run *run, const struct merged_packet *in, const struct
         .frame = frame,
         .ref = {.ts_ns = packet->ts_ns, .offset = packet->offset, .file = in->file},
         .vantage = in->vantage,
+        .outside = run->options->inputs[in->file].outside,
         .vantage_uncertain = cooked};
     unsigned shard = flow_shard_hash(frame) % RUN_SHARDS;
     return run_workers_packet(run->workers, shard, &flow_packet);
@@ -123,6 +124,14 @@ static int take_packet(struct run *run, const struct merged_packet *in)
         use->kind != FRAME_SCTP)
         return 0;
     return deliver(run, in, use);
+}
+
+/* Openings: neither counted nor a sign of time. */
+static int take_outside(struct run *run, const struct merged_packet *in)
+{
+    struct frame frame;
+    frame_decode(&in->packet, &frame);
+    return frame.kind == FRAME_TCP ? deliver(run, in, &frame) : 0;
 }
 
 /* Capture time moves on when two packets in a row agree, so that one wrong stamp does no harm. */
@@ -182,6 +191,12 @@ static int read_all(struct run *run)
     struct merged_packet in;
     int r;
     while ((r = input_merge_next(run->merge, &in)) > 0) {
+        if (run->options->inputs[in.file].outside) {
+            r = take_outside(run, &in);
+            if (r < 0)
+                return r;
+            continue;
+        }
         if (run->stats.packets == 0)
             run->last_ts_ns = in.packet.ts_ns;
         count_packet(run, &in.packet);

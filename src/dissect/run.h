@@ -24,10 +24,11 @@ enum {
 };
 
 struct dissect_input {
-    int fd;              /* borrowed; a regular file or a pipe */
-    const char *name;    /* for damage reports; the entries do not depend on it */
-    const char *node;    /* that recorded it; NULL when nobody knows ("file N" in seen_at) */
-    uint64_t sequence;   /* the `seq` of packet references */
+    int fd;            /* borrowed; a regular file or a pipe */
+    const char *name;  /* for damage reports; the entries do not depend on it */
+    const char *node;  /* that recorded it; NULL when nobody knows ("file N" in seen_at) */
+    uint64_t sequence; /* the `seq` of packet references */
+    bool outside; /* packets of before the window: they help to read the others, and that is all */
     uint64_t end_offset; /* published length of an open segment; 0 = to the end */
 };
 

@@ -38,6 +38,7 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
         .port = {flow->key.port[0], flow->key.port[1]},
         .client_side = flow->client_side,
         .late_join = flow->late_join,
+        .outside = flow->outside,
         .base_seq = {flow->side[0].base_seq, flow->side[1].base_seq},
         .first_ns = flow->first_ns,
         /* Not the side of the first packet: the id must not depend on what was recorded first. */
@@ -124,12 +125,23 @@ static void on_close(void *ctx, struct flow *flow, enum flow_end end)
 
 static void on_forget(void *ctx, struct flow *flow)
 {
-    bool reported = flow->key.ip_protocol == FLOW_TCP || flow->key.ip_protocol == FLOW_UDP;
+    bool reported =
+        !flow->outside && (flow->key.ip_protocol == FLOW_TCP || flow->key.ip_protocol == FLOW_UDP);
     struct dissect_conn *conn = reported ? conn_of(ctx, flow) : flow->user;
     if (conn && reported)
         shard_report_conn(conn, flow);
     dissect_conn_free(conn);
     flow->user = NULL;
+}
+
+static void on_enter_window(void *ctx, struct flow *flow)
+{
+    struct shard *shard = ctx;
+    if (!flow->user)
+        return;
+    dissect_conn_enter_window(flow->user, flow->first_ns);
+    dissect_conn_vantage(flow->user,
+                         shard->context.vantage_of(shard->context.names, flow->vantages[0]));
 }
 
 static void on_vantage(void *ctx, struct flow *flow, uint32_t vantage)
@@ -156,6 +168,7 @@ int shard_init(struct shard *shard, const struct shard_context *context)
                                    .end_side = on_end_side,
                                    .close = on_close,
                                    .forget = on_forget,
+                                   .enter_window = on_enter_window,
                                    .vantage = on_vantage,
                                    .ctx = shard};
     return flow_table_init(&shard->flows, &handler, context->memory_cap_bytes / 2);

@@ -50,10 +50,12 @@ static int read_inputs(struct dissect_job *job, struct error *reterr)
         const char *node = json_string_value(json_object_get(file, "node"));
         uint64_t sequence = (uint64_t)json_integer_value(json_object_get(file, "seq"));
         job->files[i] = (struct entry_file){.node = node ? node : "", .sequence = sequence};
-        job->inputs[i] = (struct dissect_input){.fd = JOB_FIRST_FD + (int)i,
-                                                .name = job->files[i].node,
-                                                .node = node,
-                                                .sequence = sequence};
+        job->inputs[i] =
+            (struct dissect_input){.fd = JOB_FIRST_FD + (int)i,
+                                   .name = job->files[i].node,
+                                   .node = node,
+                                   .outside = json_is_true(json_object_get(file, "outside")),
+                                   .sequence = sequence};
     }
     return 0;
 }

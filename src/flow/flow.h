@@ -136,6 +136,7 @@ struct flow_side {
     /* counters: copies from other vantage points are left out */
     uint64_t packets, bytes;
     uint64_t gap_bytes;
+    int64_t window; /* offset where the window's bytes begin: 0 without an opening */
 };
 
 struct flow_fingerprint {
@@ -154,6 +155,8 @@ struct flow {
     bool is_closed; /* close() was called: packets only count */
     bool late_join; /* its beginning was not seen */
     bool syn_seen;
+    bool outside;      /* nothing but packets from before the window so far */
+    bool has_opening;  /* there were such packets */
     bool lacks_memory; /* some of its bytes are not handed on, or the handler has nowhere to put
                           them */
     uint8_t idle_list;
@@ -188,6 +191,9 @@ struct flow_handler {
     void (*close)(void *ctx, struct flow *flow, enum flow_end end);
     /* The flow leaves the table: its counters are final. Always after close. */
     void (*forget)(void *ctx, struct flow *flow);
+    /* A connection with an opening came into the window: everything called before was of the time
+     * before. MAY be NULL. */
+    void (*enter_window)(void *ctx, struct flow *flow);
     /* Seen at one more place; MAY be NULL. */
     void (*vantage)(void *ctx, struct flow *flow, uint32_t vantage);
     void *ctx;
@@ -198,6 +204,7 @@ enum flow_idle_list {
     FLOW_LIST_ATTEMPTED,
     FLOW_LIST_UDP,
     FLOW_LIST_TCP,
+    FLOW_LIST_OUTSIDE, /* openings whose connection has not come into the window */
     FLOW_LIST_COUNT
 };
 
@@ -224,6 +231,7 @@ struct flow_packet {
     const struct frame *frame;
     struct flow_ref ref;
     uint32_t vantage;       /* number of the place (file's interface) */
+    bool outside;           /* TCP, of before the window: part of an opening; counts nowhere */
     bool vantage_uncertain; /* one "interface" that stands for many (Linux cooked "any") */
 };
 
@@ -261,6 +269,10 @@ bool flow_tcp_is_new(const struct flow *flow, const struct frame *frame, uint8_t
 void flow_tcp_close_if_over(struct flow_table *table, struct flow *flow);
 void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end);
 void flow_move_to(struct flow_table *table, struct flow *flow, enum flow_idle_list list);
+
+/* flow_window.c: the first packet of the window of a connection that has an opening. */
+void flow_enter_window(struct flow_table *table, struct flow *flow,
+                       const struct flow_packet *packet, uint8_t side);
 
 /* flow_stream.c */
 struct flow_piece {

@@ -250,9 +250,14 @@ static struct flow *add(struct flow_table *table, const struct flow_key *key, ui
     flow->first_ns = flow->last_ns = packet->ref.ts_ns;
     flow->first_ref = packet->ref;
     flow->side[0].vantage = flow->side[1].vantage = UINT32_MAX;
-    join_list(table, flow, key->ip_protocol == FLOW_TCP ? FLOW_LIST_ATTEMPTED : FLOW_LIST_UDP);
+    flow->outside = packet->outside;
+    join_list(table, flow,
+              packet->outside                ? FLOW_LIST_OUTSIDE
+              : key->ip_protocol == FLOW_TCP ? FLOW_LIST_ATTEMPTED
+                                             : FLOW_LIST_UDP);
     table->count++;
-    table->total_flows += key->ip_protocol == FLOW_TCP || key->ip_protocol == FLOW_UDP;
+    table->total_flows +=
+        !packet->outside && (key->ip_protocol == FLOW_TCP || key->ip_protocol == FLOW_UDP);
     return flow;
 }
 
@@ -309,6 +314,8 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
     uint64_t hash = hash_key_bytes(table, &key);
     struct flow *flow = find(table, &key, hash);
     bool tcp = key.ip_protocol == FLOW_TCP;
+    if (flow && packet->outside && !flow->outside)
+        return 0; /* another place has shown that the window has begun */
     if (flow && flow_is_copy(table, flow, packet, side))
         return 0;
     if (flow && tcp && flow_tcp_is_new(flow, packet->frame, side)) {
@@ -321,6 +328,8 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
             return -ENOMEM;
         (void)flow_is_copy(table, flow, packet, side);
     }
+    if (flow->outside && !packet->outside)
+        flow_enter_window(table, flow, packet, side);
     touch(table, flow, packet->ref.ts_ns);
     struct flow_side *s = &flow->side[side];
     if (s->vantage == UINT32_MAX)
@@ -346,6 +355,8 @@ static int64_t idle_limit(enum flow_idle_list list)
         return FLOW_ATTEMPT_IDLE_NS;
     case FLOW_LIST_UDP:
         return FLOW_UDP_IDLE_NS;
+    case FLOW_LIST_OUTSIDE:
+        return INT64_MAX;
     case FLOW_LIST_TCP:
     case FLOW_LIST_COUNT:
         break;

@@ -77,6 +77,8 @@ static int write_request(struct dissection_run *run, const char *path, struct fi
             json_begin_object(&w);
             json_member_str(&w, "node", m->nodes[n].name);
             json_member_uint(&w, "seq", f->sequence);
+            if (f->outside)
+                json_member_bool(&w, "outside", true);
             json_member_uint(&w, "bytes", f->plain_bytes ? f->plain_bytes : f->size_bytes);
             json_end_object(&w);
         }

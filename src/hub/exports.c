@@ -199,6 +199,7 @@ int exports_pcap(struct exports *exports, const char *id, const struct api_expor
         .node_count = node_count,
         .bpf = what->bpf,
         .secrets = !what->no_secrets && !what->classic,
+        .outside = what->openings,
         .selection = selection.selection,
     };
     if (!e)

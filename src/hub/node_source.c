@@ -87,6 +87,13 @@ static int source_fetch(void *ctx, const char *name, uint64_t offset, uint64_t l
     return worker_client_fetch(s->client, name, offset, length, sink, sink_ctx, reterr);
 }
 
+static int source_openings(void *ctx, const struct ring_openings_window *window, snapshot_sink sink,
+                           void *sink_ctx, struct error *reterr)
+{
+    struct node_source *s = ctx;
+    return worker_client_openings(s->client, window, sink, sink_ctx, reterr);
+}
+
 static int link_file(struct node_source *s, const char *name, int dir, const char *to_name,
                      struct error *reterr)
 {
@@ -144,6 +151,7 @@ int node_source_new(struct fleet_node *node, struct node_source **ret_source, st
                                             .renew = source_renew,
                                             .release = source_release,
                                             .fetch = source_fetch,
+                                            .openings = source_openings,
                                             .link = source_link,
                                             .link_index = source_link_index};
     *ret_source = s;

@@ -262,6 +262,30 @@ int worker_client_fetch(struct worker_client *c, const char *name, uint64_t offs
     return f.left ? nonsense(c, "fewer bytes than asked for", reterr) : 0;
 }
 
+int worker_client_openings(struct worker_client *c, const struct ring_openings_window *window,
+                           int (*sink)(void *ctx, const uint8_t *data, size_t n), void *ctx,
+                           struct error *reterr)
+{
+    char path[160];
+    snprintf(path, sizeof path,
+             WORKER_ROUTE_PREFIX "/openings?from_ns=%" PRId64 "&to_ns=%" PRId64 "&link_type=%u",
+             window->from_ns, window->to_ns, window->link_type);
+    struct fetch f = {.sink = sink, .ctx = ctx, .left = WORKER_MAX_OPENINGS_BYTES};
+    struct http_exchange x = {.method = "GET",
+                              .path_and_query = path,
+                              .on_data = on_piece,
+                              .ctx = &f,
+                              .response = &c->answer};
+    buf_reset(&c->answer);
+    int e = http_client_do(c->http, &x, reterr);
+    if (f.error)
+        return error_set(reterr, f.error, "Fetching openings from node %.100s was stopped.",
+                         c->node);
+    if (e)
+        return e;
+    return x.ret_status == 200 || x.ret_status == 204 ? 0 : refused(c, x.ret_status, reterr);
+}
+
 int worker_client_local(struct worker_client *c, struct worker_local *ret_local,
                         struct error *reterr)
 {

@@ -76,6 +76,10 @@ int worker_client_release(struct worker_client *client, const char *pin, struct 
 int worker_client_fetch(struct worker_client *client, const char *name, uint64_t offset,
                         uint64_t length, int (*sink)(void *ctx, const uint8_t *data, size_t n),
                         void *ctx, struct error *reterr);
+/* GET /openings: nothing when there are none, -ENOENT when the worker knows no such thing. */
+int worker_client_openings(struct worker_client *c, const struct ring_openings_window *window,
+                           int (*sink)(void *ctx, const uint8_t *data, size_t n), void *ctx,
+                           struct error *reterr);
 int worker_client_local(struct worker_client *client, struct worker_local *ret_local,
                         struct error *reterr);
 

@@ -1,6 +1,7 @@
 /* Openings of connections that were alive in a window, as a capture of their own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@ enum {
     BUFFER_BYTES = 2 * FLUSH_BYTES,
     MAX_INTERFACES = 256
 };
+
+/* Behind an interface's name: whoever sees such a packet, in whatever tool, sees what it is. */
+static const char suffix[] = " (opening, outside the window)";
 
 /* A connection that began before the window and had not ended by then. */
 struct candidate {
@@ -181,9 +185,12 @@ static int give(struct reading *r, ring_openings_sink sink, void *ctx)
     struct buf out;
     buf_init(&out, BUFFER_BYTES);
     pcapng_put_section(&out, NULL, "trawl " TRAWL_VERSION, NULL);
-    for (uint32_t i = 0; i < r->name_count; i++)
-        pcapng_put_interface(&out, &(struct packet_interface){.link_type = r->window->link_type,
-                                                              .name = r->names[i]});
+    for (uint32_t i = 0; i < r->name_count; i++) {
+        char name[RING_INTERFACE_NAME_SIZE + sizeof suffix];
+        snprintf(name, sizeof name, "%s%s", r->names[i], suffix);
+        pcapng_put_interface(
+            &out, &(struct packet_interface){.link_type = r->window->link_type, .name = name});
+    }
     int result = buf_failed(&out);
     for (size_t i = 0; i < r->packet_count && result == 0; i++) {
         const struct candidate *c = &r->candidates[r->packets[i].candidate];

@@ -49,7 +49,7 @@ static void take_packet(struct cut *c, const struct packet *packet)
     if (packet->ts_ns < c->extract->from_ns || packet->ts_ns >= c->extract->to_ns ||
         !snapshot_filter_match(c->filter, packet))
         return;
-    pcapng_put_packet(&c->out, packet, NULL);
+    pcapng_put_packet(&c->out, packet, c->extract->comment);
     f->packets++;
     if (packet->ts_ns < f->first_ns)
         f->first_ns = packet->ts_ns;
@@ -207,6 +207,7 @@ static int parse_request(struct slice text, struct arena *arena, struct snapshot
     e->from_ns = snapshot_read_int(&r, root, "from");
     e->to_ns = snapshot_read_int(&r, root, "to");
     e->bpf = snapshot_read_optional(&r, root, "bpf");
+    e->comment = snapshot_read_optional(&r, root, "comment");
     const json_t *list = snapshot_read_array(&r, root, "ends", JOB_MAX_FDS / 3, &e->file_count);
     size_t hashed_count;
     const json_t *hashed = snapshot_read_array(&r, root, "hash", JOB_MAX_FDS / 3, &hashed_count);
@@ -287,6 +288,7 @@ static int request_json(const struct snapshot_extract *e, struct buf *out)
     json_member_int(&w, "to", e->to_ns);
     json_member_str(&w, "bpf", filtered ? (const char *)bpf.data : NULL);
     buf_done(&bpf);
+    json_member_str(&w, "comment", e->comment);
     json_key(&w, "ends");
     json_begin_array(&w);
     for (size_t i = 0; i < e->file_count; i++)

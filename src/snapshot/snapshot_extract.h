@@ -29,7 +29,8 @@ struct snapshot_extract_file {
 
 struct snapshot_extract {
     int64_t from_ns, to_ns;
-    const char *bpf; /* NULL or "" = all */
+    const char *bpf;     /* NULL or "" = all */
+    const char *comment; /* for each packet; NULL = none */
     struct snapshot_extract_file *files;
     size_t file_count;  /* at most JOB_MAX_FDS / 3 − 8 */
     const bool *cancel; /* atomic; may be NULL */

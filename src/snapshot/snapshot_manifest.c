@@ -9,7 +9,7 @@
 
 #define FORMAT "trawl-snapshot"
 enum {
-    VERSION = 1,
+    VERSION = 2,        /* 2: files with packets outside of the window */
     MAX_ITEMS = 1 << 20 /* files, gaps, intervals of one node */
 };
 
@@ -45,9 +45,21 @@ static void write_file(const struct snapshot_file *f, struct json_writer *w)
     json_member_bool(w, "linked", f->linked);
     json_member_bool(w, "trimmed", f->trimmed);
     json_member_bool(w, "compressed", f->compressed);
+    if (f->outside)
+        json_member_bool(w, "outside", true);
     if (f->damaged)
         json_member_str(w, "damaged", f->damaged);
     json_end_object(w);
+}
+
+/* A reader that does not know of such files would count their packets as the window's. */
+static bool has_outside(const struct snapshot_manifest *m)
+{
+    for (size_t n = 0; n < m->node_count; n++)
+        for (size_t f = 0; f < m->nodes[n].file_count; f++)
+            if (m->nodes[n].files[f].outside)
+                return true;
+    return false;
 }
 
 static void write_interface(const struct snapshot_interface *i, struct json_writer *w)
@@ -120,7 +132,7 @@ int snapshot_manifest_write(const struct snapshot_manifest *m, struct buf *out)
     json_init(w, out);
     json_begin_object(w);
     json_member_str(w, "format", FORMAT);
-    json_member_int(w, "version", VERSION);
+    json_member_int(w, "version", has_outside(m) ? VERSION : VERSION - 1);
     json_member_str(w, "id", m->id);
     json_member_str(w, "name", m->requested.name);
     json_member_time(w, "created_at", m->created_at_ns);
@@ -187,6 +199,7 @@ static void read_file(struct snapshot_read *r, const json_t *o, struct snapshot_
     f->linked = snapshot_read_bool(r, o, "linked");
     f->trimmed = snapshot_read_bool(r, o, "trimmed");
     f->compressed = snapshot_read_bool(r, o, "compressed");
+    f->outside = json_object_get(o, "outside") && snapshot_read_bool(r, o, "outside");
     f->damaged = snapshot_read_optional(r, o, "damaged");
     bool first = snapshot_read_time_or_null(r, o, "first", &f->first_ns);
     bool last = snapshot_read_time_or_null(r, o, "last", &f->last_ns);

@@ -94,6 +94,8 @@ int snapshot_pcap_estimate(const struct snapshot *s, const struct snapshot_pcap_
         if (!wants_node(q, node->name))
             continue;
         for (size_t f = 0; f < node->file_count; f++) {
+            if (node->files[f].outside && !q->outside)
+                continue;
             double part = share(node, &node->files[f], w);
             whole &= part == 0 || part >= 1;
             packets += part * (double)node->files[f].packets;
@@ -159,7 +161,11 @@ static void write_nodes(const struct snapshot *s, const struct snapshot_pcap_req
         json_key(w, "files");
         json_begin_array(w);
         for (size_t f = 0; f < node->file_count; f++) {
+            if (node->files[f].outside && !q->outside)
+                continue;
             json_begin_object(w);
+            if (node->files[f].outside)
+                json_member_bool(w, "outside", true);
             json_member_str(w, "name", node->files[f].name);
             json_member_uint(w, "sequence", node->files[f].sequence);
             json_member_str(w, "sha256", node->files[f].sha256);

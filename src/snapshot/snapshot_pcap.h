@@ -18,6 +18,7 @@ struct snapshot_pcap_request {
     const struct selection *selection; /* sealed; NULL = all */
     const struct pcapng_name *names;   /* for a name resolution block */
     size_t name_count;
+    bool outside; /* also the openings of connections, on interfaces of their own */
     bool secrets; /* decryption secrets of the captures are passed on (pcapng) */
 };
 

@@ -51,6 +51,10 @@ struct snapshot_source {
     /* The bytes [offset, offset + length) of a segment. −ENOENT: it is gone. */
     int (*fetch)(void *ctx, const char *name, uint64_t offset, uint64_t length, snapshot_sink sink,
                  void *sink_ctx, struct error *reterr);
+    /* The openings of connections that were alive in a window (node's clock) as a pcapng, nothing
+     * when there are none: ring_reader_openings(). Hostile like a segment. NULL: never any. */
+    int (*openings)(void *ctx, const struct ring_openings_window *window, snapshot_sink sink,
+                    void *sink_ctx, struct error *reterr);
     /* A hard link of the sealed segment as dir/to_name (made through io_link, phase
      * "snapshot-link"); −EXDEV, −EPERM or −EOPNOTSUPP: not possible here, fetch instead; −ENOENT:
      * it is gone. NULL: never possible. */

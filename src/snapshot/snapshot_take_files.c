@@ -600,6 +600,8 @@ int take_files(struct take_node *n, const struct ring_list *list, struct error *
     }
     if (r == 0)
         r = record(&f, reterr);
+    if (r == 0 && n->node.packets)
+        r = take_openings(n, list, reterr);
     if (r == 0 && (r = io_fsync(SNAPSHOT_PHASE_DATA, n->dir)) < 0)
         disk_error(r, "A folder of the snapshot cannot be synced", reterr);
     free(f.pieces);

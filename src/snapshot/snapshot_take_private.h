@@ -54,6 +54,10 @@ int take_node_run(struct take_node *n, struct error *reterr);
 /* Its segments into files (snapshot_take_files.c). The list is sorted by sequence. */
 int take_files(struct take_node *n, const struct ring_list *list, struct error *reterr);
 
+/* What the node's openings store knows of connections that were alive in the window becomes files
+ * of their own, behind those of the segments (snapshot_take_openings.c). */
+int take_openings(struct take_node *n, const struct ring_list *list, struct error *reterr);
+
 bool take_stopped(const struct take *take);
 /* Adds to what is there; shows it at most ten times a second. */
 void take_came(struct take *take, uint64_t bytes);

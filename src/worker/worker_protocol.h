@@ -77,6 +77,10 @@
  *   ETag "sha256 hex" when sealed; 404 unknown name or recycled; 400 not a segment name
  * GET /worker/v1/segments/{name}/index   the .idx of a sealed segment (docs/formats/ring.md)
  *
+ * GET /worker/v1/openings?from_ns=…&to_ns=…&link_type=…      application/octet-stream: the openings
+ *   of connections that began before the window and have packets in it, one pcapng of at most
+ *   64 MiB; 204: there are none
+ *
  * GET /worker/v1/local
  *   {"ring_dir":"/var/lib/trawl/ring","nonce_file":"nonce-<32 hex>","nonce":"64 hex","uid":65534}
  *   A hub that reads the nonce in ring_dir/nonce_file shares the file system and may hard-link
@@ -96,6 +100,7 @@ enum {
     WORKER_TOKEN_SIZE = 65,            /* 64 hex digits and a NUL */
     WORKER_MAX_BODY_BYTES = 64 * 1024, /* of a request */
     WORKER_MAX_ANSWER_BYTES = 16 * 1024 * 1024,
+    WORKER_MAX_OPENINGS_BYTES = 64 * 1024 * 1024,
     WORKER_REGISTER_SECONDS = 5,
     WORKER_SILENT_SECONDS = 15 /* a hub shows a node as silent after this */
 };

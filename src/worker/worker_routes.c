@@ -124,6 +124,46 @@ static void handle_segment(struct worker *worker, struct http_request *request, 
     http_response_send_file_part(request, fd, length, "application/octet-stream", NULL);
 }
 
+struct openings_answer {
+    struct http_request *request;
+    bool begun;
+};
+
+static int send_piece(void *ctx, const uint8_t *data, size_t n)
+{
+    struct openings_answer *answer = ctx;
+    int r = answer->begun
+                ? 0
+                : http_response_begin(answer->request, 200, "application/octet-stream", -1);
+    answer->begun = true;
+    return r < 0 ? r : http_response_write(answer->request, data, n);
+}
+
+static void handle_openings(struct worker *worker, struct http_request *request)
+{
+    struct ring_openings_window window = {0};
+    int64_t link_type;
+    if (!query_time(request, "from_ns", INT64_MIN, &window.from_ns) ||
+        !query_time(request, "to_ns", INT64_MAX, &window.to_ns) || window.from_ns > window.to_ns ||
+        !query_time(request, "link_type", 1, &link_type) || link_type < 0 ||
+        link_type > UINT16_MAX) {
+        send_problem(request, 400, "Wrong window",
+                     "from_ns and to_ns are whole numbers of nanoseconds, from before to; "
+                     "link_type is one of the pcap registry.");
+        return;
+    }
+    window.link_type = (uint16_t)link_type;
+    struct error error = {.text = ""};
+    struct openings_answer answer = {.request = request};
+    int r = ring_reader_openings(worker->reader, &window, send_piece, &answer, &error);
+    if (answer.begun && r < 0)
+        http_response_abort(request);
+    else if (r < 0)
+        send_problem(request, 500, "The openings cannot be read", error.text);
+    else if (!answer.begun)
+        http_response_send(request, 204, NULL, SLICE_NONE);
+}
+
 static void handle_rotate(struct worker *worker, struct http_request *request)
 {
     struct error error;
@@ -271,6 +311,8 @@ void worker_handle(void *ctx, struct http_request *request)
     else if (starts_with(path, "/worker/v1/pins/", &rest) &&
              (strcmp(method, "POST") == 0 || strcmp(method, "DELETE") == 0))
         handle_pin(worker, request, rest);
+    else if (is_route(request, path, "GET", "/worker/v1/openings"))
+        handle_openings(worker, request);
     else if (is_route(request, path, "GET", "/worker/v1/local"))
         handle_local(worker, request);
     else if (is_route(request, path, "POST", "/worker/v1/pause") ||

@@ -1,0 +1,71 @@
+/* A connection whose opening is known from before the window comes into it: what was counted so far
+ * is not of the window, and what was sent between the opening and the window is a hole of unknown
+ * length (sequence numbers tell it modulo 2^32). */
+#include "flow/flow.h"
+
+/* In less time nobody sends 4 GiB. */
+#define SURE_NS NS_PER_S
+
+/* The stream goes on at `seq`. One less is a keep-alive probe (RFC 9293, 3.8.4). */
+static void go_on_at(struct flow_table *table, struct flow *flow, uint8_t side, uint32_t seq,
+                     bool sure)
+{
+    struct flow_side *s = &flow->side[side];
+    uint32_t ahead = seq - (s->base_seq + (uint32_t)s->next);
+    if (!s->known || ahead == 0 || ahead == UINT32_MAX)
+        return;
+    s->next += ahead;
+    s->wild_count = 0;
+    /* Nobody may believe that a message that was begun goes on behind it. */
+    uint64_t bytes = sure ? ahead : ahead + (UINT64_C(1) << 32);
+    if (!flow->is_closed)
+        table->handler.gap(table->handler.ctx, flow, side, bytes);
+}
+
+static void count_from_here(struct flow *flow, const struct flow_packet *packet)
+{
+    flow->late_join = true;
+    flow->syn_seen = false;
+    flow->first_ns = flow->last_ns = packet->ref.ts_ns;
+    flow->first_ref = packet->ref;
+    flow->syn_ns = flow->last_syn_ns = flow->handshake_ns = flow->first_response_ns = 0;
+    flow->health = (struct flow_health){0};
+    flow->vantages[0] = packet->vantage;
+    flow->vantage_count = 1;
+    for (int i = 0; i < 2; i++) {
+        struct flow_side *s = &flow->side[i];
+        s->vantage = UINT32_MAX;
+        s->packets = s->bytes = s->gap_bytes = 0;
+        s->window = s->next;
+        if (s->acked < s->next)
+            s->acked = s->next;
+    }
+}
+
+void flow_enter_window(struct flow_table *table, struct flow *flow,
+                       const struct flow_packet *packet, uint8_t side)
+{
+    const struct frame *f = packet->frame;
+    bool sure = packet->ref.ts_ns - flow->last_ns < SURE_NS;
+    flow_stream_flush(table, flow);
+    flow_stream_unwatch(table, flow);
+    /* What answers first: a request that is known to be lost takes no answer of another. */
+    for (int i = 0; i < 2; i++) {
+        bool server = i == 0;
+        bool own = (side != flow->client_side) == server;
+        if (own && !(f->tcp_flags & FRAME_TCP_RST))
+            go_on_at(table, flow, side, f->tcp_seq + !!(f->tcp_flags & FRAME_TCP_SYN), sure);
+        else if (!own && f->tcp_flags & FRAME_TCP_ACK)
+            go_on_at(table, flow, side ^ 1, f->tcp_ack, sure);
+    }
+    count_from_here(flow, packet);
+    flow->outside = false;
+    flow->has_opening = true;
+    table->total_flows++;
+    if (flow->state == FLOW_ATTEMPTED)
+        flow->state = FLOW_ESTABLISHED;
+    if (!flow->is_closed)
+        flow_move_to(table, flow, FLOW_LIST_TCP);
+    if (table->handler.enter_window)
+        table->handler.enter_window(table->handler.ctx, flow);
+}
