@@ -1,4 +1,4 @@
-/* memcached: text protocol with meta commands, binary protocol, both over TCP
+/* memcached: text protocol with meta commands; the binary protocol is in memcached_binary.c
  * (https://github.com/memcached/memcached/tree/master/doc). Datagrams are in memcached_udp.c.
  *
  * Replies come in the order of commands. Quiet commands have one only sometimes: what follows tells
@@ -6,15 +6,6 @@
  * entry of its own. After a loss the order is trusted only where it cannot be wrong: `unsure` ends
  * pairing. */
 #include "dissect/proto/memcached_state.h"
-
-enum {
-    OPCODE_INCREMENT = 0x05, /* Decrement is the next one */
-    OPCODE_STAT = 0x10,
-    OPCODE_INCREMENT_Q = 0x15,
-    OPCODE_QUIT_Q = 0x17,
-    OPCODE_SASL_AUTH = 0x21,
-    OPCODE_SASL_STEP = 0x22
-};
 
 /* ── calls ── */
 
@@ -40,8 +31,8 @@ void mc_append(struct mc_state *state, struct mc_call *call)
     state->newest = call;
 }
 
-static void emit_oldest(struct dissect_conn *conn, struct mc_state *state, const char *status,
-                        const char *reason)
+void mc_emit_oldest(struct dissect_conn *conn, struct mc_state *state, const char *status,
+                    const char *reason)
 {
     struct mc_call *call = state->oldest;
     state->oldest = call->next;
@@ -55,11 +46,10 @@ static void emit_oldest(struct dissect_conn *conn, struct mc_state *state, const
 static void give_up(struct dissect_conn *conn, struct mc_state *state)
 {
     while (state->oldest)
-        emit_oldest(conn, state, "incomplete", "capture_gap");
+        mc_emit_oldest(conn, state, "incomplete", "capture_gap");
 }
 
-/* A new command tells what became of those before it. */
-static void before_command(struct dissect_conn *conn, struct mc_state *state)
+void mc_before_command(struct dissect_conn *conn, struct mc_state *state)
 {
     struct mc_side *client = &state->side[DIR_CLIENT], *server = &state->side[DIR_SERVER];
     if (state->oldest && (client->lost_some || server->lost)) {
@@ -98,8 +88,8 @@ static int line_at_front(struct mc_side *side, const struct dissect_stream *stre
     return 1;
 }
 
-static void take(struct dissect_conn *conn, struct mc_state *state, struct dissect_stream *stream,
-                 size_t n)
+void mc_take(struct dissect_conn *conn, struct mc_state *state, struct dissect_stream *stream,
+             size_t n)
 {
     struct mc_side *side = &state->side[stream->dir];
     struct mc_call *call = side->call;
@@ -113,9 +103,7 @@ static void take(struct dissect_conn *conn, struct mc_state *state, struct disse
     side->scanned = 0;
 }
 
-/* Part of a value; its line end is not kept. */
-static void take_data(struct dissect_conn *conn, struct mc_state *state,
-                      struct dissect_stream *stream)
+void mc_take_data(struct dissect_conn *conn, struct mc_state *state, struct dissect_stream *stream)
 {
     struct mc_side *side = &state->side[stream->dir];
     size_t n = stream->len < side->left ? stream->len : (size_t)side->left;
@@ -126,10 +114,10 @@ static void take_data(struct dissect_conn *conn, struct mc_state *state,
                    DISSECT_BODY_CAP);
     }
     side->left -= n;
-    take(conn, state, stream, n);
+    mc_take(conn, state, stream, n);
 }
 
-static void begin_data(struct mc_side *side, uint64_t bytes, unsigned tail)
+void mc_begin_data(struct mc_side *side, uint64_t bytes, unsigned tail)
 {
     side->left = bytes + tail;
     side->tail = tail;
@@ -144,7 +132,7 @@ void mc_copy_command(struct mc_call *call, struct slice line)
         call->command = (struct mc_command){.name = call->line};
 }
 
-static void command_done(struct dissect_conn *conn, struct mc_state *state, struct mc_call *call)
+void mc_command_done(struct dissect_conn *conn, struct mc_state *state, struct mc_call *call)
 {
     state->side[DIR_CLIENT].call = NULL;
     state->any_done = true;
@@ -180,17 +168,17 @@ static enum dissect_result read_command(struct dissect_conn *conn, struct mc_sta
         }
     }
     side->lost = false;
-    before_command(conn, state);
+    mc_before_command(conn, state);
     struct mc_call *call = mc_begin_call(conn, state);
     if (!call)
         return DISSECT_MORE;
     side->call = call;
     mc_copy_command(call, line);
-    take(conn, state, stream, len);
+    mc_take(conn, state, stream, len);
     if (call->command.has_data)
-        begin_data(side, call->command.data_bytes, 2);
+        mc_begin_data(side, call->command.data_bytes, 2);
     if (!side->in_data)
-        command_done(conn, state, call);
+        mc_command_done(conn, state, call);
     return DISSECT_OK;
 }
 
@@ -210,12 +198,12 @@ static struct mc_call *answered_by(struct dissect_conn *conn, struct mc_state *s
         } else if (!is_noop) {
             return state->oldest->next ? NULL : state->oldest;
         }
-        emit_oldest(conn, state, "ok", NULL); /* it had nothing to say */
+        mc_emit_oldest(conn, state, "ok", NULL); /* it had nothing to say */
     }
     return state->oldest;
 }
 
-static void reply_done(struct dissect_conn *conn, struct mc_state *state, struct mc_call *call)
+void mc_reply_done(struct dissect_conn *conn, struct mc_state *state, struct mc_call *call)
 {
     state->side[DIR_SERVER].call = NULL;
     state->any_done = true;
@@ -227,10 +215,10 @@ static void reply_done(struct dissect_conn *conn, struct mc_state *state, struct
         return;
     }
     state->watches |= call->command.form == MC_STREAM && !call->failed;
-    emit_oldest(conn, state, status, reason);
+    mc_emit_oldest(conn, state, status, reason);
 }
 
-static struct mc_call *begin_alone(struct dissect_conn *conn, struct mc_state *state)
+struct mc_call *mc_begin_alone(struct dissect_conn *conn, struct mc_state *state)
 {
     struct mc_call *call = mc_begin_call(conn, state);
     if (!call)
@@ -294,181 +282,18 @@ static enum dissect_result read_reply(struct dissect_conn *conn, struct mc_state
     if (!call)
         call = known && !state->unsure ? answered_by(conn, state, &reply) : state->oldest;
     if (!call)
-        call = begin_alone(conn, state);
+        call = mc_begin_alone(conn, state);
     if (!call)
         return DISSECT_MORE;
     side->call = call;
     note_line(call, line, &reply, known);
-    take(conn, state, stream, len);
+    mc_take(conn, state, stream, len);
     bool last = is_last_line(call, &reply, known);
     if (known && reply.has_data) {
-        begin_data(side, reply.data_bytes, 2);
+        mc_begin_data(side, reply.data_bytes, 2);
         side->ends_reply = !call->is_alone && call->command.form == MC_META;
     } else if (last) {
-        reply_done(conn, state, call);
-    }
-    return DISSECT_OK;
-}
-
-/* ── binary ── */
-
-static enum dissect_result begin_binary_command(struct dissect_conn *conn, struct mc_state *state,
-                                                struct dissect_stream *stream,
-                                                const struct mc_header *header)
-{
-    struct mc_side *side = &state->side[DIR_CLIENT];
-    before_command(conn, state);
-    struct mc_call *call = mc_begin_call(conn, state);
-    if (!call)
-        return DISSECT_MORE;
-    side->call = call;
-    call->binary_name = mc_opcode_name(header->opcode);
-    call->opcode = header->opcode;
-    call->opaque = header->opaque;
-    call->command.is_quiet = mc_opcode_is_quiet(header->opcode);
-    call->command.no_reply = header->opcode == OPCODE_QUIT_Q;
-    take(conn, state, stream, MC_HEADER_BYTES);
-    return DISSECT_OK;
-}
-
-static enum dissect_result begin_binary_reply(struct dissect_conn *conn, struct mc_state *state,
-                                              struct dissect_stream *stream,
-                                              const struct mc_header *header)
-{
-    struct mc_side *side = &state->side[DIR_SERVER];
-    struct mc_call *call = side->call; /* Stat goes on */
-    while (!call && state->oldest && !state->unsure) {
-        struct mc_call *head = state->oldest;
-        if (head->opcode == header->opcode && head->opaque == header->opaque)
-            call = head;
-        else if (head->command.is_quiet)
-            emit_oldest(conn, state, "ok", NULL);
-        else
-            break;
-    }
-    if (!call)
-        call = begin_alone(conn, state);
-    if (!call)
-        return DISSECT_MORE;
-    side->call = call;
-    if (call->is_alone)
-        call->binary_name = mc_opcode_name(header->opcode);
-    call->status = slice_str(mc_status_name(header->status, &call->failed));
-    call->answered = true;
-    take(conn, state, stream, MC_HEADER_BYTES);
-    return DISSECT_OK;
-}
-
-/* A counter comes as eight bytes. */
-static void show_counter(struct mc_call *call, const struct mc_header *header)
-{
-    uint8_t op = header->opcode;
-    bool is_counter = op == OPCODE_INCREMENT || op == OPCODE_INCREMENT + 1 ||
-                      op == OPCODE_INCREMENT_Q || op == OPCODE_INCREMENT_Q + 1;
-    if (!is_counter || header->status || call->values.len != 8)
-        return;
-    struct cursor c = cursor_of(call->values.data, 8);
-    struct slice text =
-        arena_printf(dissect_entry_arena(call->entry), "%llu", (unsigned long long)cursor_be64(&c));
-    call->values = (struct gather){0};
-    gather_add(&call->values, dissect_entry_arena(call->entry), text, DISSECT_BODY_CAP);
-    call->first_line = text;
-    call->value_count = 0;
-}
-
-static void binary_done(struct dissect_conn *conn, struct mc_state *state, enum dissect_dir dir)
-{
-    struct mc_side *side = &state->side[dir];
-    struct mc_call *call = side->call;
-    side->in_data = side->has_names = false;
-    if (!call)
-        return;
-    if (dir == DIR_CLIENT) {
-        command_done(conn, state, call);
-        return;
-    }
-    show_counter(call, &side->header);
-    bool more = side->header.opcode == OPCODE_STAT && side->header.key_len && !call->is_alone;
-    if (!more)
-        reply_done(conn, state, call);
-}
-
-static void take_names(struct dissect_conn *conn, struct mc_state *state,
-                       struct dissect_stream *stream, size_t n)
-{
-    struct mc_side *side = &state->side[stream->dir];
-    struct mc_call *call = side->call;
-    const struct mc_header *h = &side->header;
-    struct slice key = slice_of(stream->data + h->extras_len, h->key_len);
-    if (call) {
-        struct arena *arena = dissect_entry_arena(call->entry);
-        bool names_key = stream->dir == DIR_CLIENT || call->is_alone;
-        if (names_key && !call->command.key.len && h->opcode != OPCODE_SASL_AUTH &&
-            h->opcode != OPCODE_SASL_STEP)
-            call->command.key = arena_dup(arena, key);
-        if (stream->dir == DIR_SERVER && h->opcode == OPCODE_STAT && key.len) {
-            gather_add(&call->values, arena, key, DISSECT_BODY_CAP);
-            gather_add(&call->values, arena, SLICE_LITERAL(" "), DISSECT_BODY_CAP);
-        }
-        if (stream->dir == DIR_SERVER && h->status == 0 && h->body_len > n)
-            call->value_count++;
-    }
-    side->has_names = true;
-    side->left -= n;
-    take(conn, state, stream, n);
-}
-
-static enum dissect_result read_binary(struct dissect_conn *conn, struct mc_state *state,
-                                       struct dissect_stream *stream)
-{
-    struct mc_side *side = &state->side[stream->dir];
-    bool is_client = stream->dir == DIR_CLIENT;
-    if (!side->in_data) {
-        struct mc_header header;
-        int found = mc_parse_header(slice_of(stream->data, stream->len),
-                                    is_client ? MC_REQUEST_MAGIC : MC_REPLY_MAGIC, &header);
-        if (found < 0)
-            return DISSECT_MORE;
-        if (found == 0 && !state->any_entry)
-            return DISSECT_NOT_MINE;
-        if (found == 0) {
-            side->lost = true;
-            side->lost_some = true;
-            return DISSECT_OK;
-        }
-        side->header = header;
-        enum dissect_result begun = is_client ? begin_binary_command(conn, state, stream, &header)
-                                              : begin_binary_reply(conn, state, stream, &header);
-        if (begun != DISSECT_OK)
-            return begun;
-        begin_data(side, header.body_len, 0);
-        if (!side->in_data)
-            binary_done(conn, state, stream->dir);
-        return DISSECT_OK;
-    }
-    size_t names = side->header.extras_len + (size_t)side->header.key_len;
-    if (!side->has_names) {
-        if (stream->len < names && !stream->ended)
-            return DISSECT_MORE;
-        if (stream->len >= names)
-            take_names(conn, state, stream, names);
-        side->has_names = true;
-    }
-    bool is_secret =
-        side->header.opcode == OPCODE_SASL_AUTH || side->header.opcode == OPCODE_SASL_STEP;
-    struct mc_call *call = side->call;
-    if (is_secret && call) {
-        size_t n = stream->len < side->left ? stream->len : (size_t)side->left;
-        side->left -= n;
-        take(conn, state, stream, n);
-    } else {
-        take_data(conn, state, stream);
-    }
-    if (side->left == 0) {
-        if (call && !is_client && side->header.opcode == OPCODE_STAT)
-            gather_add(&call->values, dissect_entry_arena(call->entry), SLICE_LITERAL("\n"),
-                       DISSECT_BODY_CAP);
-        binary_done(conn, state, stream->dir);
+        mc_reply_done(conn, state, call);
     }
     return DISSECT_OK;
 }
@@ -502,14 +327,14 @@ static enum dissect_result read_text_data(struct dissect_conn *conn, struct mc_s
 {
     struct mc_side *side = &state->side[stream->dir];
     struct mc_call *call = side->call;
-    take_data(conn, state, stream);
+    mc_take_data(conn, state, stream);
     if (side->left)
         return DISSECT_OK;
     side->in_data = false;
     if (call && stream->dir == DIR_CLIENT)
-        command_done(conn, state, call);
+        mc_command_done(conn, state, call);
     else if (call && side->ends_reply)
-        reply_done(conn, state, call);
+        mc_reply_done(conn, state, call);
     side->ends_reply = false;
     return DISSECT_OK;
 }
@@ -570,7 +395,7 @@ static enum dissect_result mc_data(struct dissect_conn *conn, void *opaque,
     }
     enum dissect_result result;
     if (state->is_binary)
-        result = read_binary(conn, state, stream);
+        result = mc_read_binary(conn, state, stream);
     else if (side->in_data)
         result = read_text_data(conn, state, stream);
     else
@@ -600,7 +425,7 @@ static void mc_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
     }
     side->call = NULL;
     if (dir == DIR_SERVER && call && call == state->oldest)
-        emit_oldest(conn, state, "incomplete", "capture_gap");
+        mc_emit_oldest(conn, state, "incomplete", "capture_gap");
     else if (call)
         memcached_emit(conn, call, "incomplete", "capture_gap");
     side->in_data = side->has_names = side->ends_reply = false;
@@ -627,13 +452,13 @@ static void mc_close(struct dissect_conn *conn, void *opaque, enum dissect_end e
         struct mc_call *call = state->oldest;
         bool quiet = call->command.is_quiet && !call->answered;
         if (lost)
-            emit_oldest(conn, state, "incomplete", "capture_gap");
+            mc_emit_oldest(conn, state, "incomplete", "capture_gap");
         else if (!is_over)
-            emit_oldest(conn, state, "open", call->answered ? "window_end" : NULL);
+            mc_emit_oldest(conn, state, "open", call->answered ? "window_end" : NULL);
         else if (quiet)
-            emit_oldest(conn, state, "ok", NULL);
+            mc_emit_oldest(conn, state, "ok", NULL);
         else
-            emit_oldest(conn, state, call->answered ? "error" : "no_response", reasons[end]);
+            mc_emit_oldest(conn, state, call->answered ? "error" : "no_response", reasons[end]);
     }
     if (half)
         memcached_emit(conn, half, is_over ? "no_response" : "open",

@@ -1,5 +1,5 @@
-/* A memcached connection, between memcached.c (TCP), memcached_udp.c (datagrams) and
- * memcached_probe.c (detection). Thread: that of the connection. */
+/* A memcached connection, between memcached.c (TCP, text), memcached_binary.c, memcached_udp.c
+ * (datagrams) and memcached_probe.c (detection). Thread: that of the connection. */
 #ifndef TRAWL_DISSECT_PROTO_MEMCACHED_STATE_H
 #define TRAWL_DISSECT_PROTO_MEMCACHED_STATE_H
 
@@ -30,6 +30,30 @@ void mc_append(struct mc_state *state, struct mc_call *call);
 /* Keeps the line and what it says in the call. */
 void mc_copy_command(struct mc_call *call, struct slice line);
 
+/* ── memcached.c ── */
+/* A new command tells what became of those before it. */
+void mc_before_command(struct dissect_conn *conn, struct mc_state *state);
+/* The command in hand is whole: it waits for its reply, or leaves. */
+void mc_command_done(struct dissect_conn *conn, struct mc_state *state, struct mc_call *call);
+void mc_reply_done(struct dissect_conn *conn, struct mc_state *state, struct mc_call *call);
+/* Sends off the one that has waited longest; there MUST be one. */
+void mc_emit_oldest(struct dissect_conn *conn, struct mc_state *state, const char *status,
+                    const char *reason);
+/* A reply that answers nothing we know. NULL without room. */
+struct mc_call *mc_begin_alone(struct dissect_conn *conn, struct mc_state *state);
+/* Consumes n bytes of the call in hand. */
+void mc_take(struct dissect_conn *conn, struct mc_state *state, struct dissect_stream *stream,
+             size_t n);
+/* So many bytes of data follow, and `tail` ones that are no data. */
+void mc_begin_data(struct mc_side *side, uint64_t bytes, unsigned tail);
+/* Part of a value; its tail is not kept. */
+void mc_take_data(struct dissect_conn *conn, struct mc_state *state, struct dissect_stream *stream);
+
+/* ── memcached_binary.c ── */
+enum dissect_result mc_read_binary(struct dissect_conn *conn, struct mc_state *state,
+                                   struct dissect_stream *stream);
+
+/* ── memcached_udp.c, memcached_probe.c ── */
 enum dissect_result mc_datagram(struct dissect_conn *conn, struct mc_state *state,
                                 struct dissect_stream *stream);
 enum probe_result mc_probe(const struct probe_input *in);
