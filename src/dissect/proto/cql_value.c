@@ -240,7 +240,7 @@ static void put_decimal(struct text_out *out, struct slice value)
     else if ((size_t)scale < n)
         put(out, "%.*s.%s", (int)(n - (size_t)scale), digits, digits + n - (size_t)scale);
     else
-        put(out, "0.%0*d%s", (int)((size_t)scale - n), 0, digits);
+        put(out, "0.%.*d%s", (int)((size_t)scale - n), 0, digits);
 }
 
 static void put_date(struct text_out *out, int64_t seconds, bool with_time)
