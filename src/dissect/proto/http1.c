@@ -10,7 +10,8 @@
 enum {
     FIRST_LINE_MAX = 128 * 1024, /* a longer request line is none */
     CHUNK_LINE_MAX = 16 * 1024,
-    MAX_TURNS = 8 /* changes of phase that consume nothing, in a row */
+    MOST_HELD = DISSECT_PENDING_CAP / 2, /* of requests beyond the calls that can be open */
+    MAX_TURNS = 8                        /* changes of phase that consume nothing, in a row */
 };
 
 /* ── bytes ── */
@@ -322,7 +323,8 @@ static enum dissect_result begin_message(struct dissect_conn *conn, struct http1
 {
     struct side *side = &state->side[stream->dir];
     bool is_request = stream->dir == DIR_CLIENT;
-    bool begun = is_request ? http1_begin_request(conn, state, line)
+    bool may_wait = stream->len < MOST_HELD && !stream->ended;
+    bool begun = is_request ? http1_begin_request(conn, state, line, may_wait)
                             : http1_begin_response(conn, state, line);
     if (!begun)
         return DISSECT_MORE;
@@ -409,7 +411,7 @@ static enum dissect_result read_start(struct dissect_conn *conn, struct http1_st
         return DISSECT_OK;
     /* The client's next request was held back and is read before its answer. */
     bool client_waits = state->client_held && state->side[DIR_CLIENT].phase == PHASE_START;
-    if (stream->dir == DIR_SERVER && client_waits && !stream->ended)
+    if (stream->dir == DIR_SERVER && ((client_waits && !stream->ended) || state->client_next))
         return DISSECT_MORE;
     size_t n = whole_line(side, stream);
     struct http_message line = {0};
@@ -516,7 +518,7 @@ static enum dissect_result http1_data(struct dissect_conn *conn, void *opaque,
     size_t len = stream->len;
     state->swapped = false;
     if (stream->dir == DIR_CLIENT)
-        state->client_held = false;
+        state->client_held = state->client_full = state->client_next = false;
     if (stream->ended && !stream->cut)
         side->ended_by_peer = true;
     for (int turn = 0; len && turn < MAX_TURNS; turn++) {

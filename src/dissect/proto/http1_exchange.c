@@ -118,6 +118,7 @@ void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exc
         if (state->side[dir].at == x)
             state->side[dir].at = NULL;
     exchange_unlink(state, x);
+    state->client_next |= state->client_full;
     struct arena *arena = dissect_entry_arena(x->entry);
     if (x->request.begun && !x->request.head_done)
         http1_parse_headers(&x->request, arena);
@@ -270,7 +271,7 @@ void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum 
 
 /* ── message begins ── */
 
-/* 1,024 requests and no answer: the other direction was not recorded. */
+/* So many requests and no answer: the other direction was not recorded. */
 static bool make_room(struct dissect_conn *conn, struct http1_state *state)
 {
     struct exchange *x = state->oldest;
@@ -283,7 +284,7 @@ static bool make_room(struct dissect_conn *conn, struct http1_state *state)
 }
 
 bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
-                         const struct http_message *line)
+                         const struct http_message *line, bool may_wait)
 {
     struct side *side = &state->side[DIR_CLIENT];
     const struct side *server = &state->side[DIR_SERVER];
@@ -294,7 +295,9 @@ bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
     else if (waiting && waiting->request.done)
         state->pipelines = true;
     struct exchange *x = exchange_begin(conn, state);
-    if (!x && make_room(conn, state))
+    if (!x && may_wait)
+        state->client_full = true;
+    else if (!x && make_room(conn, state))
         x = exchange_begin(conn, state);
     if (!x)
         return false;

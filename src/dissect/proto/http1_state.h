@@ -56,14 +56,17 @@ struct http1_state {
     bool unsure;
     bool any_request;
     bool client_held; /* it has bytes behind a CONNECT or Upgrade */
+    bool client_full; /* its next request waits until a call is answered */
+    bool client_next; /* one was: it can be read now */
     bool swapped;     /* in this call: the engine will call again */
 };
 
 struct http_message *http1_message_of(struct exchange *x, enum dissect_dir dir);
 struct exchange *http1_oldest_unanswered(const struct http1_state *state);
-/* The message whose first line was parsed begins. False: no room for another call now. */
+/* The message whose first line was parsed begins. False: no room for another call now. may_wait:
+ * there is room when calls are answered; else those that wait for an answer leave without one. */
 bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
-                         const struct http_message *line);
+                         const struct http_message *line, bool may_wait);
 bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
                           const struct http_message *line);
 /* The message that this direction reads is over; the call leaves when both are. */

@@ -507,6 +507,39 @@ static void endless_pipeline(void **state)
     buf_done(&b);
 }
 
+/* More requests than calls can be open, then all the answers: each gets its own. */
+static void a_long_pipeline_is_answered(void **state)
+{
+    (void)state;
+    enum {
+        CALLS = 2500
+    };
+    struct buf requests, answers;
+    buf_init(&requests, 1024 * 1024);
+    buf_init(&answers, 1024 * 1024);
+    for (int i = 0; i < CALLS; i++) {
+        buf_printf(&requests, "GET /%d HTTP/1.1\r\n\r\n", i);
+        buf_printf(&answers, "HTTP/1.1 204 No\r\nn: %d\r\n\r\n", i);
+    }
+    struct proto_run *run =
+        RUN(CB(requests.data, requests.len), SB(answers.data, answers.len),
+            C("GET /last HTTP/1.1\r\n\r\n"), S("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    proto_count(run, CALLS + 1);
+    for (int i = 0; i < CALLS; i++) {
+        char path[40], n[40];
+        snprintf(path, sizeof path, "\"path\":\"/%d\"", i);
+        snprintf(n, sizeof n, "\"n\":\"%d\"", i);
+        proto_has(run, (size_t)i, path);
+        proto_has(run, (size_t)i, n);
+        proto_has(run, (size_t)i, "\"status\":\"ok\"");
+    }
+    proto_has(run, CALLS, "\"path\":\"/last\"");
+    proto_has(run, CALLS, "\"status_code\":200");
+    proto_run_free(run);
+    buf_done(&requests);
+    buf_done(&answers);
+}
+
 static void not_http(void **state)
 {
     (void)state;
@@ -603,6 +636,7 @@ int main(void)
         cmocka_unit_test(hostile_sizes),
         cmocka_unit_test(body_cap),
         cmocka_unit_test(endless_pipeline),
+        cmocka_unit_test(a_long_pipeline_is_answered),
         cmocka_unit_test(bytes_that_are_no_text),
         cmocka_unit_test(answer_and_next_request_lost),
         cmocka_unit_test(loss_before_detection),
