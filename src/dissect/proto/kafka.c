@@ -7,8 +7,6 @@
 #include "dissect/proto/kafka_call.h"
 
 enum {
-    BUCKETS = 64,
-    MAX_WAITING = 512,
     MAX_MESSAGE = 0x10000000, /* 256 MiB: beyond any broker's limit in use */
     MAX_FOUND = 256 * 1024,   /* after a loss only messages up to that size are looked at whole */
     MAX_PROBED = 4000,        /* a request up to that size is judged whole */
@@ -25,34 +23,17 @@ struct kafka_side {
 
 struct kafka_state {
     struct kafka_side side[2];
-    struct kafka_call *buckets[BUCKETS];
-    uint32_t waiting;
+    struct waiting waiting;
     bool raw_sasl; /* tokens without a header may come */
     bool any_entry, any_done, any_gap;
 };
 
 /* ── calls ── */
 
-static struct kafka_call **bucket_of(struct kafka_state *state, int32_t id)
+/* Stands first in the call. */
+static struct kafka_call *call_of(struct waiting_call *waiting)
 {
-    return &state->buckets[(uint32_t)id % BUCKETS];
-}
-
-static struct kafka_call *find_waiting(struct kafka_state *state, int32_t id)
-{
-    for (struct kafka_call *call = *bucket_of(state, id); call; call = call->next)
-        if (call->head.correlation == id)
-            return call;
-    return NULL;
-}
-
-static void remove_waiting(struct kafka_state *state, struct kafka_call *call)
-{
-    struct kafka_call **at = bucket_of(state, call->head.correlation);
-    while (*at != call)
-        at = &(*at)->next;
-    *at = call->next;
-    state->waiting--;
+    return (struct kafka_call *)waiting;
 }
 
 static struct kafka_call *begin_call(struct dissect_conn *conn, struct kafka_state *state)
@@ -78,19 +59,13 @@ static void request_done(struct dissect_conn *conn, struct kafka_state *state,
                    call->request.has_gap ? "capture_gap" : NULL);
         return;
     }
-    struct kafka_call *same = find_waiting(state, call->head.correlation);
-    if (same) { /* the same number twice: nobody can tell whose answer comes */
-        remove_waiting(state, same);
-        kafka_emit(conn, same, "no_response", NULL);
-    }
-    if (state->waiting >= MAX_WAITING) {
+    struct waiting_call *same = waiting_take(&state->waiting, call->head.correlation);
+    if (same) /* the same number twice: nobody can tell whose answer comes */
+        kafka_emit(conn, call_of(same), "no_response", NULL);
+    if (waiting_is_full(&state->waiting))
         kafka_emit(conn, call, "open", NULL);
-        return;
-    }
-    struct kafka_call **bucket = bucket_of(state, call->head.correlation);
-    call->next = *bucket;
-    *bucket = call;
-    state->waiting++;
+    else
+        waiting_put(&state->waiting, &call->waiting, call->head.correlation);
 }
 
 /* ── messages ── */
@@ -233,13 +208,13 @@ static enum dissect_result read_response(struct dissect_conn *conn, struct kafka
     int32_t id = (int32_t)cursor_be32(&c);
     if (c.bad)
         return stream->ended && state->any_done ? DISSECT_BAD : DISSECT_MORE;
-    struct kafka_call *call = find_waiting(state, id);
+    struct kafka_call *call = call_of(waiting_find(&state->waiting, id));
     bool is_sane = size >= KAFKA_SIZE_BYTES && size <= MAX_MESSAGE;
     bool lost_some = dissect_is_late_join(conn) || state->any_gap;
     if (!is_sane || (!call && (state->raw_sasl || !lost_some)))
         return skip_token(conn, state, stream);
     if (call) {
-        remove_waiting(state, call);
+        waiting_take(&state->waiting, id);
     } else {
         call = begin_call(conn, state);
         if (call)
@@ -258,8 +233,8 @@ static enum probe_result judge_response(struct kafka_state *state, struct slice 
     int32_t id = (int32_t)cursor_be32(&c);
     if (c.bad)
         return ended ? PROBE_NO : PROBE_MAYBE;
-    struct kafka_call *call = size >= 4 && size <= MAX_FOUND ? find_waiting(state, id) : NULL;
-    if (!call)
+    struct kafka_call *call = call_of(waiting_find(&state->waiting, id));
+    if (!call || size < 4 || size > MAX_FOUND)
         return PROBE_NO;
     if (s.len < (size_t)size + KAFKA_SIZE_BYTES)
         return ended ? PROBE_NO : PROBE_MAYBE;
@@ -325,9 +300,8 @@ static void kafka_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
     struct kafka_state *state = opaque;
     struct kafka_side *side = &state->side[dir];
     state->any_gap = true;
-    for (size_t i = 0; i < BUCKETS && dir == DIR_SERVER; i++)
-        for (struct kafka_call *call = state->buckets[i]; call; call = call->next)
-            call->unsure = true;
+    if (dir == DIR_SERVER)
+        waiting_doubt_all(&state->waiting);
     if (!side->in_message) {
         side->lost = true;
         return;
@@ -357,7 +331,7 @@ static void end_call(struct dissect_conn *conn, struct kafka_call *call, enum di
                                           [END_RESET_BY_CLIENT] = "client_cancel",
                                           [END_RESET_BY_SERVER] = "server_reset",
                                           [END_TIMEOUT] = "timeout"};
-    if (call->unsure)
+    if (call->waiting.unsure)
         kafka_emit(conn, call, "incomplete", "capture_gap");
     else if (end == END_OF_DATA)
         kafka_emit(conn, call, "open",
@@ -380,12 +354,8 @@ static void kafka_close(struct dissect_conn *conn, void *opaque, enum dissect_en
             kafka_fill_response(server->call, gather_slice(&server->bytes));
         end_call(conn, server->call, end, true);
     }
-    for (size_t i = 0; i < BUCKETS; i++)
-        while (state->buckets[i]) {
-            struct kafka_call *call = state->buckets[i];
-            remove_waiting(state, call);
-            end_call(conn, call, end, false);
-        }
+    for (struct waiting_call *call; (call = waiting_take_any(&state->waiting));)
+        end_call(conn, call_of(call), end, false);
 }
 
 /* ── detection ── */

@@ -6,6 +6,7 @@
 #include "dissect/dissector.h"
 #include "dissect/proto/gather.h"
 #include "dissect/proto/kafka_api.h"
+#include "dissect/proto/waiting.h"
 
 enum {
     KAFKA_SIZE_BYTES = 4,
@@ -27,13 +28,12 @@ struct kafka_part {
 };
 
 struct kafka_call {
-    struct kafka_call *next; /* in its bucket */
+    struct waiting_call waiting; /* first: by correlation id */
     struct dissect_entry *entry;
     struct kafka_head head;
     struct slice client;
     struct kafka_part request, response;
     struct kafka_facts asked, told;
-    bool unsure; /* its response may be among what was lost */
 };
 
 enum {

@@ -7,8 +7,6 @@
 #include "dissect/proto/mongodb_call.h"
 
 enum {
-    BUCKETS = 64,
-    MAX_WAITING = 512,
     FIND_STEP = 64 * 1024 /* bytes that may be looked through for one call */
 };
 
@@ -22,8 +20,7 @@ struct mongodb_side {
 
 struct mongodb_state {
     struct mongodb_side side[2];
-    struct mongodb_call *buckets[BUCKETS];
-    uint32_t waiting;
+    struct waiting waiting;
     bool any_entry, any_done, any_gap;
 };
 
@@ -43,34 +40,10 @@ static struct mongodb_call *begin_call(struct dissect_conn *conn, struct mongodb
     return call;
 }
 
-static struct mongodb_call **bucket_of(struct mongodb_state *state, int32_t id)
+/* Stands first in the call. */
+static struct mongodb_call *call_of(struct waiting_call *waiting)
 {
-    return &state->buckets[(uint32_t)id % BUCKETS];
-}
-
-static void wait_for(struct mongodb_state *state, struct mongodb_call *call, int32_t id)
-{
-    struct mongodb_call **bucket = bucket_of(state, id);
-    call->awaited = id;
-    call->next = *bucket;
-    call->waits = true;
-    *bucket = call;
-    state->waiting++;
-}
-
-/* The call that waits for it, taken out; NULL when there is none. */
-static struct mongodb_call *take_waiting(struct mongodb_state *state, int32_t id)
-{
-    for (struct mongodb_call **at = bucket_of(state, id); *at; at = &(*at)->next) {
-        struct mongodb_call *call = *at;
-        if (call->awaited != id)
-            continue;
-        *at = call->next;
-        call->waits = false;
-        state->waiting--;
-        return call;
-    }
-    return NULL;
+    return (struct mongodb_call *)waiting;
 }
 
 static void request_done(struct dissect_conn *conn, struct mongodb_state *state,
@@ -82,14 +55,13 @@ static void request_done(struct dissect_conn *conn, struct mongodb_state *state,
                      part->has_gap ? "capture_gap" : NULL);
         return;
     }
-    struct mongodb_call *same = take_waiting(state, side->head.request_id);
+    struct waiting_call *same = waiting_take(&state->waiting, side->head.request_id);
     if (same) /* the same number twice: nobody can tell whose answer comes */
-        mongodb_emit(conn, same, "no_response", NULL);
-    if (state->waiting >= MAX_WAITING) {
+        mongodb_emit(conn, call_of(same), "no_response", NULL);
+    if (waiting_is_full(&state->waiting))
         mongodb_emit(conn, call, "open", NULL);
-        return;
-    }
-    wait_for(state, call, side->head.request_id);
+    else
+        waiting_put(&state->waiting, &call->waiting, side->head.request_id);
 }
 
 static void reply_done(struct dissect_conn *conn, struct mongodb_state *state,
@@ -105,7 +77,7 @@ static void reply_done(struct dissect_conn *conn, struct mongodb_state *state,
         next->request.database = arena_dup(arena, call->request.database);
         next->request.collection = arena_dup(arena, call->request.collection);
         next->is_stream = true;
-        wait_for(state, next, side->head.request_id);
+        waiting_put(&state->waiting, &next->waiting, side->head.request_id);
     }
     if (alone && state->any_gap)
         mongodb_emit(conn, call, "incomplete", "capture_gap");
@@ -155,7 +127,10 @@ static void begin_message(struct dissect_conn *conn, struct mongodb_state *state
     side->bytes.cut = false;
     side->in_message = true;
     side->has_gap = false;
-    side->call = stream->dir == DIR_SERVER ? take_waiting(state, side->head.response_to) : NULL;
+    if (stream->dir == DIR_SERVER)
+        side->call = call_of(waiting_take(&state->waiting, side->head.response_to));
+    else
+        side->call = NULL;
     if (!side->call)
         side->call = begin_call(conn, state);
 }
@@ -249,13 +224,6 @@ static enum dissect_result mongodb_data(struct dissect_conn *conn, void *opaque,
     return read_message(conn, state, stream);
 }
 
-static void mark_unsure(struct mongodb_state *state)
-{
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (struct mongodb_call *call = state->buckets[i]; call; call = call->next)
-            call->unsure = true;
-}
-
 static void mongodb_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir,
                         uint64_t bytes)
 {
@@ -263,7 +231,7 @@ static void mongodb_gap(struct dissect_conn *conn, void *opaque, enum dissect_di
     struct mongodb_side *side = &state->side[dir];
     state->any_gap = true;
     if (dir == DIR_SERVER)
-        mark_unsure(state);
+        waiting_doubt_all(&state->waiting);
     if (!side->in_message) {
         side->lost = true;
         return;
@@ -295,7 +263,7 @@ static void end_call(struct dissect_conn *conn, struct mongodb_call *call, enum 
                                           [END_TIMEOUT] = "timeout"};
     if (call->is_stream && !half)
         dissect_entry_drop(conn, call->entry);
-    else if (call->unsure)
+    else if (call->waiting.unsure)
         mongodb_emit(conn, call, "incomplete", "capture_gap");
     else if (end == END_OF_DATA)
         mongodb_emit(conn, call, "open", half ? "window_end" : NULL);
@@ -318,9 +286,8 @@ static void mongodb_close(struct dissect_conn *conn, void *opaque, enum dissect_
                           dissect_entry_arena(call->entry));
         end_call(conn, call, end, true);
     }
-    for (size_t i = 0; i < BUCKETS; i++)
-        while (state->buckets[i])
-            end_call(conn, take_waiting(state, state->buckets[i]->awaited), end, false);
+    for (struct waiting_call *call; (call = waiting_take_any(&state->waiting));)
+        end_call(conn, call_of(call), end, false);
 }
 
 /* ── detection ── */

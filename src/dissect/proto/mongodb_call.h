@@ -6,6 +6,7 @@
 #include "dissect/dissector.h"
 #include "dissect/proto/gather.h"
 #include "dissect/proto/mongodb_message.h"
+#include "dissect/proto/waiting.h"
 
 /* What is known of a message once it was read: its bytes are gone by then. All in the arena. */
 struct mongodb_part {
@@ -20,13 +21,10 @@ struct mongodb_part {
 };
 
 struct mongodb_call {
-    struct mongodb_call *next; /* in its bucket */
+    struct waiting_call waiting; /* first: by responseTo of its reply */
     struct dissect_entry *entry;
     struct mongodb_part request, response;
-    int32_t awaited; /* responseTo of its reply */
-    bool waits;      /* in a bucket */
-    bool is_stream;  /* a further reply of an exhaust request: it has no request of its own */
-    bool unsure;     /* its reply may be among what was lost */
+    bool is_stream; /* a further reply of an exhaust request: it has no request of its own */
 };
 
 enum {
