@@ -130,7 +130,7 @@ static int bind_prefix(struct question *q, struct top *t)
     return 0;
 }
 
-/* e: an entry's keys and numbers. */
+/* e: an entry's keys and numbers, narrow: it is kept for both uses. s: 0 ok, 1 error, 2 neither. */
 static void put_entries(const struct question *q, const struct top *t, struct buf *sql)
 {
     size_t read = 0;
@@ -139,10 +139,13 @@ static void put_entries(const struct question *q, const struct top *t, struct bu
         if (t->sql[i])
             buf_printf(sql, "%s AS k%zu, ", t->sql[i], i);
         else
-            buf_printf(sql, "g.k%zu AS k%zu, ", read++, i);
-    buf_append_str(sql, "r.elapsed_time AS us, coalesce(r.status, 'ok') AS s,"
-                        " coalesce(r.\"request.size\", 0) AS a,"
-                        " coalesce(r.\"response.size\", 0) AS b FROM (SELECT r.* FROM ");
+            buf_printf(sql, "CAST(g.k%zu AS INTEGER) AS k%zu, ", read++, i);
+    buf_append_str(
+        sql,
+        "r.elapsed_time AS us, CAST(CASE coalesce(r.status, 'ok') WHEN 'ok' THEN 0 WHEN 'error'"
+        " THEN 1 ELSE 2 END AS TINYINT) AS s,"
+        " coalesce(r.\"request.size\", 0) AS a,"
+        " coalesce(r.\"response.size\", 0) AS b FROM (SELECT r.* FROM ");
     question_put_from(q, sql);
     buf_append_str(sql, ") r");
     if (t->read_count)
@@ -159,7 +162,7 @@ static void put_statement(const struct question *q, const struct top *t, struct 
     put_entries(q, t, sql);
     buf_append_str(sql, ", t AS (SELECT ");
     put_keys(t, "", sql);
-    buf_printf(sql, ", count(*) AS calls, count(*) FILTER (s = 'error') AS errors, %s AS w FROM e",
+    buf_printf(sql, ", count(*) AS calls, count(*) FILTER (s = 1) AS errors, %s AS w FROM e",
                t->order);
     buf_append_str(sql, " GROUP BY ");
     put_keys(t, "", sql);
@@ -167,20 +170,24 @@ static void put_statement(const struct question *q, const struct top *t, struct 
     put_keys(t, "", sql);
     buf_printf(sql, " LIMIT %" PRId64 ") SELECT ", t->limit);
     for (size_t i = 0; i < t->count; i++)
-        buf_printf(sql, t->sql[i] ? "%se.k%zu" : "%sCAST(e.k%zu AS VARCHAR)", i ? ", " : "", i);
+        buf_printf(sql, t->sql[i] ? "k%zu, " : "CAST(k%zu AS VARCHAR), ", i);
+    buf_append_str(sql, "calls, errors, neither, p[1]::BIGINT, p[2]::BIGINT, p[3]::BIGINT,"
+                        " elapsed, request, response FROM (SELECT ");
+    for (size_t i = 0; i < t->count; i++)
+        buf_printf(sql, "e.k%zu AS k%zu, ", i, i);
     buf_append_str(
-        sql, ", count(*)::BIGINT AS c, count(*) FILTER (s = 'error')::BIGINT,"
-             " count(*) FILTER (s NOT IN ('ok', 'error'))::BIGINT,"
-             " quantile_disc(us, 0.5)::BIGINT, quantile_disc(us, 0.95)::BIGINT,"
-             " quantile_disc(us, 0.99)::BIGINT, coalesce(try_cast(sum(us) AS BIGINT), 0),"
-             " coalesce(try_cast(sum(a) AS BIGINT), 0), coalesce(try_cast(sum(b) AS BIGINT), 0)"
-             " FROM e JOIN t ON ");
+        sql, "count(*)::BIGINT AS calls, count(*) FILTER (s = 1)::BIGINT AS errors,"
+             " count(*) FILTER (s = 2)::BIGINT AS neither,"
+             " quantile_disc(us, [0.5, 0.95, 0.99]) AS p,"
+             " coalesce(try_cast(sum(us) AS BIGINT), 0) AS elapsed,"
+             " coalesce(try_cast(sum(a) AS BIGINT), 0) AS request,"
+             " coalesce(try_cast(sum(b) AS BIGINT), 0) AS response, t.w AS w FROM e JOIN t ON ");
     for (size_t i = 0; i < t->count; i++)
         buf_printf(sql, "%se.k%zu IS NOT DISTINCT FROM t.k%zu", i ? " AND " : "", i, i);
     buf_append_str(sql, " GROUP BY ");
     put_keys(t, "e.", sql);
-    buf_append_str(sql, ", t.w ORDER BY t.w DESC, c DESC, ");
-    put_keys(t, "e.", sql);
+    buf_append_str(sql, ", t.w) ORDER BY w DESC, calls DESC, ");
+    put_keys(t, "", sql);
 }
 
 /* ── the answer ── */
