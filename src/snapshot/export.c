@@ -190,7 +190,9 @@ static int merge_all(struct merge *m, struct error *reterr)
         if (m->heap_count == 0)
             return output_end(&m->state.out, reterr);
         struct export_cursor *c = m->heap[0];
-        int r = output_packet(&m->state.out, &c->packet, reterr);
+        const char *comment =
+            m->state.owners ? export_owners_comment(m->state.owners, &c->packet) : NULL;
+        int r = output_packet(&m->state.out, &c->packet, comment, reterr);
         if (r == 0)
             r = cursor_advance(&m->state, c, reterr);
         if (r < 0)
@@ -213,6 +215,8 @@ static int prepare(struct merge *m, struct error *reterr)
     const struct export_options *o = m->state.options;
     m->state.filter = o->filter ? o->filter : &m->own_filter;
     int r = o->filter ? 0 : snapshot_filter_init(&m->own_filter, o->bpf, reterr);
+    if (r == 0 && !o->pcap && !(m->state.owners = export_owners_new()))
+        r = error_set(reterr, -ENOMEM, "There is no memory for the owners of connections.");
     if (r == 0 && o->selection && selection_kind(o->selection) == SELECT_FLOWS) {
         m->state.matcher = calloc(1, sizeof *m->state.matcher);
         if (!m->state.matcher)
@@ -241,6 +245,7 @@ int export_run(const struct export_options *options, struct export_result *ret_r
     free(m.pending);
     free(m.heap);
     free(m.state.matcher);
+    export_owners_free(m.state.owners);
     snapshot_filter_done(&m.own_filter);
     output_done(&m.state.out);
     if (ret_result)

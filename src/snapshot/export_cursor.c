@@ -172,6 +172,8 @@ static void note_statistics(struct export_state *state, struct export_cursor *c,
                             const struct capture_reader *reader)
 {
     const struct capture_statistics *s = capture_reader_statistics(reader);
+    if (state->owners && !c->indexed)
+        export_owners_add_note(state->owners, capture_reader_note(reader));
     const struct packet_interface *interface = capture_reader_interface(reader, s->interface);
     if (!interface || state->options->node_count ||
         !output_wants(&state->out, c->input->node, interface))

@@ -75,6 +75,8 @@ int cursor_use_index(struct export_state *state, struct export_cursor *c, struct
             c->start_offset = index.chunks[i].offset;
     /* the statistics of the interfaces stand behind the last packets */
     uint64_t tail = index.chunk_count > 1 ? index.chunks[index.chunk_count - 1].offset : 0;
+    if (state->owners)
+        export_owners_add_index(state->owners, &index);
     ring_index_done(&index);
     int r = cursor_read_statistics(state, c, tail, reterr);
     return r < 0 ? r : 1;

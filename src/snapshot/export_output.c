@@ -177,7 +177,8 @@ int output_header(struct export_output *out, struct error *reterr)
 
 /* ── packets and end ── */
 
-int output_packet(struct export_output *out, const struct packet *packet, struct error *reterr)
+int output_packet(struct export_output *out, const struct packet *packet, const char *comment,
+                  struct error *reterr)
 {
     if (packet->ts_ns < out->last_ns)
         out->result->unordered++;
@@ -186,7 +187,7 @@ int output_packet(struct export_output *out, const struct packet *packet, struct
     if (out->options->pcap)
         pcap_put_packet(&out->buf, packet);
     else
-        pcapng_put_packet(&out->buf, packet, NULL);
+        pcapng_put_packet(&out->buf, packet, comment);
     out->result->packets++;
     return flush_when_full(out, reterr);
 }

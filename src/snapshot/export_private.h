@@ -4,6 +4,7 @@
 
 #include "packet/capture_reader.h"
 #include "snapshot/export.h"
+#include "snapshot/export_owners.h"
 #include "snapshot/snapshot_filter.h"
 
 /* ── output (export_output.c) ── */
@@ -40,7 +41,9 @@ int output_interface(struct export_output *out, const char *node,
 bool output_wants(const struct export_output *out, const char *node,
                   const struct packet_interface *interface);
 int output_header(struct export_output *out, struct error *reterr);
-int output_packet(struct export_output *out, const struct packet *packet, struct error *reterr);
+/* comment: NULL or for whoever looks at the packet. */
+int output_packet(struct export_output *out, const struct packet *packet, const char *comment,
+                  struct error *reterr);
 int output_secrets(struct export_output *out, struct slice secrets, struct error *reterr);
 int output_end(struct export_output *out, struct error *reterr);
 int output_flush(struct export_output *out, struct error *reterr);
@@ -86,6 +89,7 @@ struct export_state {
     struct export_result result;
     struct snapshot_filter *filter;
     struct selection_matcher *matcher; /* NULL: not by flows */
+    struct export_owners *owners;      /* NULL: no comments (classic pcap) */
     uint64_t held_bytes, bytes_read;
 };
 

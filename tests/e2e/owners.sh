@@ -57,6 +57,11 @@ on_cli "$py" "$work/client.py" 40001 1 /second || fail "the port was not free ag
 sleep 1
 id=$(t snapshot create owners --last 1m --wait --dissect) || fail "create"
 t snapshot pcap "$id" -o "$work/out.pcapng" || fail "pcap"
+# the first packet of each direction says who held the ends; no other does
+tshark -n -r "$work/out.pcapng" -Y 'tcp.port == 40001 && frame.comment' -T fields -e tcp.srcport -e frame.comment 2>/dev/null >"$work/comments"
+equal "$(cut -f1 "$work/comments" | sort | tr '\n' ' ')" "40001 8080 " "packets with a comment"
+equal "$(grep -c "10.77.0.1:8080 last seen with .*(pid $server, $py" "$work/comments")" 2 "the ends' processes: $(cat "$work/comments")"
+t snapshot pcap "$id" --format pcap -o "$work/out.pcap" || fail "pcap without comments"
 dissected() { t entries --source "$id" --jsonl 2>/dev/null >"$work/entries.json" && [ -s "$work/entries.json" ]; }
 wait_until 20 "the snapshot is dissected" dissected
 of() { jq -r --arg p "$1" 'select(.path == $p) | '"$2" "$work/entries.json" | head -1; }

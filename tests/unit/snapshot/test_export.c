@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "packet/capture_reader.h"
+#include "packet/owner_note.h"
 #include "packet/pcapng_writer.h"
 #include "ring/ring_reader.h"
 #include "snapshot/export.h"
@@ -252,6 +253,97 @@ static void index_spares_what_is_outside(void **state)
     assert_int_equal(export_to(f, &o, &result, &e), 0);
     assert_true(result.damage > 0 && result.packets < LAST - FIRST + 1);
     free(stamps);
+}
+
+static void put_owner(struct buf *bytes, uint32_t pid, const char *name, bool of_source)
+{
+    static const uint8_t ip[2][16] = {{10, 0, 0, 1}, {10, 0, 0, 2}};
+    static const uint16_t port[2] = {0x1001, 0x2000};
+    struct owner_end end = {.local_port = port[!of_source],
+                            .remote_port = port[of_source],
+                            .ip_version = 4,
+                            .ip_protocol = 17};
+    memcpy(end.local_ip, ip[!of_source], 16);
+    memcpy(end.remote_ip, ip[of_source], 16);
+    struct owner_note note = {.seen_ns = RING_T0,
+                              .process = {.pid = pid, .name = slice_str(name)},
+                              .ends = (const uint8_t *)&end,
+                              .end_count = 1};
+    struct buf text;
+    buf_init(&text, OWNER_NOTE_MAX_BYTES);
+    assert_int_equal(owner_note_put(&text, &note), 0);
+    pcapng_put_note(bytes, 0, RING_T0, buf_slice(&text));
+    buf_done(&text);
+}
+
+/* Who held the ends stands at the first packet of each flow and direction, the same from the notes
+ * and from an index; a name is never more than text. */
+static void owners_are_comments(void **state)
+{
+    struct fixture *f = *state;
+    char path[700], index_path[700], shown[8192];
+    snprintf(path, sizeof path, "%s/000001.pcapng", f->dir);
+    snprintf(index_path, sizeof index_path, "%s/000001.idx", f->dir);
+    struct buf bytes, with, without;
+    buf_init(&bytes, 1 << 20);
+    buf_init(&with, 1 << 20);
+    buf_init(&without, 1 << 20);
+    pcapng_put_section(&bytes, NULL, "test", NULL);
+    struct packet_interface eth0 = {.link_type = 1, .snaplen_bytes = 262144, .name = "eth0"};
+    pcapng_put_interface(&bytes, &eth0);
+    for (uint32_t n = 0; n < 12; n++) { /* source ports 0x1000 to 0x1003; every other one answers */
+        uint8_t data[PAYLOAD], answer[PAYLOAD];
+        frame_bytes(data, n);
+        memcpy(answer, data, sizeof answer);
+        memcpy(answer + 26, data + 30, 4);
+        memcpy(answer + 30, data + 26, 4);
+        memcpy(answer + 34, data + 36, 2);
+        memcpy(answer + 36, data + 34, 2);
+        struct packet p = {.ts_ns = RING_T0 + n,
+                           .data = n >= 8 ? answer : data,
+                           .captured_bytes = PAYLOAD,
+                           .original_bytes = PAYLOAD,
+                           .link_type = 1};
+        pcapng_put_packet(&bytes, &p, NULL);
+    }
+    put_owner(&bytes, 41, "first", true);
+    put_owner(&bytes, 42, "cli\x1b[31ment", true); /* the last one stays */
+    put_owner(&bytes, 43, "server", false);
+    save(path, &bytes);
+    struct export_input input = {.path = path};
+    struct export_options o = {.inputs = &input, .input_count = 1};
+    struct export_result result;
+    struct error e;
+    assert_int_equal(export_to(f, &o, &result, &e), 0);
+    assert_int_equal(io_read_file(AT_FDCWD, f->out, &without), 0);
+    char *argv[] = {"tshark", "-n",     "-r", f->out,         "-Y", "frame.comment",
+                    "-T",     "fields", "-e", "frame.number", "-e", "frame.comment",
+                    NULL};
+    int code = run_program(argv, shown, sizeof shown);
+    if (code != 127) {
+        static const char comment[] =
+            "10.0.0.1:4097 last seen with cli\\x1b[31ment (pid 42); 10.0.0.2:8192 last seen with "
+            "server (pid 43)";
+        assert_int_equal(code, 0);
+        const char *first = strstr(shown, comment);
+        assert_non_null(first);
+        const char *second = strstr(first + 1, comment);
+        assert_non_null(second);
+        assert_null(strstr(second + 1, comment));
+        assert_non_null(strstr(shown, "2\t10.0.0.1")); /* packets 2 and 10: one a direction */
+        assert_non_null(strstr(shown, "10\t10.0.0.1"));
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int index_fd = open(index_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ring_index_make(fd, index_fd), 0);
+    close(index_fd);
+    close(fd);
+    assert_int_equal(export_to(f, &o, &result, &e), 0);
+    assert_int_equal(io_read_file(AT_FDCWD, f->out, &with), 0);
+    assert_true(slice_eq(buf_slice(&with), buf_slice(&without)));
+    buf_done(&bytes);
+    buf_done(&with);
+    buf_done(&without);
 }
 
 /* What tshark shows of a file, sorted by time then bytes, so that ties do not matter. */
@@ -608,6 +700,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(index_spares_what_is_outside, setup, teardown),
+        cmocka_unit_test_setup_teardown(owners_are_comments, setup, teardown),
         cmocka_unit_test_setup_teardown(merges_in_time_order, setup, teardown),
         cmocka_unit_test_setup_teardown(agrees_with_mergecap, setup, teardown),
         cmocka_unit_test_setup_teardown(puts_a_disordered_file_in_order, setup, teardown),
