@@ -10,7 +10,7 @@ test_packages="postgresql-15 postgresql-client-15 python3-psycopg2 mariadb-serve
   xz-utils zstd lz4 libcap2-bin valgrind rabbitmq-server python3-pika python3-stomp nghttp2-client nghttp2-server
   nghttp2-proxy python3-grpcio python3-protobuf
   mosquitto mosquitto-clients python3-paho-mqtt nats-server freeradius freeradius-utils python3-aiosmtpd msmtp
-  slapd ldap-utils python3-ldap3 libsasl2-modules freediameterd freediameter-extensions"
+  slapd ldap-utils python3-ldap3 libsasl2-modules freediameterd freediameter-extensions nftables"
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 die() { printf '%s\n' "$*" >&2; exit 1; }

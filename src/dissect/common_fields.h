@@ -68,6 +68,10 @@
       "dst.process.exe.endsWith(\"/nginx\")")                                                           \
     X(DST_CONTAINER, "dst.container", FIELD_TEXT, 0, 0, "id of its container",                          \
       "dst.container.startsWith(\"4f2a\")")                                                             \
+    X(IPS, "ips", FIELD_LIST, 0, 0, "every address of both ends, translated ones too",                  \
+      "\"10.0.6.161\" in ips")                                                                          \
+    X(PORTS, "ports", FIELD_INT_LIST, 0, 0, "every port of both ends, translated ones too",             \
+      "8080 in ports")                                                                                  \
     X(NODE_NAME, "node.name", FIELD_TEXT, FIELD_COLUMN, 0, "node that captured it",                     \
       "node.name == \"worker-1\"")                                                                      \
     X(NODE_IP, "node.ip", FIELD_TEXT, 0, 0, "address of that node", "node.ip == \"10.0.0.4\"")          \

@@ -55,6 +55,36 @@ void conn_name_sides(struct dissect_conn *conn)
     int family = conn->tuple.ip_version == 6 ? AF_INET6 : AF_INET;
     inet_ntop(family, conn->tuple.client_ip, conn->client_ip, sizeof conn->client_ip);
     inet_ntop(family, conn->tuple.server_ip, conn->server_ip, sizeof conn->server_ip);
+    conn->ips[0] = slice_str(conn->client_ip);
+    conn->ips[1] = slice_str(conn->server_ip);
+    if (conn->ip_count < 2)
+        conn->ip_count = conn->port_count = 2;
+    conn->ports[0] = conn->tuple.client_port;
+    conn->ports[1] = conn->tuple.server_port;
+}
+
+static void add_port(struct dissect_conn *conn, uint16_t port)
+{
+    for (uint8_t i = 0; i < conn->port_count; i++)
+        if (conn->ports[i] == port)
+            return;
+    if (conn->port_count < CONN_MAX_ADDRESSES)
+        conn->ports[conn->port_count++] = port;
+}
+
+void dissect_conn_address(struct dissect_conn *conn, uint8_t ip_version, const uint8_t ip[16],
+                          uint16_t port)
+{
+    add_port(conn, port);
+    if (conn->ip_count == CONN_MAX_ADDRESSES)
+        return;
+    char *text = conn->more_ips[conn->ip_count - 2];
+    if (!inet_ntop(ip_version == 6 ? AF_INET6 : AF_INET, ip, text, sizeof conn->more_ips[0]))
+        return;
+    for (uint8_t i = 0; i < conn->ip_count; i++)
+        if (slice_eq_str(conn->ips[i], text))
+            return;
+    conn->ips[conn->ip_count++] = slice_str(text);
 }
 
 static void name_conn(struct dissect_conn *conn, uint8_t first_side, uint32_t sequence)
@@ -98,6 +128,7 @@ struct dissect_conn *dissect_conn_new(struct dissect_host *host, const struct co
     conn->tuple.client_port = spec->port[client];
     conn->tuple.server_port = spec->port[server];
     conn->first_ns = conn->now_ns = spec->first_ns;
+    conn->first_number = spec->first_number;
     conn->node = spec->node;
     conn->dissector = conn->switch_to = -1;
     conn->last_side = 2;
@@ -131,12 +162,14 @@ void dissect_conn_free(struct dissect_conn *conn)
         free(conn->side[i].refs);
     }
     arena_done(&conn->arena);
+    free(conn->payload);
     free(conn);
 }
 
 static void charge(struct dissect_conn *conn)
 {
-    size_t held = sizeof *conn + conn->arena.used_bytes + conn_entries_bytes(conn);
+    size_t held = sizeof *conn + (conn->payload ? CONN_PAYLOAD_BYTES : 0) + conn->arena.used_bytes +
+                  conn_entries_bytes(conn);
     for (int i = 0; i < 2; i++)
         held += conn->side[i].pending.cap + conn->side[i].mark_cap * sizeof(struct conn_mark) +
                 conn->side[i].ref_cap * sizeof(struct packet_ref);
@@ -319,6 +352,19 @@ static void take_unknown(struct dissect_conn *conn, uint8_t index)
     conn_discard(conn, index);
 }
 
+/* What nobody knows is shown by its first bytes, as many as there are however they were cut. */
+static void add_to_payload(struct dissect_conn *conn, uint8_t index, struct slice bytes)
+{
+    const struct conn_side *side = &conn->side[index];
+    uint64_t at = side->offset + (side->pending.len - side->start);
+    if (index != conn->payload_side || at != conn->payload_len)
+        return;
+    size_t room = CONN_PAYLOAD_BYTES - conn->payload_len, n = bytes.len < room ? bytes.len : room;
+    if (n)
+        memcpy(conn->payload + conn->payload_len, bytes.data, n);
+    conn->payload_len += (uint32_t)n;
+}
+
 static void take_bytes(struct dissect_conn *conn, const struct conn_packet *packet,
                        struct slice bytes)
 {
@@ -330,6 +376,8 @@ static void take_bytes(struct dissect_conn *conn, const struct conn_packet *pack
     if (conn->mode == CONN_DISSECTING && other->retry_len > CONN_RETRY_FREE_BYTES)
         conn_call_side(conn, index ^ 1, true);
     conn_mark_add(conn, packet, bytes.len);
+    if (conn->payload)
+        add_to_payload(conn, index, bytes);
     if (!conn_join(conn, index, bytes)) {
         side->broken = true;
         side->offset += bytes.len;
@@ -366,6 +414,8 @@ static void take_datagram(struct dissect_conn *conn, const struct conn_packet *p
     uint8_t index = packet->side;
     struct conn_side *side = &conn->side[index];
     conn->now_ns = packet->ref.ts_ns;
+    if (conn->next_ordinal == 0)
+        conn->first_packet = packet->info;
     conn->packet = packet->info;
     side->broken = false;
     side->retry_len = 0;

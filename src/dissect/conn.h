@@ -20,6 +20,8 @@ enum {
     CONN_DETECT_CAP = 16 * 1024, /* kept of one side while the other brings too little to decide */
     CONN_MAX_DETECTIONS = 64,    /* fresh starts of detection on one connection */
     CONN_MAX_VANTAGES = 8,
+    CONN_MAX_ADDRESSES = 8,    /* the two ends' and those of three translations */
+    CONN_PAYLOAD_BYTES = 1024, /* kept to show what nobody knows */
     CONN_MAX_LAYERS = 64,
     CONN_MAX_DEPTH = 4,
     CONN_ORIGIN_REFS_CAP = 64 * 1024 /* packet references of unconsumed bytes of a layer, a side */
@@ -141,7 +143,7 @@ struct dissect_conn {
     bool outside; /* not come into the window yet: entries are not of it */
     int64_t
         window_ns; /* it has an opening, and came into the window at this time; 0 = it has none */
-    struct dissect_packet packet;
+    struct dissect_packet packet, first_packet; /* datagrams */
     struct dissect_message message;
     /* context of every entry */
     int64_t first_ns; /* of the connection's first packet: with id_hash the conn_id */
@@ -157,6 +159,16 @@ struct dissect_conn {
     struct slice node;                        /* borrowed; empty: left out */
     struct slice vantages[CONN_MAX_VANTAGES]; /* borrowed */
     uint32_t vantage_count;
+    /* Every address and port it was seen with: requester, responder, then translations. */
+    struct slice ips[CONN_MAX_ADDRESSES];
+    char more_ips[CONN_MAX_ADDRESSES - 2][46];
+    int64_t ports[CONN_MAX_ADDRESSES];
+    uint8_t ip_count, port_count;
+    uint64_t first_number; /* of its first packet */
+    /* The first bytes of the side that spoke first, once nobody knew them; owned. */
+    uint8_t *payload;
+    uint32_t payload_len;
+    uint8_t payload_side;
 };
 
 struct conn_spec {
@@ -170,6 +182,7 @@ struct conn_spec {
     uint32_t base_seq[2];
     int64_t first_ns;
     uint8_t first_side;
+    uint64_t first_number;
     struct slice node;
 };
 
@@ -203,6 +216,10 @@ void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end);
 void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns);
 /* Adds a place where its packets were seen. Text borrowed. */
 void dissect_conn_vantage(struct dissect_conn *conn, struct slice name);
+
+/* Adds an address and port that a translation showed of one of its ends. */
+void dissect_conn_address(struct dissect_conn *conn, uint8_t ip_version, const uint8_t ip[16],
+                          uint16_t port);
 
 /* The stable 64-bit part of an id: protocol, addresses and ports in canonical order, direction and
  * sequence number of the first byte. */

@@ -7,6 +7,7 @@
  * side alone has brought 16 KiB, or in front of a gap. Who said NO is not asked again. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "dissect/conn.h"
 #include "dissect/registry.h"
 
@@ -40,8 +41,30 @@ static bool is_exhausted(const struct dissect_conn *conn)
     return (a_done && b_done) || a_len >= CONN_DETECT_CAP || b_len >= CONN_DETECT_CAP;
 }
 
+/* The first bytes of all, where nothing of them was consumed. */
+static void keep_payload(struct dissect_conn *conn)
+{
+    for (uint8_t i = 0; i < 2 && !conn->payload && !conn->outer; i++) {
+        const struct conn_side *side = &conn->side[i];
+        struct slice bytes = conn_view(side);
+        if (bytes.len == 0 || side->offset != 0 || side->mark_count == 0 ||
+            conn_mark_at(side, 0)->ordinal != 0)
+            continue;
+        conn->payload = malloc(CONN_PAYLOAD_BYTES);
+        if (!conn->payload) {
+            memory_failed();
+            return;
+        }
+        conn->payload_side = i;
+        conn->payload_len =
+            bytes.len < CONN_PAYLOAD_BYTES ? (uint32_t)bytes.len : (uint32_t)CONN_PAYLOAD_BYTES;
+        memcpy(conn->payload, bytes.data, conn->payload_len);
+    }
+}
+
 static void give_up(struct dissect_conn *conn)
 {
+    keep_payload(conn);
     conn->mode = CONN_UNKNOWN;
     conn->excluded = conn->ruled_out = 0;
     conn_discard(conn, 0);

@@ -41,6 +41,22 @@
       "flow_local_bps > 1000000")                                                                  \
     X(FLOW_REMOTE_BPS, "flow_remote_bps", FIELD_INT, 0, 0, "bytes per second from the responder",  \
       "flow_remote_bps > 1000000")                                                                 \
+    X(TCP_METHOD, "tcp_method", FIELD_TEXT, 0, 0,                                                  \
+      "what the connection was used for: connect (no bytes), send, receive or exchange",           \
+      "tcp_method == \"connect\"")                                                                 \
+    X(TCP_PAYLOAD, "tcp_payload", FIELD_TEXT, 0, 0,                                                \
+      "first bytes of who spoke first, where no dissector knows them",                             \
+      "tcp_payload.contains(\"HELO\")")                                                            \
+    X(TCP_ERROR_TYPE, "tcp_error_type", FIELD_TEXT, 0, 0, "refused, reset or timeout",             \
+      "tcp_error_type == \"refused\"")                                                             \
+    X(TCP_ERROR_MESSAGE, "tcp_error_message", FIELD_TEXT, 0, 0, "what went wrong, as a sentence",  \
+      "tcp_error_message.contains(\"refused\")")                                                   \
+    X(UDP_LENGTH, "udp_length", FIELD_INT, 0, 0, "length field of the first datagram",             \
+      "udp_length > 512")                                                                          \
+    X(UDP_CHECKSUM, "udp_checksum", FIELD_INT, 0, 0,                                               \
+      "checksum field of the first datagram, 0 is none", "udp_checksum == 0 && udp")               \
+    X(UDP_PAYLOAD, "udp_payload", FIELD_TEXT, 0, 0, "first datagram, where no dissector knows it", \
+      "udp_payload.startsWith(\"M-SEARCH\")")                                                      \
     X(TCP_RETRANSMISSIONS, "tcp_retransmissions", FIELD_INT, 0, 0,                                 \
       "segments whose bytes had been seen before", "tcp_retransmissions > 0")                      \
     X(TCP_FAST_RETRANSMISSIONS, "tcp_fast_retransmissions", FIELD_INT, 0, 0,                       \

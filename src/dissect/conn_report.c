@@ -85,6 +85,46 @@ static void set_l7(struct dissect_entry *entry, const struct dissect_conn *conn)
         dissect_set_list(entry, FIELD_CONN_L7_DETECTED_ID, names, count);
 }
 
+/* Which sides sent bytes. */
+static const char *method_of(const struct flow *flow, uint8_t client)
+{
+    static const char *const names[] = {"connect", "send", "receive", "exchange"};
+    return names[(flow->side[client].bytes != 0) | (flow->side[client ^ 1].bytes != 0) << 1];
+}
+
+static void set_error(struct dissect_entry *entry, const struct dissect_conn *conn,
+                      const struct flow *flow)
+{
+    const struct dissect_tuple *t = &conn->tuple;
+    bool from_client = flow->state == FLOW_RESET && flow->reset_side == conn->client_side;
+    const char *type, *what;
+    switch (flow->state) {
+    case FLOW_ATTEMPTED:
+        type = "timeout";
+        what = "did not answer";
+        break;
+    case FLOW_REFUSED:
+        type = "refused";
+        what = "refused the connection";
+        break;
+    case FLOW_RESET:
+        type = "reset";
+        what = "reset the connection";
+        break;
+    case FLOW_ESTABLISHED:
+    case FLOW_CLOSED:
+    case FLOW_TIMED_OUT:
+    default:
+        return;
+    }
+    dissect_set_str(entry, FIELD_TCP_ERROR_TYPE_ID, type);
+    dissect_set_text(entry, FIELD_TCP_ERROR_MESSAGE_ID,
+                     arena_printf(dissect_entry_arena(entry),
+                                  t->ip_version == 6 ? "[%s]:%u %s" : "%s:%u %s",
+                                  from_client ? conn->client_ip : conn->server_ip,
+                                  from_client ? t->client_port : t->server_port, what));
+}
+
 static int64_t between_us(int64_t from_ns, int64_t to_ns)
 {
     return to_ns > from_ns ? (to_ns - from_ns) / NS_PER_US : 0;
@@ -175,8 +215,11 @@ static void report(struct dissect_conn *conn, const struct flow *flow)
         set_counts(entry, &conn_fields, flow, conn->client_side);
         set_group(entry, conn_fields.group_id, conn);
         set_l7(entry, conn);
-        if (tcp)
+        if (tcp) {
             set_health(entry, flow);
+            dissect_set_str(entry, FIELD_TCP_METHOD_ID, method_of(flow, conn->client_side));
+            set_error(entry, conn, flow);
+        }
         dissect_entry_emit(conn, entry);
     }
     if (conn->detected || flow->side[0].bytes + flow->side[1].bytes == 0)
@@ -187,6 +230,11 @@ static void report(struct dissect_conn *conn, const struct flow *flow)
     set_counts(entry, &flow_fields, flow, conn->client_side);
     set_group(entry, flow_fields.group_id, conn);
     set_rates(entry, flow, conn->client_side);
+    if (tcp)
+        dissect_set_str(entry, FIELD_TCP_METHOD_ID, method_of(flow, conn->client_side));
+    if (conn->payload)
+        dissect_set_text(entry, tcp ? FIELD_TCP_PAYLOAD_ID : FIELD_UDP_PAYLOAD_ID,
+                         slice_of(conn->payload, conn->payload_len));
     dissect_entry_emit(conn, entry);
 }
 

@@ -60,7 +60,7 @@ struct entry {
     const char *protocol; /* static */
     enum entry_transport transport;
     struct entry_packets request, response;
-    const struct entry_value
+    struct entry_value
         *values; /* sorted by field, each at most once; never ID, INDEX, PROTOCOL, TIMESTAMP */
     uint32_t value_count;
 };

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "dissect/body_tap.h"
 #include "dissect/conn.h"
+#include "dissect/conn_fields.h"
 #include "dissect/registry.h"
 #include "flow/flow.h"
 
@@ -25,6 +26,7 @@ struct dissect_entry {
     field_id field_base;
     bool reversed;
     struct flow_health_counts health; /* when it was begun */
+    struct dissect_packet packet;     /* the one that began it */
 };
 
 static struct dissect_entry *take_free(struct dissect_host *host)
@@ -75,6 +77,13 @@ void dissect_host_done(struct dissect_host *host)
     host->origin_refs = NULL;
 }
 
+static const struct dissect_conn *root_of(const struct dissect_conn *conn)
+{
+    while (conn->outer)
+        conn = conn->outer;
+    return conn;
+}
+
 struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn)
 {
     if (conn->open_entries >= CONN_MAX_OPEN_ENTRIES)
@@ -85,6 +94,7 @@ struct dissect_entry *dissect_entry_begin(struct dissect_conn *conn)
     entry->conn = conn;
     if (conn->health)
         entry->health = *conn_health(conn);
+    entry->packet = root_of(conn)->packet;
     entry->next = conn->entries;
     if (entry->next)
         entry->next->prev = entry;
@@ -294,13 +304,22 @@ static void set_context(struct dissect_conn *conn, struct dissect_entry *entry)
     dissect_set_str(entry, FIELD_FLOW_ID_ID, conn->flow_id);
     if (conn->tls)
         dissect_set_bool(entry, FIELD_TLS_ID, true);
-    const struct dissect_conn *root = conn;
-    while (root->outer)
-        root = root->outer;
+    const struct dissect_conn *root = root_of(conn);
     if (root->window_ns)
         dissect_set_bool(entry, FIELD_FROM_OPENING_ID, true);
-    if (root->vantage_count > 1)
+    if (root->vantage_count)
         dissect_set_list(entry, FIELD_SEEN_AT_ID, root->vantages, root->vantage_count);
+    dissect_set_list(entry, FIELD_IPS_ID, root->ips, root->ip_count);
+    if (conn->transport != DISSECT_ICMP)
+        dissect_set_int_list(entry, FIELD_PORTS_ID, root->ports, root->port_count);
+    dissect_set_int(entry, FIELD_STREAM_ID, (int64_t)root->first_number);
+    /* What speaks of the whole conversation shows its first datagram. */
+    const struct dissect_packet *packet =
+        conn->mode == CONN_CLOSED ? &root->first_packet : &entry->packet;
+    if (root->transport == DISSECT_UDP && packet->length) {
+        dissect_set_int(entry, FIELD_UDP_LENGTH_ID, packet->length);
+        dissect_set_int(entry, FIELD_UDP_CHECKSUM_ID, packet->checksum);
+    }
     if (!has_value(entry, FIELD_STATUS_ID))
         dissect_set_str(entry, FIELD_STATUS_ID, "ok");
     if (!has_value(entry, FIELD_INCOMPLETE_ID))

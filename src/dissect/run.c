@@ -12,6 +12,8 @@
 #include "dissect/run_workers.h"
 #include "dissect/shard.h"
 #include "dissect/sorter.h"
+#include "dissect/stream_numbers.h"
+#include "flow/flow_nat.h"
 #include "packet/defrag.h"
 
 enum {
@@ -34,6 +36,11 @@ struct run {
     struct defrag *defrag;
     struct sorter *sorter;
     struct owner_table *owners;
+    struct flow_nat *nat;
+    struct stream_numbers *streams;
+    uint64_t number;                   /* of the next packet, openings included */
+    struct shard_withdrawn *withdrawn; /* of all shards, by number; at the end */
+    size_t withdrawn_count;
     struct run_workers *workers;
     const char *wanted[DISSECT_MAX_PROTOCOLS];
     size_t wanted_count;
@@ -67,6 +74,9 @@ static void on_entry(void *ctx, const struct entry *entry)
             atomic_store(&out->run->error, out->run->options->tap->result);
         return;
     }
+    const struct entry_value *stream = entry_find(entry, FIELD_STREAM_ID);
+    if (stream)
+        stream_numbers_begin(out->run->streams, (uint64_t)stream->integer);
     if (!is_wanted(out->run, entry->protocol))
         return;
     int r = sorter_add(out->lane, entry);
@@ -90,6 +100,29 @@ static struct slice vantage_of(void *ctx, uint32_t vantage)
 
 /* ── from the reader to the shards ── */
 
+/* Tells the shard of a flow that turned out to be a part of another. */
+static void absorb(struct run *run, const struct flow_packet *like, const struct frame *frame,
+                   int64_t since_ns)
+{
+    struct flow_packet packet = *like;
+    packet.frame = frame;
+    packet.ref.ts_ns = since_ns;
+    run_workers_absorb(run->workers, flow_shard_hash(frame) % RUN_SHARDS, &packet);
+}
+
+/* What stood in the packet: src first. */
+static void set_own_key(struct flow_packet *packet, const struct frame *frame)
+{
+    uint8_t side;
+    flow_key_of(frame, &packet->own_key, &side);
+    memcpy(packet->own_key.ip[0], frame->src_ip, sizeof packet->own_key.ip[0]);
+    memcpy(packet->own_key.ip[1], frame->dst_ip, sizeof packet->own_key.ip[1]);
+    packet->own_key.port[0] = frame->src_port;
+    packet->own_key.port[1] = frame->dst_port;
+    packet->is_translated = true;
+}
+
+/* Translated packets go where the connection is that they belong to. */
 static int deliver(struct run *run, const struct merged_packet *in, const struct frame *frame)
 {
     const struct packet *packet = &in->packet;
@@ -99,8 +132,22 @@ static int deliver(struct run *run, const struct merged_packet *in, const struct
         .ref = {.ts_ns = packet->ts_ns, .offset = packet->offset, .file = in->file},
         .vantage = in->vantage,
         .outside = run->options->inputs[in->file].outside,
-        .vantage_uncertain = cooked};
-    unsigned shard = flow_shard_hash(frame) % RUN_SHARDS;
+        .vantage_uncertain = cooked,
+        .tuple_hash = flow_shard_hash(frame),
+        .number = run->number - 1,
+        .print = flow_packet_print(frame)};
+    unsigned shard = flow_packet.tuple_hash % RUN_SHARDS;
+    struct flow_nat_verdict verdict;
+    enum flow_nat_result result = flow_nat_packet(run->nat, &flow_packet, &verdict);
+    if (result == FLOW_NAT_FIRST_HALF)
+        absorb(run, &flow_packet, &verdict.absorbed, verdict.since_ns);
+    if (result == FLOW_NAT_NEWLY_TRANSLATED)
+        absorb(run, &flow_packet, frame, packet->ts_ns);
+    if (result == FLOW_NAT_TRANSLATED || result == FLOW_NAT_NEWLY_TRANSLATED) {
+        set_own_key(&flow_packet, frame);
+        flow_packet.frame = &verdict.frame;
+        shard = flow_shard_hash(&verdict.frame) % RUN_SHARDS;
+    }
     return run_workers_packet(run->workers, shard, &flow_packet);
 }
 
@@ -191,6 +238,10 @@ static int read_all(struct run *run)
     struct merged_packet in;
     int r;
     while ((r = input_merge_next(run->merge, &in)) > 0) {
+        r = stream_numbers_reserve(run->streams, run->number);
+        run->number++;
+        if (r < 0)
+            return r;
         if (run->options->inputs[in.file].outside) {
             r = take_outside(run, &in);
             if (r < 0)
@@ -227,10 +278,72 @@ static void count_entry(struct dissect_statistics *stats, const char *protocol)
         stats->protocols[stats->protocol_count++] = (struct dissect_protocol_count){protocol, 1};
 }
 
+/* So far `stream` was the number of the connection's first packet. */
+static void number_stream(const struct run *run, const struct entry *entry)
+{
+    for (uint32_t i = 0; i < entry->value_count; i++) {
+        struct entry_value *value = &entry->values[i];
+        uint64_t ordinal;
+        if (value->field == FIELD_STREAM_ID &&
+            stream_numbers_ordinal(run->streams, (uint64_t)value->integer, &ordinal))
+            value->integer = (int64_t)ordinal;
+    }
+}
+
+static int compare_withdrawn(const void *a, const void *b)
+{
+    const struct shard_withdrawn *x = a, *y = b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static int gather_withdrawn(struct run *run)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < run->shards_ready; i++)
+        count += run->shards[i].withdrawn_count;
+    run->withdrawn = calloc(count ? count : 1, sizeof *run->withdrawn);
+    if (!run->withdrawn)
+        return -ENOMEM;
+    for (size_t i = 0; i < run->shards_ready; i++)
+        for (size_t w = 0; w < run->shards[i].withdrawn_count; w++) {
+            const struct shard_withdrawn *one = &run->shards[i].withdrawn[w];
+            run->withdrawn[run->withdrawn_count++] = *one;
+            if (one->is_whole)
+                stream_numbers_forget(run->streams, one->number);
+        }
+    qsort(run->withdrawn, run->withdrawn_count, sizeof *run->withdrawn, compare_withdrawn);
+    return 0;
+}
+
+static int64_t last_packet_ns(const struct entry *entry)
+{
+    int64_t last_ns = entry->timestamp_ns;
+    const struct entry_packets *sides[] = {&entry->request, &entry->response};
+    for (int i = 0; i < 2; i++)
+        if (sides[i]->count && sides[i]->refs[sides[i]->count - 1].ts_ns > last_ns)
+            last_ns = sides[i]->refs[sides[i]->count - 1].ts_ns;
+    return last_ns;
+}
+
+static bool is_withdrawn(const struct run *run, const struct entry *entry)
+{
+    const struct entry_value *stream =
+        run->withdrawn_count ? entry_find(entry, FIELD_STREAM_ID) : NULL;
+    if (!stream)
+        return false;
+    struct shard_withdrawn key = {.number = (uint64_t)stream->integer};
+    const struct shard_withdrawn *found =
+        bsearch(&key, run->withdrawn, run->withdrawn_count, sizeof key, compare_withdrawn);
+    return found && last_packet_ns(entry) >= found->since_ns;
+}
+
 static int give(void *ctx, const struct entry *entry)
 {
     struct run *run = ctx;
+    if (is_withdrawn(run, entry))
+        return SORTER_LEFT_OUT;
     count_entry(&run->stats, entry->protocol);
+    number_stream(run, entry);
     int r = 0;
     if (++run->stats.entries_handed % PROGRESS_ENTRIES == 0)
         r = report_progress(run);
@@ -292,7 +405,9 @@ static int prepare(struct run *run)
                                         .note = on_note,
                                         .note_ctx = run};
     run->owners = owner_table_new();
-    if (!run->owners)
+    run->nat = flow_nat_new();
+    run->streams = stream_numbers_new();
+    if (!run->owners || !run->nat || !run->streams)
         return -ENOMEM;
     r = input_merge_new(&merge, &run->merge, run->reterr);
     if (r < 0)
@@ -345,6 +460,9 @@ static void release(struct run *run)
         shard_done(&run->shards[i]);
     sorter_free(run->sorter);
     owner_table_free(run->owners);
+    flow_nat_free(run->nat);
+    stream_numbers_free(run->streams);
+    free(run->withdrawn);
     defrag_free(run->defrag);
     input_merge_free(run->merge);
     free(run);
@@ -387,6 +505,10 @@ int dissect_run(const struct dissect_run_options *options, const struct dissect_
         r = atomic_load(&run->error);
     if (r == 0) {
         sum_up(run);
+        r = gather_withdrawn(run);
+    }
+    if (r == 0) {
+        stream_numbers_count(run->streams);
         r = sorter_finish(run->sorter, give, run, reterr);
         run->stats.entries = run->stats.entries_handed;
         *ret_statistics = run->stats;

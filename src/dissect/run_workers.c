@@ -12,6 +12,7 @@ enum {
 
 enum record_kind {
     RECORD_PACKET,
+    RECORD_ABSORB,
     RECORD_TICK,
     RECORD_SECRETS
 };
@@ -71,6 +72,10 @@ static int serve(struct worker *worker, struct batch *batch)
         }
         record->frame.payload.data = record->payload;
         record->packet.frame = &record->frame;
+        if (record->kind == RECORD_ABSORB) {
+            flow_table_absorb(&shards[record->shard].flows, &record->packet);
+            continue;
+        }
         int r = shard_packet(&shards[record->shard], &record->packet);
         result = r < 0 ? r : result;
     }
@@ -171,20 +176,33 @@ static struct record *put(struct worker *worker, size_t payload_bytes)
     return record;
 }
 
-int run_workers_packet(struct run_workers *all, unsigned shard, const struct flow_packet *packet)
+static struct record *put_packet(struct run_workers *all, unsigned shard,
+                                 const struct flow_packet *packet, size_t payload_bytes)
 {
-    if (all->threads == 1)
-        return shard_packet(&all->shards[shard], packet);
-    size_t payload_bytes = packet->frame->payload.len;
     struct record *record = put(&all->workers[shard % all->threads], payload_bytes);
-    record->kind = RECORD_PACKET;
     record->shard = (uint16_t)shard;
     record->packet = *packet;
     record->frame = *packet->frame;
     record->frame.tcp_options = SLICE_NONE;
     if (payload_bytes)
         memcpy(record->payload, packet->frame->payload.data, payload_bytes);
+    return record;
+}
+
+int run_workers_packet(struct run_workers *all, unsigned shard, const struct flow_packet *packet)
+{
+    if (all->threads == 1)
+        return shard_packet(&all->shards[shard], packet);
+    put_packet(all, shard, packet, packet->frame->payload.len)->kind = RECORD_PACKET;
     return 0;
+}
+
+void run_workers_absorb(struct run_workers *all, unsigned shard, const struct flow_packet *packet)
+{
+    if (all->threads == 1)
+        flow_table_absorb(&all->shards[shard].flows, packet);
+    else
+        put_packet(all, shard, packet, 0)->kind = RECORD_ABSORB;
 }
 
 int run_workers_secrets(struct run_workers *all, uint32_t visible)

@@ -16,6 +16,9 @@ int run_workers_start(struct shard *shards, unsigned threads, struct run_workers
 /* The packet's bytes are copied when a thread will need them later. 0 or -ENOMEM. */
 int run_workers_packet(struct run_workers *workers, unsigned shard,
                        const struct flow_packet *packet);
+/* flow_table_absorb: the flow with this packet's addresses was a part of another. */
+void run_workers_absorb(struct run_workers *workers, unsigned shard,
+                        const struct flow_packet *packet);
 /* From here on the first `visible` secrets of the key store exist. */
 int run_workers_secrets(struct run_workers *workers, uint32_t visible);
 int run_workers_tick(struct run_workers *workers, int64_t now_ns);

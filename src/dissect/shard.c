@@ -1,6 +1,7 @@
 #include "dissect/shard.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 
@@ -27,6 +28,14 @@ static struct dissect_conn *usable(struct flow *flow)
     return conn;
 }
 
+static void add_translation(struct dissect_conn *conn, const struct flow_key *key)
+{
+    for (uint8_t i = 0; i < 2; i++) {
+        uint8_t end = conn->client_side ^ i;
+        dissect_conn_address(conn, key->ip_version, key->ip[end], key->port[end]);
+    }
+}
+
 /* NULL without memory: the bytes are then lost, the flow goes on being counted. */
 static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
 {
@@ -43,6 +52,7 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
         .first_ns = flow->first_ns,
         /* Not the side of the first packet: the id must not depend on what was recorded first. */
         .first_side = flow->client_side,
+        .first_number = flow->first_number,
         .node = shard->context.node_of(shard->context.names, flow->first_ref.file)};
     memcpy(spec.ip, flow->key.ip, sizeof spec.ip);
     struct dissect_conn *conn = dissect_conn_new(&shard->host, &spec);
@@ -53,6 +63,8 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
     for (uint8_t i = 0; conn && i < flow->vantage_count; i++)
         dissect_conn_vantage(conn,
                              shard->context.vantage_of(shard->context.names, flow->vantages[i]));
+    for (uint8_t i = 0; conn && i < flow->translation_count; i++)
+        add_translation(conn, &flow->translations[i]);
     return usable(flow);
 }
 
@@ -151,6 +163,51 @@ static void on_vantage(void *ctx, struct flow *flow, uint32_t vantage)
         dissect_conn_vantage(flow->user, shard->context.vantage_of(shard->context.names, vantage));
 }
 
+static void on_translation(void *ctx, struct flow *flow)
+{
+    (void)ctx;
+    if (flow->user)
+        add_translation(flow->user, &flow->translations[flow->translation_count - 1]);
+}
+
+static void ignore_entry(void *ctx, const struct entry *entry)
+{
+    (void)ctx;
+    (void)entry;
+}
+
+static void withdraw(struct shard *shard, const struct flow *flow, int64_t since_ns)
+{
+    if (shard->withdrawn_count == SHARD_MAX_WITHDRAWN)
+        return;
+    if (shard->withdrawn_count == shard->withdrawn_cap) {
+        size_t cap = shard->withdrawn_cap ? shard->withdrawn_cap * 2 : 16;
+        struct shard_withdrawn *grown = reallocarray(shard->withdrawn, cap, sizeof *grown);
+        if (!grown) {
+            memory_failed();
+            return;
+        }
+        shard->withdrawn = grown;
+        shard->withdrawn_cap = cap;
+    }
+    shard->withdrawn[shard->withdrawn_count++] = (struct shard_withdrawn){
+        flow->first_number, since_ns, .is_whole = since_ns <= flow->first_ns};
+}
+
+/* What it had begun to say is said by the flow that it was a part of. */
+static void on_absorbed(void *ctx, struct flow *flow, int64_t since_ns)
+{
+    struct shard *shard = ctx;
+    if (!flow->user)
+        return;
+    withdraw(shard, flow, since_ns);
+    shard->host.emit = ignore_entry;
+    dissect_conn_close(flow->user, END_OF_DATA);
+    shard->host.emit = shard->context.emit;
+    dissect_conn_free(flow->user);
+    flow->user = NULL;
+}
+
 int shard_init(struct shard *shard, const struct shard_context *context)
 {
     *shard = (struct shard){.context = *context};
@@ -170,6 +227,8 @@ int shard_init(struct shard *shard, const struct shard_context *context)
                                    .forget = on_forget,
                                    .enter_window = on_enter_window,
                                    .vantage = on_vantage,
+                                   .translation = on_translation,
+                                   .absorbed = on_absorbed,
                                    .ctx = shard};
     return flow_table_init(&shard->flows, &handler, context->memory_cap_bytes / 2);
 }
@@ -180,6 +239,7 @@ void shard_done(struct shard *shard)
         for (struct flow *flow = shard->flows.idle[list].oldest; flow; flow = flow->newer)
             dissect_conn_free(flow->user);
     flow_table_done(&shard->flows);
+    free(shard->withdrawn);
     dissect_host_done(&shard->host);
 }
 

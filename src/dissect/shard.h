@@ -19,12 +19,26 @@ struct shard_context {
     void *names;
 };
 
+/* A connection that was a part of another: its entries that reach to since_ns or beyond are said by
+ * that one as well, and are left out. */
+struct shard_withdrawn {
+    uint64_t number; /* of the connection's first packet: what `stream` is until the end */
+    int64_t since_ns;
+    bool is_whole; /* nothing of it came before */
+};
+
+enum {
+    SHARD_MAX_WITHDRAWN = 1 << 14 /* what is beyond stays, twice */
+};
+
 struct shard {
     struct flow_table flows;
     struct dissect_host host;
     struct shard_context context;
     uint64_t evictions;
     uint64_t failed_allocations;
+    struct shard_withdrawn *withdrawn;
+    size_t withdrawn_count, withdrawn_cap;
 };
 
 int shard_init(struct shard *shard, const struct shard_context *context);

@@ -421,7 +421,7 @@ static int merge_all(struct merge *m, int (*give)(void *ctx, const struct entry 
     int r = 0;
     for (size_t i = m->count; i-- > 0;)
         sift_down(m, i);
-    for (uint64_t index = 0; m->count && r == 0; index++) {
+    for (uint64_t index = 0; m->count && r == 0;) {
         struct source *s = m->heap[0];
         struct slice record;
         struct entry entry;
@@ -433,6 +433,9 @@ static int merge_all(struct merge *m, int (*give)(void *ctx, const struct entry 
         entry.index = index;
         r = give(ctx, &entry);
         arena_reset(&arena);
+        index += r != SORTER_LEFT_OUT;
+        if (r == SORTER_LEFT_OUT)
+            r = 0;
         if (r == 0)
             r = next_key(m->sorter, s);
         if (s->is_empty)

@@ -29,8 +29,13 @@ struct sorter_lane *sorter_lane_at(struct sorter *sorter, unsigned index);
 /* 0, -ENOMEM, -ENOSPC or what the spill file gave. An entry of more than 32 MiB is -EFBIG. */
 int sorter_add(struct sorter_lane *lane, const struct entry *entry);
 
-/* Once, after the last sorter_add. give() gets each entry (borrowed for the call); anything but 0
- * from it ends the walk and is returned. Thread: owner. */
+enum {
+    SORTER_LEFT_OUT = 1
+};
+
+/* Once, after the last sorter_add. give() gets each entry (borrowed for the call; its values may be
+ * changed). SORTER_LEFT_OUT: the entry's number goes to the next one; anything else but 0 ends the
+ * walk and is returned. Thread: owner. */
 int sorter_finish(struct sorter *sorter, int (*give)(void *ctx, const struct entry *entry),
                   void *ctx, struct error *reterr);
 

@@ -26,7 +26,8 @@ enum {
     FLOW_OUT_OF_ORDER_CAP = 1024 * 1024, /* bytes waiting, per direction */
     FLOW_MAX_SEGMENTS = 1024,            /* segments waiting, per direction */
     FLOW_FINGERPRINTS = 8,
-    FLOW_MAX_VANTAGES = 8
+    FLOW_MAX_VANTAGES = 8,
+    FLOW_MAX_TRANSLATIONS = 3
 };
 
 #define FLOW_COPY_WINDOW_NS   (100 * NS_PER_MS)
@@ -55,6 +56,7 @@ enum {
 /* The key of a frame of one of these kinds; *ret_side is the end that sent it. */
 void flow_key_of(const struct frame *frame, struct flow_key *ret_key, uint8_t *ret_side);
 /* The same number for both directions, in every run: for spreading flows over shards. */
+uint32_t flow_key_hash(const struct flow_key *key);
 uint32_t flow_shard_hash(const struct frame *frame);
 
 /* Where a packet's block stands. */
@@ -172,6 +174,10 @@ struct flow {
     uint32_t arrivals; /* numbers waiting segments */
     uint32_t vantages[FLOW_MAX_VANTAGES];
     uint8_t vantage_count;
+    uint8_t translation_count;
+    /* What stood in packets of it that were translated; ends as in `key`. */
+    struct flow_key translations[FLOW_MAX_TRANSLATIONS];
+    uint64_t first_number; /* flow_packet.number of its first packet */
     uint8_t next_fingerprint;
     uint32_t copies;
     struct flow_fingerprint fingerprints[FLOW_FINGERPRINTS];
@@ -196,6 +202,11 @@ struct flow_handler {
     void (*enter_window)(void *ctx, struct flow *flow);
     /* Seen at one more place; MAY be NULL. */
     void (*vantage)(void *ctx, struct flow *flow, uint32_t vantage);
+    /* flow->translations has one more; MAY be NULL. */
+    void (*translation)(void *ctx, struct flow *flow);
+    /* Instead of close and forget: it was a part of another flow (flow_table_absorb), which has
+     * its packets from since_ns on too. MAY be NULL where that is not called. */
+    void (*absorbed)(void *ctx, struct flow *flow, int64_t since_ns);
     void *ctx;
 };
 
@@ -230,9 +241,14 @@ struct flow_table {
 struct flow_packet {
     const struct frame *frame;
     struct flow_ref ref;
-    uint32_t vantage;       /* number of the place (file's interface) */
-    bool outside;           /* TCP, of before the window: part of an opening; counts nowhere */
-    bool vantage_uncertain; /* one "interface" that stands for many (Linux cooked "any") */
+    uint32_t vantage;        /* number of the place (file's interface) */
+    bool outside;            /* TCP, of before the window: part of an opening; counts nowhere */
+    bool vantage_uncertain;  /* one "interface" that stands for many (Linux cooked "any") */
+    bool is_translated;      /* frame has the addresses of the other half (flow_nat.h) … */
+    uint32_t tuple_hash;     /* flow_shard_hash of the packet as it was; for flow_nat.c */
+    uint64_t number;         /* ordinal in the capture */
+    uint64_t print;          /* flow_packet_print, or 0: not known yet */
+    struct flow_key own_key; /* … and these stood in the packet, src first */
 };
 
 /* 0 or -ENOMEM. */
@@ -244,6 +260,10 @@ void flow_table_done(struct flow_table *table);
 /* A TCP, UDP, SCTP or ICMP packet. -ENOMEM: a new flow has no place and nothing was done; giving
  * one up (flow_table_evict) makes room. */
 int flow_table_packet(struct flow_table *table, const struct flow_packet *packet);
+/* The flow that has this packet's addresses turned out to be a part of another one, which has
+ * whatever comes from packet->ref.ts_ns on: it goes without a word. Where it is an earlier
+ * connection of these addresses it ends as ever. The packet itself is not taken. */
+void flow_table_absorb(struct flow_table *table, const struct flow_packet *packet);
 /* Capture time has come to now_ns (never goes back). */
 void flow_table_tick(struct flow_table *table, int64_t now_ns);
 /* Ends (FLOW_END_EVICTED) and forgets a closed flow, else the one that was silent for longest.
@@ -294,7 +314,10 @@ void flow_stream_unwatch(struct flow_table *table, struct flow *flow);
 void flow_stream_gap(struct flow_table *table, struct flow *flow, uint8_t side, int64_t to);
 void flow_stream_free(struct flow_table *table, struct flow *flow);
 
-/* flow_copy.c: true when the packet is another sight of one that was counted. */
+/* flow_copy.c */
+/* What stays of a packet wherever it is seen, translated or not; never 0. */
+uint64_t flow_packet_print(const struct frame *frame);
+/* True when the packet is another sight of one that was counted. */
 bool flow_is_copy(struct flow_table *table, struct flow *flow, const struct flow_packet *packet,
                   uint8_t side);
 

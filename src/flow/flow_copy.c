@@ -15,10 +15,10 @@ static uint64_t load(const uint8_t *p, size_t n)
     return v;
 }
 
-static uint64_t fingerprint(const struct frame *f, uint8_t side)
+uint64_t flow_packet_print(const struct frame *f)
 {
-    uint64_t h = mix((uint64_t)side << 62 | (uint64_t)f->ip_id << 32 | f->payload_bytes,
-                     (uint64_t)f->tcp_seq << 32 | f->tcp_ack);
+    uint64_t h =
+        mix((uint64_t)f->ip_id << 32 | f->payload_bytes, (uint64_t)f->tcp_seq << 32 | f->tcp_ack);
     h = mix(h, (uint64_t)f->tcp_flags << 16 | f->tcp_window);
     struct slice p = f->payload;
     size_t n = p.len < 8 ? p.len : 8;
@@ -54,8 +54,10 @@ static int64_t repeat_window_ns(const struct flow_packet *packet)
 bool flow_is_copy(struct flow_table *table, struct flow *flow, const struct flow_packet *packet,
                   uint8_t side)
 {
-    uint64_t hash = fingerprint(packet->frame, side);
-    uint32_t bit = UINT32_C(1) << (packet->vantage & 31);
+    uint64_t sight = packet->print ? packet->print : flow_packet_print(packet->frame);
+    uint64_t hash = mix(sight, side) | 1;
+    /* Where one interface sees a packet before and after its translation, it is two places. */
+    uint32_t bit = UINT32_C(1) << ((packet->vantage + packet->is_translated * 16U) & 31);
     int64_t ts_ns = packet->ref.ts_ns;
     add_vantage(table, flow, packet->vantage);
     for (int i = 0; i < FLOW_FINGERPRINTS; i++) {

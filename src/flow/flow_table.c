@@ -7,7 +7,8 @@
 enum {
     SLAB_FLOWS = 32,
     FIRST_BUCKETS = 256,
-    MAX_MOVED_PER_TICK = 8
+    MAX_MOVED_PER_TICK = 8,
+    ABSORBED_DATAGRAMS = 16 /* a conversation longer than that was one of its own */
 };
 
 struct flow_slab {
@@ -70,11 +71,22 @@ static uint64_t half(const uint8_t *ip, uint16_t port)
     return h ^ h >> 33;
 }
 
+static uint32_t join_halves(uint64_t a, uint64_t b, uint8_t ip_protocol)
+{
+    uint64_t h = (a + b) ^ ip_protocol;
+    return (uint32_t)(h * 0xff51afd7ed558ccdULL >> 32);
+}
+
+uint32_t flow_key_hash(const struct flow_key *key)
+{
+    return join_halves(half(key->ip[0], key->port[0]), half(key->ip[1], key->port[1]),
+                       key->ip_protocol);
+}
+
 uint32_t flow_shard_hash(const struct frame *f)
 {
-    uint64_t h = half(f->src_ip, f->src_port) + half(f->dst_ip, f->dst_port);
-    h = (h ^ (uint64_t)f->kind) * 0xff51afd7ed558ccdULL;
-    return (uint32_t)(h >> 32);
+    return join_halves(half(f->src_ip, f->src_port), half(f->dst_ip, f->dst_port),
+                       protocol_of(f->kind));
 }
 
 /* SipHash with the table's random key; IPv4 takes a third of the bytes. */
@@ -249,6 +261,7 @@ static struct flow *add(struct flow_table *table, const struct flow_key *key, ui
     flow->client_side = side;
     flow->first_ns = flow->last_ns = packet->ref.ts_ns;
     flow->first_ref = packet->ref;
+    flow->first_number = packet->number;
     flow->side[0].vantage = flow->side[1].vantage = UINT32_MAX;
     flow->outside = packet->outside;
     join_list(table, flow,
@@ -275,12 +288,8 @@ void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end)
     flow_move_to(table, flow, FLOW_LIST_CLOSED);
 }
 
-static void forget(struct flow_table *table, struct flow *flow, enum flow_end end)
+static void take_out(struct flow_table *table, struct flow *flow)
 {
-    if (!flow->is_closed && end == FLOW_END_TIMEOUT && flow->state == FLOW_ESTABLISHED)
-        flow->state = flow->key.ip_protocol == FLOW_TCP ? FLOW_TIMED_OUT : FLOW_CLOSED;
-    flow_close(table, flow, end);
-    table->handler.forget(table->handler.ctx, flow);
     leave_list(table, flow);
     struct flow **link = &table->buckets[flow->hash & (table->bucket_count - 1)];
     while (*link != flow)
@@ -290,6 +299,57 @@ static void forget(struct flow_table *table, struct flow *flow, enum flow_end en
     table->free_flows = flow;
     table->memory_bytes -= sizeof *flow;
     table->count--;
+}
+
+static void forget(struct flow_table *table, struct flow *flow, enum flow_end end)
+{
+    if (!flow->is_closed && end == FLOW_END_TIMEOUT && flow->state == FLOW_ESTABLISHED)
+        flow->state = flow->key.ip_protocol == FLOW_TCP ? FLOW_TIMED_OUT : FLOW_CLOSED;
+    flow_close(table, flow, end);
+    table->handler.forget(table->handler.ctx, flow);
+    take_out(table, flow);
+}
+
+void flow_table_absorb(struct flow_table *table, const struct flow_packet *packet)
+{
+    struct flow_key key;
+    uint8_t side;
+    flow_key_of(packet->frame, &key, &side);
+    struct flow *flow = find(table, &key, hash_key_bytes(table, &key));
+    if (!flow)
+        return;
+    bool tcp = key.ip_protocol == FLOW_TCP;
+    bool is_earlier = tcp ? flow_tcp_is_new(flow, packet->frame, side)
+                          : flow->side[0].packets + flow->side[1].packets > ABSORBED_DATAGRAMS;
+    if (is_earlier) {
+        forget(table, flow, FLOW_END_REUSED);
+        return;
+    }
+    table->handler.absorbed(table->handler.ctx, flow, packet->ref.ts_ns);
+    flow_stream_unwatch(table, flow);
+    flow_stream_free(table, flow);
+    table->total_flows -= !flow->outside;
+    take_out(table, flow);
+}
+
+/* Ends are numbered by address: in the translation's order they may be the other way round. */
+static void note_translation(struct flow_table *table, struct flow *flow,
+                             const struct flow_packet *packet, uint8_t side)
+{
+    const struct flow_key *own = &packet->own_key;
+    struct flow_key key = *own;
+    for (int end = 0; end < 2; end++) {
+        memcpy(key.ip[end], own->ip[end ^ side], sizeof key.ip[end]);
+        key.port[end] = own->port[end ^ side];
+    }
+    for (uint8_t i = 0; i < flow->translation_count; i++)
+        if (same_key(&flow->translations[i], &key))
+            return;
+    if (flow->translation_count == FLOW_MAX_TRANSLATIONS)
+        return;
+    flow->translations[flow->translation_count++] = key;
+    if (table->handler.translation)
+        table->handler.translation(table->handler.ctx, flow);
 }
 
 static void datagram(struct flow_table *table, struct flow *flow, const struct flow_packet *packet,
@@ -316,8 +376,11 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
     bool tcp = key.ip_protocol == FLOW_TCP;
     if (flow && packet->outside && !flow->outside)
         return 0; /* another place has shown that the window has begun */
-    if (flow && flow_is_copy(table, flow, packet, side))
+    if (flow && flow_is_copy(table, flow, packet, side)) {
+        if (packet->is_translated)
+            note_translation(table, flow, packet, side);
         return 0;
+    }
     if (flow && tcp && flow_tcp_is_new(flow, packet->frame, side)) {
         forget(table, flow, FLOW_END_REUSED);
         flow = NULL;
@@ -330,15 +393,16 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
     }
     if (flow->outside && !packet->outside)
         flow_enter_window(table, flow, packet, side);
+    if (packet->is_translated)
+        note_translation(table, flow, packet, side);
     touch(table, flow, packet->ref.ts_ns);
     struct flow_side *s = &flow->side[side];
+    uint32_t place = packet->vantage | (uint32_t)packet->is_translated << 31;
     if (s->vantage == UINT32_MAX)
-        s->vantage = packet->vantage;
+        s->vantage = place;
     if (tcp) {
-        struct flow_tcp_in in = {.packet = packet,
-                                 .frame = packet->frame,
-                                 .side = side,
-                                 .primary = s->vantage == packet->vantage};
+        struct flow_tcp_in in = {
+            .packet = packet, .frame = packet->frame, .side = side, .primary = s->vantage == place};
         flow_tcp_packet(table, flow, &in);
     } else {
         datagram(table, flow, packet, side);

@@ -63,6 +63,7 @@ static enum frame_step walk_ipv4(struct frame_walk *w)
     struct frame *f = w->frame;
     f->ip_version = 4;
     f->ip_id = walk_be16(p + 4);
+    f->ttl = p[8];
     memcpy(f->src_ip, p + 12, 4);
     memcpy(f->dst_ip, p + 16, 4);
     f->ip_protocol = w->protocol = p[9];
@@ -159,6 +160,7 @@ static enum frame_step walk_ipv6(struct frame_walk *w)
     memcpy(f->dst_ip, p + 24, 16);
     size_t length = walk_be16(p + 4);
     w->protocol = p[6];
+    f->ttl = p[7];
     walk_over(w, IPV6_BYTES);
     if (length == 0 && w->wire > IPV6_PADDING_MAX && w->protocol != PROTOCOL_NONE) {
         length = w->wire;

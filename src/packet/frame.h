@@ -45,6 +45,7 @@ struct frame {
     uint16_t vlan;      /* innermost VLAN id, 0 = none */
     uint32_t tunnel_id; /* VNI of VXLAN and Geneve, key of GRE, TEID of GTP-U; 0 = none */
     uint16_t ip_id;     /* IPv4 identification */
+    uint8_t ttl;        /* hop limit of IPv6 */
     /* fragments */
     uint32_t fragment_id;
     uint32_t fragment_offset;

@@ -16,7 +16,7 @@ static const struct slice seen[] = {SLICE_LITERAL("n1:eth0"), SLICE_LITERAL("n2:
 static const struct packet_ref refs[] = {{0, 4096, 1700000000123456789},
                                          {1, 512, 1700000000123450000}};
 
-static const struct entry_value values[] = {
+static struct entry_value values[] = {
     {.field = FIELD_ELAPSED_TIME_ID, .type = FIELD_INT, .integer = 7750},
     {.field = FIELD_SRC_IP_ID, .type = FIELD_TEXT, .text = SLICE_LITERAL("10.0.12.7")},
     {.field = FIELD_SRC_PORT_ID, .type = FIELD_INT, .integer = 54050},
