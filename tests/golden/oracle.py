@@ -24,9 +24,9 @@ class Message:
         self.stream, self.frame, self.key, self.fields = stream, frame, key, fields
 
 
-def tshark_packets(path, arguments):
+def tshark_packets(path, arguments, two_passes=True):
     """Yields (frame number, packet element) of PDML."""
-    command = ["tshark", "-r", path, "-2", "-n", "-T", "pdml"] + arguments
+    command = ["tshark", "-r", path, "-n", "-T", "pdml"] + (["-2"] if two_passes else []) + arguments
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     for _, element in ElementTree.iterparse(process.stdout):
         if element.tag != "packet":
