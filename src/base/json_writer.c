@@ -110,13 +110,33 @@ static inline unsigned specials_of(const uint8_t *p)
 #endif
 }
 
+/* What would act on a terminal that the text is printed on: C1 controls, line and paragraph
+ * separators, changes of direction. */
+static inline bool is_unprintable(uint32_t c)
+{
+    return (c >= 0x80 && c <= 0x9f) || c == 0x2028 || c == 0x2029 || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
+static uint8_t *put_code_point(uint8_t *out, uint32_t c)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (!is_unprintable(c))
+        return out + text_put_code_point(c, out);
+    *out++ = '\\';
+    *out++ = 'u';
+    for (int shift = 12; shift >= 0; shift -= 4)
+        *out++ = (uint8_t)digits[c >> shift & 15];
+    return out;
+}
+
 static inline uint8_t *put_escape(uint8_t *out, struct slice text, size_t *at)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t c = text.data[*at];
     uint8_t how = escapes[c];
     if (how == AS_CODE_POINT)
-        return out + text_put_code_point(text_next_code_point(text, at), out);
+        return put_code_point(out, text_next_code_point(text, at));
     (*at)++;
     if (how == AS_IT_IS) {
         *out++ = c;

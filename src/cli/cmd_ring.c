@@ -21,7 +21,8 @@ extern const struct command cmd_ring;
 
 enum {
     JSON_BYTES_MAX = 64 << 20,
-    SIZE_TEXT = 24
+    SIZE_TEXT = 24,
+    LAST_GAPS = 10
 };
 
 struct flags {
@@ -135,11 +136,14 @@ static void print_retention(const struct ring_status *status)
 
 static void print_gaps(const struct ring_list *list)
 {
-    size_t first = list->gap_count > 10 ? list->gap_count - 10 : 0;
+    size_t first = list->gap_count > LAST_GAPS ? list->gap_count - LAST_GAPS : 0;
+    if (first)
+        printf("%-12s%zu in all, --json has them; the last %d:\n", "gaps", list->gap_count,
+               LAST_GAPS);
     for (size_t i = first; i < list->gap_count; i++) {
         char from[CLOCK_TEXT_SIZE], length[CLOCK_TEXT_SIZE];
         const struct ring_gap *gap = &list->gaps[i];
-        printf("%-12s%s for %s: %s\n", i == first ? "gaps" : "", clock_format(gap->from_ns, from),
+        printf("%-12s%s for %s: %s\n", i == 0 ? "gaps" : "", clock_format(gap->from_ns, from),
                clock_format_duration(gap->to_ns - gap->from_ns, length),
                ring_gap_reason_name(gap->reason));
     }

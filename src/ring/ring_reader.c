@@ -192,8 +192,10 @@ static int insert_scanned(struct ring_reader *reader, const char *name, const st
 static int cache_scanned(struct ring_reader *reader, const char *name)
 {
     int fd = openat(reader->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return -errno;
+    if (fd < 0) /* gone, or nobody can read it: as if it were not there */
+        return 0;
     struct ring_scan scan = {0};
     struct stat st;
     int r = fstat(fd, &st) < 0 ? -errno : ring_scan_file(fd, 0, &scan, NULL);
@@ -241,7 +243,9 @@ static int list_folder(struct ring_reader *reader, struct unindexed *ret_unindex
         if (!ring_name_parse(entry->d_name, &series, &sequence))
             continue;
         struct stat st;
-        if (fstatat(reader->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        bool is_file = fstatat(reader->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       S_ISREG(st.st_mode);
+        if (!is_file)
             continue;
         struct ring_cached *cached = find_cached(reader, entry->d_name, sequence);
         if (cached && cached->inode == st.st_ino && cached->file_bytes == (uint64_t)st.st_size) {

@@ -12,6 +12,7 @@ struct ring_recovered {
     unsigned rebuilt;      /* indexes */
     unsigned cut;          /* segments with a torn tail */
     unsigned removed;      /* files with nothing readable */
+    unsigned left;         /* files that cannot be opened: not touched, as if not there */
 };
 
 /* old: the state as the last capturer left it. Fills the store. */

@@ -98,10 +98,11 @@ static int open_pins(struct ring_writer *writer, struct error *reterr)
 
 static void note_recovery(struct ring_writer *writer, const struct ring_recovered *recovered)
 {
-    if (recovered->rebuilt || recovered->removed)
+    if (recovered->rebuilt || recovered->removed || recovered->left)
         snprintf(writer->recovery, sizeof writer->recovery,
-                 "%u segments indexed again, %u torn tails cut off, %u unreadable files removed",
-                 recovered->rebuilt, recovered->cut, recovered->removed);
+                 "%u segments indexed again, %u torn tails cut off, %u unreadable files removed, "
+                 "%u that cannot be opened left alone",
+                 recovered->rebuilt, recovered->cut, recovered->removed, recovered->left);
 }
 
 static int open_state(struct ring_writer *writer, int64_t now_ns, struct error *reterr)

@@ -150,6 +150,39 @@ static void test_json_is_valid_whatever_goes_in(void **state)
     buf_done(&out);
 }
 
+/* JSON lines are printed on terminals too: nothing in them acts on one, and the text is the same.
+ */
+static void test_json_holds_nothing_that_acts_on_a_terminal(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *json;
+    } rows[] = {
+        {"\x1b[2J", "\"\\u001b[2J\""},
+        {"\x7f", "\"\\u007f\""},
+        {"\xc2\x80", "\"\\u0080\""},
+        {"\xc2\x9b", "\"\\u009b\""},
+        {"\xc2\x9f", "\"\\u009f\""},
+        {"\xc2\xa0", "\"\xc2\xa0\""},
+        {"\u2027", "\"\u2027\""},
+        {"\u2028x\u2029", "\"\\u2028x\\u2029\""},
+        {"\u202a\u202e", "\"\\u202a\\u202e\""},
+        {"\u202f", "\"\u202f\""},
+        {"\u2065", "\"\u2065\""},
+        {"\u2066\u2069", "\"\\u2066\\u2069\""},
+        {"\u206a", "\"\u206a\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf out;
+        struct json_writer w;
+        buf_init(&out, 2000);
+        json_init(&w, &out);
+        json_text(&w, slice_str(rows[i].text));
+        assert_true(slice_eq_str(buf_slice(&out), rows[i].json));
+        buf_done(&out);
+    }
+}
+
 static void test_buffers_stop_at_their_maximum(void **state)
 {
     (void)state;
@@ -219,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_times_of_people),
         cmocka_unit_test(test_siphash_vector),
         cmocka_unit_test(test_json_is_valid_whatever_goes_in),
+        cmocka_unit_test(test_json_holds_nothing_that_acts_on_a_terminal),
         cmocka_unit_test(test_buffers_stop_at_their_maximum),
         cmocka_unit_test(test_cursor_never_leaves_its_bytes),
         cmocka_unit_test(test_map_survives_removals_and_growth),

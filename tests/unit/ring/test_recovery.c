@@ -306,6 +306,32 @@ static void newer_state_is_refused_by_its_version(void **state)
     unlinkat(f->dir_fd, "state", 0);
 }
 
+/* A link, a folder and a device called like segments: as if they were not there. */
+static void what_is_no_file_does_not_stop_the_ring(void **state)
+{
+    struct ring_fixture *f = *state;
+    ring_start(f);
+    ring_feed(f, 6, 61, NS_PER_MS, 3);
+    ring_stop(f);
+    char name[3][RING_NAME_SIZE];
+    for (unsigned i = 0; i < 3; i++)
+        ring_name_format(1, 100 + i, name[i]);
+    assert_int_equal(symlinkat("nowhere", f->dir_fd, name[0]), 0);
+    assert_int_equal(mkdirat(f->dir_fd, name[1], 0700), 0);
+    assert_int_equal(mkfifoat(f->dir_fd, name[2], 0600), 0);
+    struct ring_list list = ring_list_all(f);
+    assert_int_equal(list.segment_count, 1);
+    ring_list_done(&list);
+    ring_start(f);
+    ring_feed(f, 6, 61, NS_PER_MS, 3);
+    ring_stop(f);
+    list = ring_list_all(f);
+    assert_int_equal(list.segment_count, 2);
+    ring_list_done(&list);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(unlinkat(f->dir_fd, name[i], i == 1 ? AT_REMOVEDIR : 0), 0);
+}
+
 int main(void)
 {
 #define RING_TEST(name) cmocka_unit_test_setup_teardown(name, ring_setup, ring_teardown)
@@ -317,6 +343,7 @@ int main(void)
         RING_TEST(killed_capturer_leaves_a_good_ring),
         RING_TEST(state_is_never_seen_torn),
         RING_TEST(newer_state_is_refused_by_its_version),
+        RING_TEST(what_is_no_file_does_not_stop_the_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
