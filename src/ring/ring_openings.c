@@ -471,15 +471,27 @@ static void known(struct ring_openings *o, struct opening *e, const struct packe
         end(o, e, packet->ts_ns);
 }
 
+/* Nearly all packets: of connections whose beginning was not seen, or of which all is kept. */
+static bool is_of_no_interest(struct opening *e, uint8_t flags)
+{
+    if (!e)
+        return (flags & (FRAME_TCP_SYN | FRAME_TCP_ACK)) != FRAME_TCP_SYN;
+    if (flags & (FRAME_TCP_SYN | FRAME_TCP_FIN | FRAME_TCP_RST) ||
+        e->side_bytes[0] < RING_OPENING_SIDE_BYTES || e->side_bytes[1] < RING_OPENING_SIDE_BYTES)
+        return false;
+    if (!e->referenced)
+        e->referenced = true;
+    return true;
+}
+
 void ring_openings_packet(struct ring_openings *o, const struct packet *packet,
                           const struct ring_flow_key *key, const char *interface)
 {
     if (!key->is_flow || key->ip_protocol != PROTO_TCP)
         return;
     struct opening *e = ring_openings_find(o, key);
-    /* most packets of connections whose beginning was not seen end here */
-    if (!e && key->l4_offset && packet->captured_bytes > key->l4_offset + 13u &&
-        (packet->data[key->l4_offset + 13] & (FRAME_TCP_SYN | FRAME_TCP_ACK)) != FRAME_TCP_SYN)
+    if (key->l4_offset && packet->captured_bytes > key->l4_offset + 13u &&
+        is_of_no_interest(e, packet->data[key->l4_offset + 13]))
         return;
     struct segment_view v;
     if (!(key->l4_offset ? view_quickly(packet, key, &v) : view_slowly(packet, key, &v)))
