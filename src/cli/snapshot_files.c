@@ -223,8 +223,11 @@ static int run(const struct option_spec *spec, const char *command, int argc, ch
     } else if (e == 0 && operands.count != 1) {
         code = cli_fail(command, 2, "usage: %s", spec->usage);
     } else if (e == 0 && !operands.items[0][0]) {
-        code = spec == &import_spec ? cli_fail(command, 2, "Name the file to import.")
-                                    : (snapshot_named(command, ""), 2);
+        code = 2;
+        if (spec == &import_spec)
+            cli_fail(command, 2, "Name the file to import.");
+        else
+            snapshot_named(command, "");
     } else if (e == 0) {
         struct buf path;
         buf_init(&path, 8000);
