@@ -178,8 +178,9 @@ static void charge(struct dissect_conn *conn)
     conn->uncharged_bytes = 0;
 }
 
-void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns)
+void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns, uint64_t number)
 {
+    conn->first_number = number;
     conn->outside = false;
     conn->window_ns = at_ns;
     conn->vantage_count = 0;

@@ -213,7 +213,7 @@ void dissect_conn_gap(struct dissect_conn *conn, uint8_t side, uint64_t bytes);
 void dissect_conn_end_side(struct dissect_conn *conn, uint8_t side);
 void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end);
 /* What comes now is of the window; what came before was an opening. */
-void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns);
+void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns, uint64_t number);
 /* Adds a place where its packets were seen. Text borrowed. */
 void dissect_conn_vantage(struct dissect_conn *conn, struct slice name);
 

@@ -151,7 +151,7 @@ static void on_enter_window(void *ctx, struct flow *flow)
     struct shard *shard = ctx;
     if (!flow->user)
         return;
-    dissect_conn_enter_window(flow->user, flow->first_ns);
+    dissect_conn_enter_window(flow->user, flow->first_ns, flow->first_number);
     dissect_conn_vantage(flow->user,
                          shard->context.vantage_of(shard->context.names, flow->vantages[0]));
 }

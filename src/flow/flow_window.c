@@ -28,6 +28,7 @@ static void count_from_here(struct flow *flow, const struct flow_packet *packet)
     flow->syn_seen = false;
     flow->first_ns = flow->last_ns = packet->ref.ts_ns;
     flow->first_ref = packet->ref;
+    flow->first_number = packet->number;
     flow->syn_ns = flow->last_syn_ns = flow->handshake_ns = flow->first_response_ns = 0;
     flow->health = (struct flow_health){0};
     flow->vantages[0] = packet->vantage;

@@ -9,7 +9,7 @@ import datetime, json, os, subprocess, sys, tempfile
 TRAWL, WORK = sys.argv[1], sys.argv[2]
 FILES = sys.argv[3:]
 # Counted over the packets of the window only, or words about what was not recorded.
-OF_THE_WINDOW = {"index", "from_opening", "seen_at", "tcp_conn", "incomplete", "gap_bytes", "status_reason", "conn_id", "record", "status"}
+OF_THE_WINDOW = {"index", "from_opening", "seen_at", "tcp_conn", "incomplete", "gap_bytes", "status_reason", "conn_id", "record", "status", "stream"}
 
 # What the opening said may have been changed in the hole; entries say from_opening.
 INFERRED = {"mysql_user", "mysql_database", "pg_user", "pg_database"}
