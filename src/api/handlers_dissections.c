@@ -154,7 +154,7 @@ void handle_delete_dissection(struct api_call *call)
     const struct snapshot_dissection *d =
         snapshot ? handler_dissection(call, snapshot, call->params[1]) : NULL;
     struct error err = {.offset = ERROR_NO_OFFSET};
-    if (d && d->state == SNAPSHOT_DISSECTION_RUNNING) {
+    if (d && snapshot_dissection_runs(d)) {
         call_fail(call, 409, "This dissection is running; cancel it first.");
     } else if (d) {
         call->api->backend.close_queries(call->api->backend.ctx, snapshot->id, d->name);

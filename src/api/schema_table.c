@@ -35,7 +35,9 @@ const struct schema schemas[] = {
                            "eta_s: number~; per_protocol: {int}"},
     {"Dissection", "name: text; state: running|done|failed|cancelled; reason?: text; "
                    "progress: DissectionProgress; started_at: time; finished_at: time~; "
-                   "damage: int"},
+                   "damage: int; redo?: Redo"},
+    {"Redo", "state: running|failed|cancelled; reason?: text; percent: number; packets: int; "
+             "bytes: int; entries: int; eta_s: number~; started_at: time; finished_at: time~"},
     {"DissectionsResponse", "dissections: Dissection[]"},
     {"Missing", "node: text; from: time; to: time; reason: text"},
     {"SnapshotProgress",

@@ -131,17 +131,18 @@ static void print_nodes(const json_t *snapshot)
     client_print_text(text, 0);
 }
 
-/* The dissection under way that is furthest from its end; NULL when there is none. */
+/* The progress of the dissection under way that is furthest from its end; NULL: there is none. */
 static const json_t *running_dissection(const json_t *s)
 {
     size_t i;
     const json_t *d, *found = NULL;
     json_array_foreach(json_object_get(s, "dissections"), i, d)
     {
-        bool behind = !found || client_number(json_object_get(d, "progress"), "percent") <
-                                    client_number(json_object_get(found, "progress"), "percent");
-        if (strcmp(client_text(d, "state"), "running") == 0 && behind)
-            found = d;
+        const json_t *redo = json_object_get(d, "redo");
+        const json_t *run = redo ? redo : json_object_get(d, "progress");
+        bool runs = strcmp(client_text(redo ? redo : d, "state"), "running") == 0;
+        if (runs && (!found || client_number(run, "percent") < client_number(found, "percent")))
+            found = run;
     }
     return found;
 }
@@ -152,8 +153,7 @@ static void print_status(const json_t *s, int width)
     char text[60];
     const json_t *running = running_dissection(s);
     if (running)
-        snprintf(text, sizeof text, "Dissecting %d %%",
-                 (int)client_number(json_object_get(running, "progress"), "percent"));
+        snprintf(text, sizeof text, "Dissecting %d %%", (int)client_number(running, "percent"));
     else
         snprintf(text, sizeof text, "%.30s%s", client_text(s, "status"),
                  json_is_true(json_object_get(s, "partial")) ? " partial" : "");
@@ -268,6 +268,21 @@ static void show_missing(const json_t *snapshot)
     }
 }
 
+/* It is, or was, made once more; the result above stays. */
+static void show_redo(const json_t *redo)
+{
+    const char *state = client_text(redo, "state");
+    if (!redo)
+        return;
+    if (strcmp(state, "running") == 0) {
+        printf("             made again: running, %.0f %%\n", client_number(redo, "percent"));
+        return;
+    }
+    printf("             made again at %.35s: %.20s: ", client_text(redo, "started_at"), state);
+    client_print_text(client_text(redo, "reason"), 0);
+    printf("; the result above stays\n");
+}
+
 static void show_dissections(const json_t *snapshot)
 {
     size_t i;
@@ -285,6 +300,7 @@ static void show_dissections(const json_t *snapshot)
             client_print_text(reason, 0);
         }
         (void)putchar('\n');
+        show_redo(json_object_get(d, "redo"));
     }
 }
 

@@ -150,11 +150,13 @@ static int dissections_state(const json_t *s, const char **ret_reason)
     int state = 2;
     json_array_foreach(list, i, d)
     {
-        const char *text = client_text(d, "state");
+        const json_t *redo = json_object_get(d, "redo");
+        const json_t *run = redo ? redo : d;
+        const char *text = client_text(run, "state");
         if (strcmp(text, "running") == 0)
             return 0;
         if (strcmp(text, "done") != 0) {
-            *ret_reason = client_text(d, "reason");
+            *ret_reason = client_text(run, "reason");
             return -1;
         }
         state = 1;

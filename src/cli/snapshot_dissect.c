@@ -60,8 +60,10 @@ static int wait_for(struct client *client, const struct dissect_flags *flags, co
         json_t *d = client_json(client, "GET", path, NULL);
         if (!d)
             return 1;
-        const json_t *p = json_object_get(d, "progress");
-        const char *state = client_text(d, "state");
+        /* beside an earlier result it is the other run that is waited for */
+        const json_t *redo = json_object_get(d, "redo"), *run = redo ? redo : d;
+        const json_t *p = redo ? redo : json_object_get(d, "progress");
+        const char *state = client_text(run, "state");
         char text[160], shown[500];
         if (strcmp(state, "running") == 0) {
             snprintf(text, sizeof text, "Dissecting: %.0f %%, %lld packets, %lld entries",
@@ -75,9 +77,10 @@ static int wait_for(struct client *client, const struct dissect_flags *flags, co
         client_progress(NULL);
         int code = 0;
         if (strcmp(state, "done") != 0)
-            code = cli_fail("snapshot dissect", 1, "The dissection %s: %s",
+            code = cli_fail("snapshot dissect", 1, "The dissection %s: %s%s",
                             strcmp(state, "failed") == 0 ? "failed" : "was cancelled",
-                            text_escape(slice_str(client_text(d, "reason")), shown, sizeof shown));
+                            text_escape(slice_str(client_text(run, "reason")), shown, sizeof shown),
+                            redo ? " The earlier result stays." : "");
         else if (flags->client.json)
             client_print_json(d);
         else

@@ -161,8 +161,7 @@ static bool take_message(struct dissection_run *run, struct slice line)
             run->record->percent = 100;
             run->record->eta_ns = 0;
         }
-        (void)snapshot_store_put_dissection(run->store, run->snapshot->id, run->record, false,
-                                            NULL);
+        run->on_progress(run->ctx);
     }
     json_decref(object);
     return done != NULL;
@@ -185,8 +184,8 @@ int dissection_run(struct dissection_run *run, bool *ret_crashed, struct error *
 {
     char path[4096];
     *ret_crashed = false;
-    int e = snapshot_store_dissection_path(run->store, run->snapshot->id, run->record->name, path,
-                                           sizeof path);
+    int e = snapshot_store_dissection_path(run->store, run->snapshot->id, run->record->name,
+                                           run->record->run, path, sizeof path);
     if (e)
         return error_set(reterr, e, "The path of the dissection is too long.");
     struct files files = {.cap = JOB_MAX_FDS - 64};

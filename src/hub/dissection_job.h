@@ -16,6 +16,8 @@ struct dissection_run {
     int keys_fd;                        /* a TLS key log for the job, or −1; borrowed */
     /* Told of the job while it runs (for cancelling); NULL when it has ended. */
     void (*on_job)(void *ctx, struct job *job);
+    /* The record has changed. */
+    void (*on_progress)(void *ctx);
     void *ctx;
 };
 

@@ -27,7 +27,8 @@ struct dissection {
     struct run run; /* its key is "<id>/<name>" */
     struct dissections *all;
     struct snapshot *snapshot;
-    struct snapshot_dissection record;
+    struct snapshot_dissection record;      /* of this run */
+    const struct snapshot_dissection *kept; /* the result until then (in `snapshot`), or NULL */
     char name[80];
     json_t *protocols;
     int keys_fd;          /* a sealed memory file, or −1 */
@@ -39,6 +40,35 @@ struct dissections {
     struct dissections_options options;
     struct runs *runs;
 };
+
+/* ── its record ── */
+
+/* What others are shown: this run, or the result that there is with this run beside it. */
+static int put_record(struct dissection *d, bool persist, struct error *reterr)
+{
+    const struct snapshot_dissection *r = &d->record;
+    struct snapshot_dissection shown = *r;
+    if (d->kept && r->state != SNAPSHOT_DISSECTION_DONE) {
+        shown = *d->kept;
+        shown.redo = (struct snapshot_redo){.present = true,
+                                            .state = r->state,
+                                            .reason = r->reason,
+                                            .percent = r->percent,
+                                            .packets = r->packets,
+                                            .bytes = r->bytes,
+                                            .entries = r->entries,
+                                            .eta_ns = r->eta_ns,
+                                            .started_at_ns = r->started_at_ns,
+                                            .finished_at_ns = r->finished_at_ns};
+    }
+    return snapshot_store_put_dissection(d->all->options.store, d->snapshot->id, &shown, persist,
+                                         reterr);
+}
+
+static void on_progress(void *ctx)
+{
+    (void)put_record(ctx, false, NULL);
+}
 
 /* ── the run of one ── */
 
@@ -70,8 +100,8 @@ static uint64_t folder_bytes(int dir, unsigned depth)
 static void count_bytes(struct dissection *d)
 {
     char path[4096];
-    if (snapshot_store_dissection_path(d->all->options.store, d->snapshot->id, d->name, path,
-                                       sizeof path) < 0)
+    if (snapshot_store_dissection_path(d->all->options.store, d->snapshot->id, d->name,
+                                       d->record.run, path, sizeof path) < 0)
         return;
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir >= 0)
@@ -97,12 +127,13 @@ static void on_cancel(struct run *run)
     pthread_mutex_unlock(&d->lock);
 }
 
-/* What a dead job left, but not the record: for whoever looks meanwhile the dissection runs. */
+/* What a dead job of this run left, but not the record: for whoever looks meanwhile the dissection
+ * runs. */
 static int remove_parts(const struct dissection *d)
 {
     char path[4096];
-    if (snapshot_store_dissection_path(d->all->options.store, d->snapshot->id, d->name, path,
-                                       sizeof path) < 0)
+    if (snapshot_store_dissection_path(d->all->options.store, d->snapshot->id, d->name,
+                                       d->record.run, path, sizeof path) < 0)
         return -ENAMETOOLONG;
     DIR *dir = opendir(path);
     if (!dir)
@@ -119,13 +150,13 @@ static int remove_parts(const struct dissection *d)
 
 static int run_attempts(struct dissection *d, struct error *reterr)
 {
-    struct snapshot_store *store = d->all->options.store;
-    struct dissection_run run = {.store = store,
+    struct dissection_run run = {.store = d->all->options.store,
                                  .snapshot = d->snapshot,
                                  .record = &d->record,
                                  .protocols = d->protocols,
                                  .keys_fd = d->keys_fd,
                                  .on_job = on_job,
+                                 .on_progress = on_progress,
                                  .ctx = d};
     int e = 0;
     bool again = true;
@@ -141,11 +172,51 @@ static int run_attempts(struct dissection *d, struct error *reterr)
             int cleared = remove_parts(d);
             if (cleared)
                 return e; /* the reason of the death says more */
-            e = snapshot_store_put_dissection(store, d->snapshot->id, &d->record, true, reterr);
+            e = put_record(d, true, reterr);
             again = e == 0;
         }
     }
     return e;
+}
+
+/* Of no use, and the disk may be full. */
+static void remove_run(struct dissection *d)
+{
+    if (d->kept)
+        (void)snapshot_store_trim_runs(d->all->options.store, d->snapshot->id, d->name,
+                                       d->kept->run, NULL);
+    else
+        (void)remove_parts(d);
+}
+
+/* The result cannot be written down. */
+static void give_up(struct dissection *d, char *reason)
+{
+    struct snapshot_dissection *r = &d->record;
+    r->state = SNAPSHOT_DISSECTION_FAILED;
+    r->reason = reason;
+    if (!d->kept) {
+        /* Whoever waits learns it now; after a restart the record on disk says that it broke off.
+         */
+        remove_run(d);
+        (void)put_record(d, false, NULL);
+    } else if (put_record(d, true, NULL) == 0) {
+        remove_run(d);
+    } else {
+        /* The disk may hold either record: both runs' parts stay until the start reads which. */
+        (void)put_record(d, false, NULL);
+    }
+}
+
+/* The new result is written down: nobody is to read the one before any more. */
+static void drop_kept(struct dissection *d)
+{
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    d->all->options.close_queries(d->all->options.ctx, d->snapshot->id, d->name);
+    if (snapshot_store_trim_runs(d->all->options.store, d->snapshot->id, d->name, d->record.run,
+                                 &err) < 0)
+        log_warn("dissect", "an earlier result cannot be removed", "id=%s problem=\"%.300s\"",
+                 d->snapshot->id, err.text);
 }
 
 static void finish(struct dissection *d, int e, struct error *err)
@@ -159,21 +230,16 @@ static void finish(struct dissection *d, int e, struct error *err)
     if (e)
         r->reason = cancelled ? (char[]){"It was cancelled."} : err->text;
     if (e)
-        (void)remove_parts(d); /* of no use, and the disk may be full */
+        remove_run(d);
     count_bytes(d);
     struct error saved = {.offset = ERROR_NO_OFFSET};
-    struct snapshot_store *store = d->all->options.store;
-    if (snapshot_store_put_dissection(store, d->snapshot->id, r, true, &saved) < 0) {
+    if (put_record(d, true, &saved) < 0) {
         log_error("dissect", "the result cannot be kept", "id=%s problem=\"%.300s\"",
                   d->snapshot->id, saved.text);
-        /* Whoever waits learns it now; after a restart the record on disk says that it broke off.
-         */
-        r->state = SNAPSHOT_DISSECTION_FAILED;
-        if (!e)
-            r->reason = saved.text;
+        give_up(d, e ? r->reason : saved.text);
         e = e ? e : saved.code;
-        (void)remove_parts(d);
-        (void)snapshot_store_put_dissection(store, d->snapshot->id, r, false, NULL);
+    } else if (!e && d->kept) {
+        drop_kept(d);
     }
     r->reason = NULL;
     log_info("dissect", e ? "a dissection was not finished" : "a dissection is done",
@@ -235,20 +301,28 @@ bool dissections_free(struct dissections *all)
 
 /* ── starting ── */
 
-/* An earlier one of this name makes room. */
-static int make_room(struct dissections *all, const struct snapshot *snapshot, const char *name,
-                     struct error *reterr)
+/* An earlier one of this name makes room, but a result stays until there is another one. */
+static int make_room(struct dissection *d, struct error *reterr)
 {
+    const struct snapshot *snapshot = d->snapshot;
+    const struct dissections_options *options = &d->all->options;
     if (!snapshot->manifest)
         return error_set(reterr, -EBUSY,
                          "Only a completed snapshot can be dissected; this one is "
                          "%s.",
                          snapshot_status_text(snapshot));
     for (size_t i = 0; i < snapshot->dissection_count; i++) {
-        if (strcmp(snapshot->dissections[i].name, name) != 0)
+        const struct snapshot_dissection *earlier = &snapshot->dissections[i];
+        if (strcmp(earlier->name, d->name) != 0)
             continue;
-        all->options.close_queries(all->options.ctx, snapshot->id, name);
-        return snapshot_store_delete_dissection(all->options.store, snapshot->id, name, reterr);
+        if (earlier->state == SNAPSHOT_DISSECTION_DONE) {
+            d->kept = earlier;
+            d->record.run = earlier->run + 1;
+            return snapshot_store_make_run(options->store, snapshot->id, d->name, d->record.run,
+                                           reterr);
+        }
+        options->close_queries(options->ctx, snapshot->id, d->name);
+        return snapshot_store_delete_dissection(options->store, snapshot->id, d->name, reterr);
     }
     return 0;
 }
@@ -282,21 +356,21 @@ static int prepare(struct dissection *d, const char *id, struct error *reterr)
 {
     struct dissections *all = d->all;
     int e = snapshot_store_get(all->options.store, id, &d->snapshot, reterr);
-    if (!e)
-        e = make_room(all, d->snapshot, d->name, reterr);
-    if (e)
-        return e;
     d->record = (struct snapshot_dissection){.name = d->name,
                                              .state = SNAPSHOT_DISSECTION_RUNNING,
                                              .eta_ns = -1,
                                              .started_at_ns = clock_now_ns()};
-    e = snapshot_store_put_dissection(all->options.store, id, &d->record, true, reterr);
+    if (!e)
+        e = make_room(d, reterr);
+    if (e)
+        return e;
+    e = put_record(d, true, reterr);
     if (!e && runs_launch(&d->run) < 0) {
         e = error_set(reterr, -EAGAIN, "There is no thread for another dissection.");
         d->record.state = SNAPSHOT_DISSECTION_FAILED;
         d->record.finished_at_ns = clock_now_ns();
         d->record.reason = (char[]){"There was no thread for it."};
-        (void)snapshot_store_put_dissection(all->options.store, id, &d->record, true, NULL);
+        (void)put_record(d, true, NULL);
     }
     return e;
 }

@@ -286,12 +286,25 @@ static int why_it_ended(struct queries *q, struct process *p, struct api_problem
     return -EIO;
 }
 
+/* The parts of the result that there is now. */
+static int find_parts(const struct queries *q, const struct process *p, char *out, size_t out_size)
+{
+    struct snapshot *s = NULL;
+    uint64_t run = 0;
+    if (snapshot_store_get(q->store, p->id, &s, NULL) == 0)
+        for (size_t i = 0; i < s->dissection_count; i++)
+            if (strcmp(s->dissections[i].name, p->name) == 0)
+                run = s->dissections[i].run;
+    snapshot_unref(s);
+    return snapshot_store_dissection_path(q->store, p->id, p->name, run, out, out_size);
+}
+
 static int start(struct queries *q, struct process *p, struct api_problem *problem)
 {
     char path[4096];
     struct error err = {.offset = ERROR_NO_OFFSET};
     struct buf request;
-    if (snapshot_store_dissection_path(q->store, p->id, p->name, path, sizeof path) < 0) {
+    if (find_parts(q, p, path, sizeof path) < 0) {
         problem_set(problem, 500, "The path of the dissection is too long.");
         return -ENAMETOOLONG;
     }

@@ -164,6 +164,7 @@ int snapshot_copy_dissection(struct arena *arena, const struct snapshot_dissecti
     *to = *from;
     to->name = copy_text(arena, from->name, &r);
     to->reason = copy_text(arena, from->reason, &r);
+    to->redo.reason = copy_text(arena, from->redo.reason, &r);
     to->protocols =
         copy_array(arena, from->protocols, from->protocol_count, sizeof *to->protocols, &r);
     return r;
@@ -263,6 +264,12 @@ void snapshot_manifest_total(struct snapshot_manifest *m)
 }
 
 /* ── questions ── */
+
+bool snapshot_dissection_runs(const struct snapshot_dissection *dissection)
+{
+    return dissection->state == SNAPSHOT_DISSECTION_RUNNING ||
+           (dissection->redo.present && dissection->redo.state == SNAPSHOT_DISSECTION_RUNNING);
+}
 
 bool snapshot_is_dissected(const struct snapshot *snapshot)
 {

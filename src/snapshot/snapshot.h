@@ -157,6 +157,17 @@ struct snapshot_protocol_count {
     uint64_t entries;
 };
 
+/* A dissection is made once more while its result stays: how that goes, or how it ended. */
+struct snapshot_redo {
+    bool present;
+    enum snapshot_dissection_state state; /* never DONE: then it is the result */
+    char *reason;                         /* when failed or cancelled */
+    double percent;
+    uint64_t packets, bytes, entries;
+    int64_t eta_ns; /* −1 = unknown */
+    int64_t started_at_ns, finished_at_ns;
+};
+
 struct snapshot_dissection {
     char *name; /* [A-Za-z0-9._-]{1,64}: it is a folder's name */
     enum snapshot_dissection_state state;
@@ -169,6 +180,8 @@ struct snapshot_dissection {
     int64_t started_at_ns, finished_at_ns; /* finished 0 = still running */
     uint64_t size_bytes;                   /* of its folder, counted in the quota */
     unsigned attempts;
+    uint64_t run;              /* where its parts are: 0 the folder itself, n "run-n" below it */
+    struct snapshot_redo redo; /* only beside DONE */
 };
 
 struct snapshot_problem { /* a damaged place */
@@ -223,6 +236,8 @@ void snapshot_unref(struct snapshot *snapshot);
 /* "Pending", "In Progress", "Completed", "Dissected", "Failed". */
 const char *snapshot_status_text(const struct snapshot *snapshot);
 bool snapshot_is_dissected(const struct snapshot *snapshot);
+/* For the first time or once more. */
+bool snapshot_dissection_runs(const struct snapshot_dissection *dissection);
 /* Bytes on disk, dissections included. */
 uint64_t snapshot_size_bytes(const struct snapshot *snapshot);
 /* Covered share of the window over the nodes asked for, 0..1; 0 before Completed. */

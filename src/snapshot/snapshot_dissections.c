@@ -1,6 +1,8 @@
 /* The records of dissections; what stands beside them in their folders is the entry store's. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -21,9 +23,13 @@ int snapshot_check_dissection_name(const char *name, struct error *reterr)
 }
 
 int snapshot_store_dissection_path(const struct snapshot_store *store, const char *id,
-                                   const char *name, char *out, size_t out_size)
+                                   const char *name, uint64_t run, char *out, size_t out_size)
 {
-    int n = snprintf(out, out_size, "%s/snapshots/%s/dissections/%s", store->data_dir, id, name);
+    char below[32] = "";
+    if (run)
+        snprintf(below, sizeof below, "/run-%" PRIu64, run);
+    int n = snprintf(out, out_size, "%s/snapshots/%s/dissections/%s%s", store->data_dir, id, name,
+                     below);
     return n < 0 || (size_t)n >= out_size ? -ENAMETOOLONG : 0;
 }
 
@@ -120,6 +126,81 @@ int snapshot_store_put_dissection(struct snapshot_store *store, const char *id,
     return store_apply(store, id, &change, reterr);
 }
 
+/* ── runs ── */
+
+static int open_dissection(struct snapshot_store *store, const char *id, const char *name)
+{
+    char path[SNAPSHOT_ID_SIZE + 100];
+    snprintf(path, sizeof path, "%.30s/dissections/%.64s", id, name);
+    int dir = openat(store->dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return dir < 0 ? -errno : dir;
+}
+
+int store_trim_runs(int dir, uint64_t keep)
+{
+    char kept[32];
+    snprintf(kept, sizeof kept, "run-%" PRIu64, keep);
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (!stream) {
+        r = -errno;
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
+    const struct dirent *child;
+    while (r == 0 && (child = readdir(stream)) != NULL) { // NOLINT(concurrency-mt-unsafe): our own
+        const char *name = child->d_name;
+        bool is_run = strncmp(name, "run-", 4) == 0;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "state.json") == 0 ||
+            (keep ? strcmp(name, kept) == 0 : !is_run))
+            continue;
+        r = io_remove_tree(SNAPSHOT_PHASE_DELETE, dir, name);
+    }
+    closedir(stream);
+    return r;
+}
+
+int snapshot_store_make_run(struct snapshot_store *store, const char *id, const char *name,
+                            uint64_t run, struct error *reterr)
+{
+    char below[32];
+    snprintf(below, sizeof below, "run-%" PRIu64, run);
+    int r = snapshot_check_dissection_name(name, reterr), dir;
+    if (r < 0)
+        return r;
+    r = dir = open_dissection(store, id, name);
+    if (r >= 0)
+        r = io_remove_tree(SNAPSHOT_PHASE_DELETE, dir, below);
+    if (r >= 0)
+        r = make_below(dir, below);
+    if (r >= 0)
+        close(r);
+    if (dir >= 0)
+        close(dir);
+    return r < 0 ? error_set(reterr, r, "The dissection's folder cannot be made: %s.",
+                             strerrordesc_np(-r))
+                 : 0;
+}
+
+int snapshot_store_trim_runs(struct snapshot_store *store, const char *id, const char *name,
+                             uint64_t keep, struct error *reterr)
+{
+    int r = snapshot_check_dissection_name(name, reterr);
+    if (r < 0)
+        return r;
+    int dir = r = open_dissection(store, id, name);
+    if (r >= 0)
+        r = store_trim_runs(dir, keep);
+    if (dir >= 0)
+        close(dir);
+    return r < 0 ? error_set(reterr, r, "What an earlier run left cannot be removed: %s.",
+                             strerrordesc_np(-r))
+                 : 0;
+}
+
+/* ── removing ── */
+
 static int edit_remove(struct snapshot *s, void *ctx, struct error *reterr)
 {
     const char *name = ctx;
@@ -127,7 +208,7 @@ static int edit_remove(struct snapshot *s, void *ctx, struct error *reterr)
     size_t at = position(s, name, &found);
     if (!found)
         return error_set(reterr, -ENOENT, "There is no dissection \"%s\".", name);
-    if (s->dissections[at].state == SNAPSHOT_DISSECTION_RUNNING)
+    if (snapshot_dissection_runs(&s->dissections[at]))
         return error_set(reterr, -EBUSY, "The dissection runs: cancel it first.");
     s->dissection_count--;
     for (size_t i = at; i < s->dissection_count; i++)

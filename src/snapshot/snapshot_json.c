@@ -135,12 +135,33 @@ static void progress_json(const struct snapshot *s, struct json_writer *w)
     json_end_object(w);
 }
 
+static const char *const dissection_states[] = {"running", "done", "failed", "cancelled"};
+
+static void redo_json(const struct snapshot_redo *redo, struct json_writer *w)
+{
+    if (!redo->present)
+        return;
+    json_key(w, "redo");
+    json_begin_object(w);
+    json_member_str(w, "state", dissection_states[redo->state]);
+    if (redo->reason)
+        json_member_str(w, "reason", redo->reason);
+    json_key(w, "percent");
+    json_double(w, redo->percent);
+    json_member_uint(w, "packets", redo->packets);
+    json_member_uint(w, "bytes", redo->bytes);
+    json_member_uint(w, "entries", redo->entries);
+    eta(w, redo->eta_ns);
+    json_member_time(w, "started_at", redo->started_at_ns);
+    snapshot_member_time_or_null(w, "finished_at", redo->finished_at_ns != 0, redo->finished_at_ns);
+    json_end_object(w);
+}
+
 void snapshot_dissection_write_json(const struct snapshot_dissection *d, struct json_writer *w)
 {
-    static const char *const states[] = {"running", "done", "failed", "cancelled"};
     json_begin_object(w);
     json_member_str(w, "name", d->name);
-    json_member_str(w, "state", states[d->state]);
+    json_member_str(w, "state", dissection_states[d->state]);
     if (d->reason)
         json_member_str(w, "reason", d->reason);
     json_key(w, "progress");
@@ -160,6 +181,7 @@ void snapshot_dissection_write_json(const struct snapshot_dissection *d, struct 
     json_member_time(w, "started_at", d->started_at_ns);
     snapshot_member_time_or_null(w, "finished_at", d->finished_at_ns != 0, d->finished_at_ns);
     json_member_uint(w, "damage", d->damage);
+    redo_json(&d->redo, w);
     json_end_object(w);
 }
 
@@ -307,10 +329,13 @@ static void warnings_json(const struct snapshot *s, struct json_writer *w)
     source_damage_json(s, w);
     for (size_t i = 0; i < s->dissection_count; i++) {
         const struct snapshot_dissection *d = &s->dissections[i];
-        if (d->state != SNAPSHOT_DISSECTION_FAILED)
+        bool redo_failed = d->redo.present && d->redo.state == SNAPSHOT_DISSECTION_FAILED;
+        if (d->state != SNAPSHOT_DISSECTION_FAILED && !redo_failed)
             continue;
-        snprintf(text, sizeof text, "The dissection \"%s\" failed: %.700s", d->name,
-                 d->reason ? d->reason : "");
+        const char *reason = redo_failed ? d->redo.reason : d->reason;
+        snprintf(text, sizeof text, "The dissection \"%s\" failed%s: %.700s", d->name,
+                 redo_failed ? " when it was made again; its earlier result stays" : "",
+                 reason ? reason : "");
         json_str(w, text);
     }
     json_end_array(w);

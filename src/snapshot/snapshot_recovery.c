@@ -214,6 +214,21 @@ static int settle(struct snapshot_store *store, struct found *f)
 
 /* ── dissections ── */
 
+/* It ran when the hub ended: for the first time, or once more beside the result that there is. */
+static void settle_dissection(struct snapshot *s, struct snapshot_dissection *d)
+{
+    char *reason = arena_strdup(&s->arena, "the hub stopped while it ran");
+    if (d->state == SNAPSHOT_DISSECTION_RUNNING) {
+        d->state = SNAPSHOT_DISSECTION_FAILED;
+        d->reason = reason;
+        d->finished_at_ns = clock_now_ns();
+    } else {
+        d->redo.state = SNAPSHOT_DISSECTION_FAILED;
+        d->redo.reason = reason;
+        d->redo.finished_at_ns = clock_now_ns();
+    }
+}
+
 static int add_dissection(struct snapshot *s, int parent, const char *name)
 {
     int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -226,15 +241,14 @@ static int add_dissection(struct snapshot *s, int parent, const char *name)
     if (r == 0)
         r = snapshot_dissection_state_parse(buf_slice(&json), &s->arena, &d, NULL);
     if (r == 0 && strcmp(d.name, name) == 0) {
-        if (d.state == SNAPSHOT_DISSECTION_RUNNING) {
-            d.state = SNAPSHOT_DISSECTION_FAILED;
-            d.reason = arena_strdup(&s->arena, "the hub stopped while it ran");
-            d.finished_at_ns = clock_now_ns();
+        if (snapshot_dissection_runs(&d)) {
+            settle_dissection(s, &d);
             buf_reset(&json);
             if (snapshot_dissection_state_write(&d, &json) == 0)
                 (void)io_replace_file(SNAPSHOT_PHASE_STATE, dir, "state.json", buf_slice(&json),
                                       0600);
         }
+        (void)store_trim_runs(dir, d.run); /* of a run that did not end, or was replaced */
         struct snapshot_dissection *all =
             arena_calloc(&s->arena, s->dissection_count + 1, sizeof *all);
         if (all) {

@@ -11,6 +11,7 @@
 #define DISSECTION_FORMAT "trawl-dissection-state"
 enum {
     VERSION = 1,
+    DISSECTION_VERSION = 2, /* 1 where the parts are in the folder itself */
     MAX_PROTOCOLS = 256
 };
 
@@ -171,13 +172,26 @@ int snapshot_state_parse(struct slice json, struct snapshot **ret_snapshot, stru
     return 0;
 }
 
+static void write_redo(const struct snapshot_redo *redo, struct json_writer *w)
+{
+    if (!redo->present)
+        return;
+    json_key(w, "redo");
+    json_begin_object(w);
+    json_member_str(w, "state", dissection_states[redo->state]);
+    json_member_str(w, "reason", redo->reason);
+    json_member_time(w, "started_at", redo->started_at_ns);
+    snapshot_member_time_or_null(w, "finished_at", redo->finished_at_ns != 0, redo->finished_at_ns);
+    json_end_object(w);
+}
+
 int snapshot_dissection_state_write(const struct snapshot_dissection *d, struct buf *out)
 {
     struct json_writer writer, *w = &writer;
     json_init(w, out);
     json_begin_object(w);
     json_member_str(w, "format", DISSECTION_FORMAT);
-    json_member_int(w, "version", VERSION);
+    json_member_int(w, "version", d->run ? DISSECTION_VERSION : VERSION);
     json_member_str(w, "name", d->name);
     json_member_str(w, "state", dissection_states[d->state]);
     json_member_str(w, "reason", d->reason);
@@ -198,9 +212,29 @@ int snapshot_dissection_state_write(const struct snapshot_dissection *d, struct 
     snapshot_member_time_or_null(w, "finished_at", d->finished_at_ns != 0, d->finished_at_ns);
     json_member_uint(w, "size_bytes", d->size_bytes);
     json_member_uint(w, "attempts", d->attempts);
+    if (d->run)
+        json_member_uint(w, "run", d->run);
+    write_redo(&d->redo, w);
     json_end_object(w);
     buf_append_u8(out, '\n');
     return buf_failed(out);
+}
+
+static void read_redo(struct snapshot_read *r, const json_t *root, struct snapshot_redo *redo)
+{
+    const json_t *o = json_object_get(root, "redo");
+    unsigned state = 0;
+    if (!o)
+        return;
+    if (!lookup(snapshot_read_text(r, o, "state"), dissection_states, 4, &state) ||
+        state == SNAPSHOT_DISSECTION_DONE)
+        snapshot_read_fail(r, "redo.state");
+    redo->present = true;
+    redo->state = (enum snapshot_dissection_state)state;
+    redo->reason = snapshot_read_optional(r, o, "reason");
+    redo->started_at_ns = snapshot_read_time(r, o, "started_at");
+    snapshot_read_time_or_null(r, o, "finished_at", &redo->finished_at_ns);
+    redo->eta_ns = -1;
 }
 
 static void read_dissection(struct snapshot_read *r, const json_t *root,
@@ -220,6 +254,9 @@ static void read_dissection(struct snapshot_read *r, const json_t *root,
     snapshot_read_time_or_null(r, root, "finished_at", &d->finished_at_ns);
     d->size_bytes = snapshot_read_uint(r, root, "size_bytes");
     d->attempts = (unsigned)snapshot_read_uint(r, root, "attempts");
+    if (json_object_get(root, "run"))
+        d->run = snapshot_read_uint(r, root, "run");
+    read_redo(r, root, &d->redo);
     d->percent = d->state == SNAPSHOT_DISSECTION_DONE ? 100 : 0;
     d->eta_ns = -1;
     const json_t *list =
@@ -237,7 +274,7 @@ int snapshot_dissection_state_parse(struct slice json, struct arena *arena,
                                     struct snapshot_dissection *ret_dissection,
                                     struct error *reterr)
 {
-    json_t *root = snapshot_read_document(json, DISSECTION_FORMAT, VERSION,
+    json_t *root = snapshot_read_document(json, DISSECTION_FORMAT, DISSECTION_VERSION,
                                           "a dissection's state.json", reterr);
     if (!root)
         return -EBADMSG;

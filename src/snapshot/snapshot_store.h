@@ -132,11 +132,19 @@ int snapshot_check_dissection_name(const char *name, struct error *reterr);
 int snapshot_store_put_dissection(struct snapshot_store *store, const char *id,
                                   const struct snapshot_dissection *dissection, bool persist,
                                   struct error *reterr);
+/* Where another run may write while the result of `name` stays: an empty folder "run-<run>" (run >
+ * 0) beside its parts. The record that names that run makes it the result. */
+int snapshot_store_make_run(struct snapshot_store *store, const char *id, const char *name,
+                            uint64_t run, struct error *reterr);
+/* Removes what is in the folder of `name` but its record and the parts of `keep` (run 0: those in
+ * the folder itself). */
+int snapshot_store_trim_runs(struct snapshot_store *store, const char *id, const char *name,
+                             uint64_t keep, struct error *reterr);
 /* Removes the record and the folder's content. */
 int snapshot_store_delete_dissection(struct snapshot_store *store, const char *id, const char *name,
                                      struct error *reterr);
-/* "DATA/snapshots/<id>/dissections/<name>". */
+/* "DATA/snapshots/<id>/dissections/<name>[/run-<run>]". */
 int snapshot_store_dissection_path(const struct snapshot_store *store, const char *id,
-                                   const char *name, char *out, size_t out_size);
+                                   const char *name, uint64_t run, char *out, size_t out_size);
 
 #endif

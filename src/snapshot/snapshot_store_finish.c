@@ -299,7 +299,7 @@ static int check_delete(const struct snapshot *s, struct error *reterr)
     if (s->status == SNAPSHOT_IN_PROGRESS)
         return error_set(reterr, -EBUSY, "The snapshot is being taken: cancel it first.");
     for (size_t i = 0; i < s->dissection_count; i++)
-        if (s->dissections[i].state == SNAPSHOT_DISSECTION_RUNNING)
+        if (snapshot_dissection_runs(&s->dissections[i]))
             return error_set(reterr, -EBUSY, "The snapshot is being dissected: cancel that first.");
     return 0;
 }

@@ -87,4 +87,7 @@ int store_read_manifest(int dir, struct snapshot_manifest **ret_manifest,
                         char ret_sha256[SNAPSHOT_SHA256_SIZE], struct error *reterr);
 bool store_is_id(const char *name);
 
+/* Removes what is in a dissection's folder but its record and the parts of run `keep`. */
+int store_trim_runs(int dir, uint64_t keep);
+
 #endif

@@ -44,6 +44,30 @@ done
 t snapshot list | grep -q 'Dissected' || fail "the dissection's end is not shown"
 note "a dissection under way is shown with its progress"
 
+# ── a result stays readable while the dissection is made again, and for good when that fails ──
+count() { t entries --source "$id" --count; }
+before=$(count) || fail "the count"
+caught=""
+for attempt in $(seq 20); do
+  t snapshot dissect "$id" --wait >/dev/null 2>"$work/redo" &
+  dissect=$!
+  started+=("$dissect")
+  job=""
+  until [ -n "$job" ] || gone "$dissect"; do job=$(processes 'job dissect' | head -n 1); done
+  if [ -n "$job" ] && kill -STOP "$job" 2>/dev/null && t snapshot list --json | jq -e '.snapshots[0].dissections[0].redo.state == "running"' >/dev/null; then
+    equal "$(count)" "$before" "entries while the dissection is made again"
+    t snapshot list --json | jq -e '.snapshots[0].status == "Dissected"' >/dev/null || fail "the status meanwhile: $(t snapshot list)"
+    t snapshot show "$id" >/dev/null || fail "show"
+    caught=yes
+  fi
+  [ -n "$job" ] && kill -CONT "$job" 2>/dev/null
+  wait "$dissect"
+  equal "$(count)" "$before" "entries after it was made again"
+  [ -n "$caught" ] && break
+done
+[ -n "$caught" ] || fail "no dissection could be stopped on its way"
+note "a result stays readable while the dissection is made again"
+
 # ── CSV is inert ──
 t entries --source "$id" --filter 'path == "/evil"' --csv --fields method,host,path >"$work/evil.csv" || fail "csv"
 LC_ALL=C grep -q $'\x1b' "$work/evil.csv" && fail "an escape byte reached the CSV file"

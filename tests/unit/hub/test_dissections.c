@@ -1,9 +1,12 @@
 /* A dissection whose end cannot be written: Failed with the reason, and nothing else suffers. The
  * dissect job is played by this program, which is done at once; a child of it, in which the disk is
  * full, runs the dissection: `test_dissections dissect DATA`. */
+#include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +15,18 @@
 #include "unit/hub/support_store.h"
 #include "unit/unit_test.h"
 
+/* Leaves a part where it was told to; with a file "break" in the data folder it fails then. */
 static int run(struct job_context *ctx)
 {
+    json_t *request = json_loadb((const char *)ctx->request.data, ctx->request.len, 0, NULL);
+    char part[4096], broken[4096];
+    const char *dir = json_string_value(json_object_get(request, "dir"));
+    snprintf(part, sizeof part, "%s/part-000001", dir);
+    snprintf(broken, sizeof broken, "%.*s/break", (int)(strstr(dir, "/snapshots/") - dir), dir);
+    json_decref(request);
+    struct error e = {.code = -EIO, .text = "broken on purpose"};
+    if (mkdir(part, 0700) < 0 || access(broken, F_OK) == 0)
+        return job_fail(ctx, &e);
     return job_report(ctx, SLICE_LITERAL("{\"done\":{\"packets\":1,\"entries\":3}}")) < 0;
 }
 
@@ -53,17 +66,21 @@ static int child(const char *data, bool open_only)
     struct error e = {.text = ""};
     assert_int_equal(dissections_new(&options, &all), 0);
     struct snapshot *s = only(store);
-    if (dissections_start(all, s->id, "default", NULL, &e) < 0)
+    if (dissections_start(all, s->id, "default", NULL, SLICE_NONE, &e) < 0)
         printf("refused: %s\n", e.text);
     else
-        while (s->dissection_count == 0 || s->dissections[0].state == SNAPSHOT_DISSECTION_RUNNING) {
+        do {
             usleep(10 * 1000);
             snapshot_unref(s);
             s = only(store);
-        }
+        } while (s->dissection_count == 0 || snapshot_dissection_runs(&s->dissections[0]));
     for (size_t i = 0; i < s->dissection_count; i++)
         printf("%s: %s\n", states[s->dissections[i].state],
                s->dissections[i].reason ? s->dissections[i].reason : "");
+    for (size_t i = 0; i < s->dissection_count; i++)
+        if (s->dissections[i].redo.present)
+            printf("again %s: %s\n", states[s->dissections[i].redo.state],
+                   s->dissections[i].redo.reason ? s->dissections[i].redo.reason : "");
     snapshot_unref(s);
     while (!dissections_free(all))
         usleep(10 * 1000);
@@ -71,8 +88,9 @@ static int child(const char *data, bool open_only)
     return 0;
 }
 
-static void run_child(const char *what, const char *data, const char *variable, const char *value,
-                      char out[2048])
+/* How it ended: as waitpid says. */
+static int run_any_child(const char *what, const char *data, const char *variable,
+                         const char *value, char out[2048])
 {
     int ends[2], status;
     assert_int_equal(pipe(ends), 0);
@@ -92,6 +110,13 @@ static void run_child(const char *what, const char *data, const char *variable, 
     out[len] = '\0';
     close(ends[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void run_child(const char *what, const char *data, const char *variable, const char *value,
+                      char out[2048])
+{
+    int status = run_any_child(what, data, variable, value, out);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
 }
@@ -232,6 +257,83 @@ static void an_error_at_every_call(void **state)
     assert_true(failed > 0);
 }
 
+/* ── once more ── */
+
+/* After a restart there is a result whose parts are all there, and no parts of another. The run it
+ * is of. */
+static uint64_t expect_a_result(const struct fixture *f)
+{
+    struct snapshot_store *store = support_store_open(f->data);
+    struct snapshot *s = only(store);
+    assert_int_equal(s->dissection_count, 1);
+    const struct snapshot_dissection *d = &s->dissections[0];
+    assert_int_equal(d->state, SNAPSHOT_DISSECTION_DONE);
+    assert_int_equal(d->entries, 3);
+    assert_true(snapshot_is_dissected(s));
+    assert_false(snapshot_dissection_runs(d));
+    for (uint64_t run = 0; run < 4; run++) {
+        char path[4000], part[4096];
+        assert_int_equal(
+            snapshot_store_dissection_path(store, s->id, "default", run, path, sizeof path), 0);
+        snprintf(part, sizeof part, "%s/part-000001", path);
+        assert_int_equal(access(part, F_OK) == 0, run == d->run);
+    }
+    uint64_t run = d->run;
+    snapshot_unref(s);
+    snapshot_store_free(store);
+    return run;
+}
+
+static void a_result_stays_until_there_is_another(void **state)
+{
+    struct fixture *f = *state;
+    char out[2048];
+    fill(f);
+    run_child("dissect", f->data, "NOTHING", "1", out);
+    assert_string_equal(out, "done: \n");
+    assert_int_equal(expect_a_result(f), 0);
+    char broken[240];
+    snprintf(broken, sizeof broken, "%s/break", f->data);
+    assert_int_equal(mkdir(broken, 0700), 0);
+    run_child("dissect", f->data, "NOTHING", "1", out);
+    assert_string_equal(out, "done: \nagain failed: broken on purpose\n");
+    assert_int_equal(rmdir(broken), 0);
+    assert_int_equal(expect_a_result(f), 0);
+    for (uint64_t run = 1; run < 3; run++) {
+        run_child("dissect", f->data, "NOTHING", "1", out);
+        assert_string_equal(out, "done: \n");
+        assert_int_equal(expect_a_result(f), run);
+    }
+}
+
+/* Killed, or refused by the disk, at each call: there is always one whole result. */
+static void a_fault_at_every_call_of_another_run(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const kinds[] = {"kill", "fail", "full"};
+    static const char *const phases[] = {"snapshot-state", "snapshot-delete"};
+    unsigned kept = 0, replaced = 0;
+    for (size_t i = 0; i < 6; i++) {
+        unsigned faults = 0;
+        for (unsigned n = 1, hit = 1; hit && n < 60; n++) {
+            char fault[60], out[2048];
+            fill(f);
+            run_child("dissect", f->data, "NOTHING", "1", out);
+            snprintf(fault, sizeof fault, "%s:%u:%s", kinds[i % 3], n, phases[i / 3]);
+            int status = run_any_child("dissect", f->data, "TRAWL_FAULT", fault, out);
+            hit = WIFSIGNALED(status) || strcmp(out, "done: \n") != 0;
+            faults += hit;
+            if (expect_a_result(f) == 0)
+                kept++;
+            else
+                replaced++;
+        }
+        print_message("%s in %s: %u faults\n", kinds[i % 3], phases[i / 3], faults);
+    }
+    assert_true(kept > 10);
+    assert_true(replaced > 2);
+}
+
 int main(int argc, char **argv)
 {
 #ifndef TRAWL_FAULTS
@@ -246,6 +348,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_at_the_last_write),
         cmocka_unit_test(an_error_at_every_call),
+        cmocka_unit_test(a_result_stays_until_there_is_another),
+        cmocka_unit_test(a_fault_at_every_call_of_another_run),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -98,8 +98,8 @@ static int setup(void **state)
     support_folder(f->dir);
     f->store = support_store_open(f->dir);
     support_store_fill(f->store, f->id);
-    assert_int_equal(snapshot_store_dissection_path(f->store, f->id, "default", path, sizeof path),
-                     0);
+    assert_int_equal(
+        snapshot_store_dissection_path(f->store, f->id, "default", 0, path, sizeof path), 0);
     assert_int_equal(io_make_dirs("test", path, 0700), 0);
     *state = f;
     return 0;

@@ -28,6 +28,8 @@ export interface Dissection {
   name: string; state: "running" | "done" | "failed" | "cancelled"; reason?: string;
   progress: { percent: number; packets: number; bytes: number; entries: number; eta_s: number | null; per_protocol: Record<string, number> };
   started_at: string; finished_at: string | null; damage: number;
+  // It is made once more while its result stays (running), or that ended without another result (failed, cancelled).
+  redo?: { state: "running" | "failed" | "cancelled"; reason?: string; percent: number; packets: number; bytes: number; entries: number; eta_s: number | null; started_at: string; finished_at: string | null };
 }
 // What the last verification found; `errors` holds the first 16 of `problems`.
 // `fingerprint`: SHA-256 of the ed25519 key; `foreign`: another hub's, so whoever handed the archive over has to vouch for the key.
