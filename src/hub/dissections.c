@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "hub/dissection_job.h"
 #include "hub/runs.h"
+#include "snapshot/snapshot_hash.h"
+#include "snapshot/snapshot_verify.h"
 
 enum {
     MAX_AT_ONCE = 2,
@@ -248,11 +250,33 @@ static void finish(struct dissection *d, int e, struct error *err)
              (long long)((r->finished_at_ns - r->started_at_ns) / NS_PER_MS));
 }
 
+/* The parser sees damage only where it breaks the format. The sums see all of it: whoever reads the
+ * entries is told, and the snapshot's warnings name the file. */
+static void compare_sums(struct dissection *d)
+{
+    struct snapshot_verify verify = {.cancel = &d->run.cancel};
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    struct snapshot_store *store = d->all->options.store;
+    int e = snapshot_verify(store, d->snapshot->id, &verify, &err);
+    size_t known = snapshot_damaged_files(d->snapshot); /* counted, and in the manifest */
+    if (!e && verify.problem_count > known) {
+        d->record.damage += verify.problem_count - known;
+        e = snapshot_verify_keep(store, d->snapshot->id, &verify, &err);
+    }
+    if (e && !run_is_cancelled(&d->run))
+        log_warn("dissect", "the files were not compared with their sums",
+                 "id=%s problem=\"%.300s\"", d->snapshot->id, err.text);
+    snapshot_verify_done(&verify);
+    snapshot_hash_leave_thread();
+}
+
 static void work(struct run *run)
 {
     struct dissection *d = (struct dissection *)run;
     struct error err = {.offset = ERROR_NO_OFFSET};
     int e = run_is_cancelled(run) ? -ECANCELED : run_attempts(d, &err);
+    if (!e)
+        compare_sums(d);
     finish(d, e, &err);
 }
 

@@ -1,6 +1,7 @@
 #include "snapshot/snapshot_hash.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/text.h"
@@ -56,4 +57,9 @@ void snapshot_hash_prepare(void)
 {
     char unused[SNAPSHOT_SHA256_SIZE];
     (void)snapshot_hash_bytes(SLICE_NONE, unused);
+}
+
+void snapshot_hash_leave_thread(void)
+{
+    OPENSSL_thread_stop();
 }

@@ -23,4 +23,8 @@ void snapshot_hash_prepare(void);
 
 int snapshot_hash_bytes(struct slice bytes, char out[SNAPSHOT_SHA256_SIZE]);
 
+/* Gives back what libcrypto keeps for this thread: it would do so itself, but not where the process
+ * ends at the same time as a thread of its own. */
+void snapshot_hash_leave_thread(void);
+
 #endif

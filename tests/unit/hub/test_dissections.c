@@ -306,6 +306,36 @@ static void a_result_stays_until_there_is_another(void **state)
     }
 }
 
+/* A byte of the data was changed after it was recorded, where no parser can see it. */
+static void changed_data_is_declared(void **state)
+{
+    struct fixture *f = *state;
+    char out[2048], path[4096];
+    fill(f);
+    struct snapshot_store *store = support_store_open(f->data);
+    struct snapshot *s = only(store);
+    const struct snapshot_file *file = &s->manifest->nodes[0].files[0];
+    snprintf(path, sizeof path, "%s/snapshots/%s/%s", f->data, s->id, file->name);
+    assert_int_equal(chmod(path, 0600), 0);
+    FILE *data = fopen(path, "r+");
+    assert_non_null(data);
+    assert_int_equal(fseek(data, (long)file->size_bytes - 9, SEEK_SET), 0);
+    assert_int_equal(fputc('~', data), '~');
+    assert_int_equal(fclose(data), 0);
+    snapshot_unref(s);
+    snapshot_store_free(store);
+    run_child("dissect", f->data, "NOTHING", "1", out);
+    assert_string_equal(out, "done: \n");
+    store = support_store_open(f->data);
+    s = only(store);
+    assert_int_equal(s->dissections[0].damage, 1);
+    assert_false(s->verified.ok);
+    assert_int_equal(s->verified.problems_total, 1);
+    assert_non_null(strstr(s->verified.problems[0].text, "SHA-256"));
+    snapshot_unref(s);
+    snapshot_store_free(store);
+}
+
 /* Killed, or refused by the disk, at each call: there is always one whole result. */
 static void a_fault_at_every_call_of_another_run(void **state)
 {
@@ -349,6 +379,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_full_disk_at_the_last_write),
         cmocka_unit_test(an_error_at_every_call),
         cmocka_unit_test(a_result_stays_until_there_is_another),
+        cmocka_unit_test(changed_data_is_declared),
         cmocka_unit_test(a_fault_at_every_call_of_another_run),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
