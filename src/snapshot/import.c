@@ -173,6 +173,7 @@ static int run_job(struct job_context *ctx, struct arena *arena, struct error *r
     struct import_work work = {.in_fd = JOB_FIRST_FD, .on_manifest = report_manifest, .ctx = ctx};
     const char *folder = snapshot_read_text(&r, root, "folder");
     work.max_bytes = snapshot_read_uint(&r, root, "max_bytes");
+    work.quota_bytes = snapshot_read_uint(&r, root, "quota_bytes");
     work.file_name = snapshot_read_text(&r, root, "file_name");
     work.node = snapshot_read_text(&r, root, "node");
     json_decref(root);
@@ -220,7 +221,7 @@ const struct job_kind job_kind_import = {.name = "import", .run = job_main_impor
 struct import_run {
     struct snapshot_import *import;
     char staged[SNAPSHOT_ID_SIZE];
-    uint64_t max_bytes;
+    uint64_t max_bytes, quota_bytes;
     char file_name[SNAPSHOT_MAX_NAME_BYTES + 1], name[SNAPSHOT_MAX_NAME_BYTES + 1], node[64];
     int dir;
     struct snapshot_manifest *manifest; /* of a capture */
@@ -289,6 +290,7 @@ static int work_in_process(struct import_run *run, struct error *reterr)
     struct import_work work = {.in_fd = run->import->in_fd,
                                .dir = run->dir,
                                .max_bytes = run->max_bytes,
+                               .quota_bytes = run->quota_bytes,
                                .file_name = run->file_name,
                                .node = run->node,
                                .cancel = run->import->cancel,
@@ -355,6 +357,7 @@ static int start_job(struct import_run *run, struct job **ret_job, struct error 
     json_member_int(&w, "version", 1);
     json_member_str(&w, "folder", folder);
     json_member_uint(&w, "max_bytes", run->max_bytes);
+    json_member_uint(&w, "quota_bytes", run->quota_bytes);
     json_member_str(&w, "file_name", run->file_name);
     json_member_str(&w, "node", run->node);
     json_end_object(&w);
@@ -406,6 +409,7 @@ static int reserve(struct import_run *run, struct error *reterr)
     uint64_t want = UNKNOWN_LENGTH_BYTES;
     if (declared && declared < (UINT64_MAX - SLACK_BYTES) / 4)
         want = 4 * declared + SLACK_BYTES;
+    run->quota_bytes = quota.free_bytes ? quota.free_bytes : 1;
     run->max_bytes = want < quota.free_bytes ? want : quota.free_bytes;
     if (declared > run->max_bytes || run->max_bytes == 0)
         run->max_bytes = declared ? declared : 1; /* refused, with the figures */

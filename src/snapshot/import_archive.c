@@ -57,6 +57,9 @@ static int tar_error(struct intake *in, struct error *reterr)
 {
     char shown[160];
     const char *text = archive_error_string(in->tar);
+    if (text && strncmp(text, "Truncated", 9) == 0)
+        return error_set(reterr, -EBADMSG,
+                         "The archive ends early: it was cut off, or did not come whole.");
     text_escape(slice_str(text ? text : "it is damaged"), shown, sizeof shown);
     return error_set(reterr, -EBADMSG, "The archive cannot be read: %s.", shown);
 }
@@ -114,11 +117,13 @@ static int take_manifest(struct intake *in, struct archive_entry *entry, struct 
         r = snapshot_hash_bytes(buf_slice(&json), sha256);
     if (r == 0)
         r = index_files(in, reterr);
-    if (r == 0 && in->manifest->size_bytes + json.len > in->work->max_bytes)
+    uint64_t free_bytes = in->work->quota_bytes ? in->work->quota_bytes : in->work->max_bytes;
+    if (r == 0 &&
+        (in->manifest->size_bytes > free_bytes || json.len > free_bytes - in->manifest->size_bytes))
         r = error_set(reterr, -EDQUOT,
                       "The archive does not fit: it needs %llu bytes, %llu bytes are available.",
                       (unsigned long long)in->manifest->size_bytes + json.len,
-                      (unsigned long long)in->work->max_bytes);
+                      (unsigned long long)free_bytes);
     if (r == 0 && in->work->on_manifest) {
         r = in->work->on_manifest(in->work->ctx, in->manifest->id, sha256, signer);
         if (r < 0)
@@ -170,7 +175,9 @@ static int copy_file(struct intake *in, int fd, const struct snapshot_file *file
     while (r == 0 && left > 0) {
         size_t want = left < READ_BYTES ? (size_t)left : READ_BYTES;
         la_ssize_t n = archive_read_data(in->tar, piece, want);
-        if (n <= 0) {
+        if (n > 0 && in->written + (uint64_t)n > in->work->max_bytes) {
+            r = error_set(reterr, -EBADMSG, "The archive is longer than it was said to be.");
+        } else if (n <= 0) {
             r = n < 0 ? tar_error(in, reterr) : refuse(reterr, file->name, "ends early");
         } else if (is_cancelled(in)) {
             r = error_set(reterr, -ECANCELED, "It was cancelled.");
@@ -180,6 +187,7 @@ static int copy_file(struct intake *in, int fd, const struct snapshot_file *file
             if (r < 0)
                 error_set(reterr, r, "Writing the import failed: %s.", strerrordesc_np(-r));
             left -= (uint64_t)n;
+            in->written += (uint64_t)n;
         }
     }
     free(piece);
@@ -219,7 +227,6 @@ static int take_file(struct intake *in, const struct snapshot_file *file, struct
     if (fd >= 0)
         close(fd);
     close(dir);
-    in->written += file->size_bytes;
     return r;
 }
 

@@ -8,7 +8,8 @@
 struct import_work {
     int in_fd;
     int dir;               /* the staging folder */
-    uint64_t max_bytes;    /* of what is written */
+    uint64_t max_bytes;    /* of what is written: reserved for it */
+    uint64_t quota_bytes;  /* that an archive may declare; 0 = max_bytes */
     const char *file_name; /* never NULL */
     const char *node;      /* for captures */
     /* Called once an archive's manifest was read and checked, before anything else: non-zero stops

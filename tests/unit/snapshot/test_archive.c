@@ -11,6 +11,7 @@
 #include "packet/packet.h"
 #include "snapshot/archive.h"
 #include "snapshot/import.h"
+#include "snapshot/import_private.h"
 #include "snapshot/snapshot_extract.h"
 #include "snapshot/snapshot_hash.h"
 #include "snapshot/snapshot_pcap.h"
@@ -431,6 +432,11 @@ static void truncated_everywhere(void **state)
         expect_refused(f, &t, false, "");
         buf_done(&t.bytes);
     }
+    struct tar t; /* in the middle of the last file */
+    buf_init(&t.bytes, 100 << 20);
+    buf_append(&t.bytes, whole.data, whole.len - 2048);
+    expect_refused(f, &t, false, "ends early");
+    buf_done(&t.bytes);
     buf_done(&whole);
 }
 
@@ -463,6 +469,37 @@ static void a_damaged_archive_of_what_is_here(void **state)
     assert_true(again.already_here);
     assert_string_equal(again.id, f->id);
     expect_verified(f->store, f->id, true);
+}
+
+/* What is reserved for an upload follows from its length. An archive that came short is not said to
+ * lack room, and one that is longer than it said stays within what is reserved. */
+static void less_than_it_declares(void **state)
+{
+    struct fixture *f = *state;
+    struct buf whole;
+    buf_init(&whole, 100 << 20);
+    assert_int_equal(io_read_file(AT_FDCWD, f->archive, &whole), 0);
+    for (int cut = 0; cut < 2; cut++) {
+        char path[600], folder[600];
+        snprintf(path, sizeof path, "%s/cut%d", f->dir, cut);
+        snprintf(folder, sizeof folder, "%s/staged%d", f->dir, cut);
+        size_t n = cut ? whole.len / 2 : whole.len;
+        struct slice bytes = {.data = whole.data, .len = n};
+        assert_int_equal(io_replace_file("test", AT_FDCWD, path, bytes, 0600), 0);
+        assert_int_equal(mkdir(folder, 0700), 0);
+        struct import_work work = {.in_fd = open(path, O_RDONLY | O_CLOEXEC),
+                                   .dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                                   .max_bytes = cut ? n : n / 2,
+                                   .quota_bytes = 1ULL << 40,
+                                   .file_name = "x",
+                                   .node = "x"};
+        struct error e = {.text = ""};
+        assert_int_equal(import_archive(&work, work.in_fd, &e), -EBADMSG);
+        assert_non_null(strstr(e.text, cut ? "ends early" : "longer than it was said"));
+        close(work.in_fd);
+        close(work.dir);
+    }
+    buf_done(&whole);
 }
 
 static void more_than_the_quota(void **state)
@@ -735,6 +772,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(hostile_content, setup, teardown),
         cmocka_unit_test_setup_teardown(truncated_everywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_archive_of_what_is_here, setup, teardown),
+        cmocka_unit_test_setup_teardown(less_than_it_declares, setup, teardown),
         cmocka_unit_test_setup_teardown(more_than_the_quota, setup, teardown),
         cmocka_unit_test_setup_teardown(another_with_the_same_id, setup, teardown),
         cmocka_unit_test_setup_teardown(bare_captures, setup, teardown),
