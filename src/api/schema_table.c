@@ -28,7 +28,7 @@ const struct schema schemas[] = {
     {"Signature", "key: text; fingerprint: text; by: own|foreign"},
     {"SnapshotFile", "name: text; size_bytes: int; sha256: text; damaged?: text"},
     {"SnapshotNode",
-     "name: text; window: Interval~; covered: Interval[]; gaps: Gap[]; packets: int; "
+     "name: text; window: Interval~; covered: Interval[]; gaps: Gap[]; gap_count: int; packets: int; "
      "captured_bytes: int; drops: Drops; clock_offset_ns: int; clock_source: text; "
      "files: SnapshotFile[]"},
     {"DissectionProgress", "percent: number; packets: int; bytes: int; entries: int; "

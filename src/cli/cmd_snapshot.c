@@ -251,6 +251,9 @@ static void show_nodes(const json_t *snapshot)
             client_print_text(client_text(gap, "reason"), 0);
             (void)putchar('\n');
         }
+        long long more = (long long)client_int(node, "gap_count") - (long long)k;
+        if (more > 0)
+            printf("  gap        and %lld more: the manifest has all of them\n", more);
     }
 }
 

@@ -114,6 +114,8 @@ static int take_manifest(struct intake *in, struct archive_entry *entry, struct 
     if (r == 0)
         r = snapshot_manifest_parse(buf_slice(&json), &in->manifest, reterr);
     if (r == 0)
+        r = import_check_manifest(in->manifest, reterr);
+    if (r == 0)
         r = snapshot_hash_bytes(buf_slice(&json), sha256);
     if (r == 0)
         r = index_files(in, reterr);

@@ -31,6 +31,9 @@ int import_work_run(struct import_work *work, struct error *reterr);
 int import_archive(struct import_work *work, int in_fd, struct error *reterr);
 int import_capture(struct import_work *work, int in_fd, struct error *reterr);
 
+/* −EBADMSG with a sentence: counts, times or sequences that no snapshot has. */
+int import_check_manifest(const struct snapshot_manifest *manifest, struct error *reterr);
+
 /* nodes/<folder> below the staging folder: a descriptor. */
 int import_open_folder(int dir, const char *folder, struct error *reterr);
 

@@ -8,6 +8,10 @@
 #include "snapshot/snapshot.h"
 #include "snapshot/snapshot_hash.h"
 
+enum {
+    MAX_SHOWN = 1000 /* covered times, gaps of a node: one snapshot is not to fill every list */
+};
+
 void snapshot_interval_write_json(struct snapshot_interval at, struct json_writer *w)
 {
     json_begin_object(w);
@@ -77,14 +81,15 @@ static void node_json(const struct snapshot_node *node, struct json_writer *w)
         json_none(w);
     json_key(w, "covered");
     json_begin_array(w);
-    for (size_t i = 0; i < node->covered_count; i++)
+    for (size_t i = 0; i < node->covered_count && i < MAX_SHOWN; i++)
         snapshot_interval_write_json(node->covered[i], w);
     json_end_array(w);
     json_key(w, "gaps");
     json_begin_array(w);
-    for (size_t i = 0; i < node->gap_count; i++)
+    for (size_t i = 0; i < node->gap_count && i < MAX_SHOWN; i++)
         snapshot_gap_write_json(&node->gaps[i], w);
     json_end_array(w);
+    json_member_uint(w, "gap_count", node->gap_count);
     json_member_uint(w, "packets", node->packets);
     json_member_uint(w, "captured_bytes", node->captured_bytes);
     json_key(w, "drops");

@@ -3,7 +3,7 @@ import type { Snapshot } from "../src/api/types";
 import { fittingColumns } from "../src/snapshots/columns";
 import { coverageOf, damageOf, damageWords, dissectionsWords, displayStatus, failedDissection, gapsOf, matchesSearch, parseCoveredTime, sortSnapshots, worstNode } from "../src/snapshots/status";
 
-const node = (name: string, from: string, to: string) => ({ name, window: { from, to }, covered: [{ from, to }], gaps: [], packets: 1, captured_bytes: 1, drops: { kernel: 0, ring: 0, disk: 0 }, clock_offset_ns: 0, clock_source: "hub", files: [] });
+const node = (name: string, from: string, to: string) => ({ name, window: { from, to }, covered: [{ from, to }], gaps: [], gap_count: 0, packets: 1, captured_bytes: 1, drops: { kernel: 0, ring: 0, disk: 0 }, clock_offset_ns: 0, clock_source: "hub", files: [] });
 const base: Snapshot = {
   id: "06F2A", name: "disk-cat", status: "Completed", status_detail: "", partial: false, empty: false, missing: [], size_bytes: 1, captured_bytes: 1, packets: 1, from: "2026-03-03T14:00:00Z", to: "2026-03-03T14:10:00Z",
   start: null, end: null, created_at: "2026-03-03T14:12:00Z", created_by: "admin", origin: "ring", nodes: [node("n1", "2026-03-03T14:00:00Z", "2026-03-03T14:10:00Z"), node("n2", "2026-03-03T14:05:00Z", "2026-03-03T14:10:00Z")],

@@ -1,6 +1,7 @@
 /* Archives and imports: round trips, other programs' eyes, and hostile input. */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -502,6 +503,79 @@ static void less_than_it_declares(void **state)
     buf_done(&whole);
 }
 
+/* A manifest that is signed and parses, but says what none can say. */
+static void absurd_manifests(void **state)
+{
+    (void)state;
+    static const struct snapshot_gap good[] = {{{1, 2}, 0}, {{2, 4}, 0}},
+                                     twice[] = {{{1, 2}, 0}, {{1, 2}, 0}},
+                                     backwards[] = {{{2, 1}, 0}},
+                                     unsorted[] = {{{3, 4}, 0}, {{1, 2}, 0}};
+    static const struct snapshot_interval overlap[] = {{1, 5}, {4, 9}};
+    static const struct snapshot_file fine[] = {{.sequence = 1, .size_bytes = 100, .packets = 2},
+                                                {.sequence = 3, .size_bytes = 9}},
+                                      same[] = {{.sequence = 2}, {.sequence = 2}},
+                                      many[] = {{.sequence = 1,
+                                                 .size_bytes = 100,
+                                                 .packets = 1ULL << 62}},
+                                      large[] = {{.sequence = 1, .size_bytes = 1ULL << 62}};
+#define GAPS(list) \
+    .gaps = (struct snapshot_gap *)(uintptr_t)(list), .gap_count = sizeof(list) / sizeof *(list)
+#define FILES(list) \
+    .files = (struct snapshot_file *)(uintptr_t)(list), .file_count = sizeof(list) / sizeof *(list)
+    struct {
+        struct snapshot_node node;
+        const char *word; /* NULL: fine */
+    } cases[] = {
+        {{GAPS(good), FILES(fine)}, NULL},
+        {{GAPS(twice)}, "gaps overlap"},
+        {{GAPS(backwards)}, "gaps overlap"},
+        {{GAPS(unsorted)}, "out of order"},
+        {{.covered = (struct snapshot_interval *)(uintptr_t)overlap, .covered_count = 2},
+         "covered times overlap"},
+        {{FILES(same)}, "one sequence"},
+        {{FILES(many)}, "more packets than fit"},
+        {{FILES(large)}, "larger than any"},
+        {{.packets = 1ULL << 62}, "more packets than there can be"},
+        {{GAPS(good), .interface_count = 65537}, "more than"},
+        {{.gap_count = 300000}, "more than"},
+        {{.file_count = 300000}, "more than"},
+    };
+#undef GAPS
+#undef FILES
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cases[i].node.name = (char[]){"n1"};
+        struct snapshot_manifest m = {.nodes = &cases[i].node, .node_count = 1};
+        struct error e = {.text = ""};
+        assert_int_equal(import_check_manifest(&m, &e), cases[i].word ? -EBADMSG : 0);
+        if (cases[i].word && !strstr(e.text, cases[i].word))
+            fail_msg("\"%s\" does not say \"%s\"", e.text, cases[i].word);
+    }
+}
+
+/* One snapshot does not fill the list of all. */
+static void many_gaps_in_the_list(void **state)
+{
+    (void)state;
+    struct snapshot_gap *gaps = calloc(5000, sizeof *gaps);
+    struct snapshot_node node = {.name = (char[]){"n1"}, .gaps = gaps, .gap_count = 5000};
+    struct snapshot_manifest m = {.nodes = &node, .node_count = 1};
+    struct snapshot s = {.manifest = &m, .status = SNAPSHOT_COMPLETED};
+    s.request.name = (char[]){"many"};
+    struct buf json;
+    struct json_writer w;
+    buf_init(&json, 1 << 20);
+    json_init(&w, &json);
+    snapshot_write_json(&s, &w);
+    json_t *root = json_loadb((const char *)json.data, json.len, 0, NULL);
+    const json_t *shown = json_array_get(json_object_get(root, "nodes"), 0);
+    assert_int_equal(json_array_size(json_object_get(shown, "gaps")), 1000);
+    assert_int_equal(json_integer_value(json_object_get(shown, "gap_count")), 5000);
+    json_decref(root);
+    buf_done(&json);
+    free(gaps);
+}
+
 static void more_than_the_quota(void **state)
 {
     struct fixture *f = *state;
@@ -773,6 +847,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(truncated_everywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_archive_of_what_is_here, setup, teardown),
         cmocka_unit_test_setup_teardown(less_than_it_declares, setup, teardown),
+        cmocka_unit_test(absurd_manifests),
+        cmocka_unit_test(many_gaps_in_the_list),
         cmocka_unit_test_setup_teardown(more_than_the_quota, setup, teardown),
         cmocka_unit_test_setup_teardown(another_with_the_same_id, setup, teardown),
         cmocka_unit_test_setup_teardown(bare_captures, setup, teardown),

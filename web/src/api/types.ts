@@ -21,8 +21,8 @@ export interface Quota { limit_bytes: number; used_bytes: number; reserved_bytes
 
 export type SnapshotStatus = "Pending" | "In Progress" | "Completed" | "Dissected" | "Failed";
 export interface SnapshotNode {
-  name: string; window: Interval | null; covered: Interval[]; gaps: Gap[]; packets: number; captured_bytes: number; drops: Drops;
-  clock_offset_ns: number; clock_source: string; files: { name: string; size_bytes: number; sha256: string; damaged?: string }[];
+  name: string; window: Interval | null; covered: Interval[]; gaps: Gap[]; gap_count: number; // of `covered` and `gaps` the first 1,000; the manifest has all
+  packets: number; captured_bytes: number; drops: Drops; clock_offset_ns: number; clock_source: string; files: { name: string; size_bytes: number; sha256: string; damaged?: string }[];
 }
 export interface Dissection {
   name: string; state: "running" | "done" | "failed" | "cancelled"; reason?: string;
