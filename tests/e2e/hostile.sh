@@ -77,6 +77,8 @@ clean || fail "a sanitizer spoke"
 note "$imported of 10 imported and dissected by the hub"
 
 # ── archives ──
+on_cli ping -q -c 5 -i 0.05 -W 2 $srv_ip >/dev/null # what is above may take longer than the minute
+sleep 1.2
 victim=$(t snapshot create victim --last 1m --wait) && t snapshot download "$victim" -o "$work/good.tar" && t snapshot delete "$victim" >/dev/null || fail "download"
 python3 "$here/hostile_archives.py" "$work/good.tar" "$work/archives" || fail "hostile_archives.py"
 count() { t snapshot list --json | jq '.snapshots | length'; }
