@@ -125,7 +125,9 @@ def entries(trawl, path, new):
         entry = json.loads(line)
         for side in ("src", "dst"):
             entry[side]["port"] = new.get(entry[side]["port"], entry[side]["port"])
-        for key in ("id", "index", "conn_id", "flow_id"):
+        if "ports" in entry:
+            entry["ports"] = [new.get(port, port) for port in entry["ports"]]
+        for key in ("id", "index", "conn_id", "flow_id", "udp_checksum", "sctp_checksum"):
             entry.pop(key, None)
         for side in ("request", "response"):
             for packet in entry.get(side, {}).get("packets", []):

@@ -130,6 +130,26 @@ static enum probe_result is_packed_command(struct slice s, bool ended)
     return is_command(inner, ended);
 }
 
+/* An OK packet that nothing else looks like: short, or its texts fill it exactly. */
+static bool is_ok(struct slice body)
+{
+    struct my_ok ok;
+    if (!my_parse_ok(body, 0, &ok))
+        return false;
+    if (body.len == 7)
+        return ok.status < 0x100;
+    if (!(ok.status & MY_STATE_CHANGED) || ok.status >= 0x8000)
+        return false;
+    struct cursor c = cursor_of(body.data, body.len);
+    cursor_skip(&c, 1);
+    (void)my_lenenc(&c);
+    (void)my_lenenc(&c);
+    cursor_skip(&c, 4);
+    (void)my_lenenc_text(&c, NULL);
+    (void)my_lenenc_text(&c, NULL);
+    return !c.bad && cursor_left(&c) == 0;
+}
+
 /* The first packet of an answer: OK, error, or the number of columns with the first of them. */
 static enum probe_result is_answer(struct slice s, bool ended)
 {
@@ -139,11 +159,8 @@ static enum probe_result is_answer(struct slice s, bool ended)
         return found < 0 ? maybe(ended) : PROBE_NO;
     if (body.data[0] == 0xff)
         return body.len > 9 && body.data[3] == '#' ? PROBE_YES : PROBE_NO;
-    if (body.data[0] == 0) {
-        struct my_ok ok;
-        return body.len == 7 && my_parse_ok(body, 0, &ok) && ok.status < 0x100 ? PROBE_YES
-                                                                               : PROBE_NO;
-    }
+    if (body.data[0] == 0)
+        return is_ok(body) ? PROBE_YES : PROBE_NO;
     if (body.len > 2)
         return PROBE_NO;
     found = packet_at(slice_sub(s, MY_HEADER_BYTES + body.len, SIZE_MAX), 2, FIND_MAX, &column);
@@ -169,6 +186,11 @@ static enum dissect_result find_again(struct dissect_conn *conn, struct my_state
             side->lost = false;
         if (found != PROBE_NO)
             break;
+        if (stream->dir == DIR_SERVER && state->oldest) {
+            state->oldest->damaged = true; /* these bytes belong to its answer */
+            at = all.len;
+            break;
+        }
     }
     if (at)
         dissect_take(conn, stream, NULL, NULL, at);

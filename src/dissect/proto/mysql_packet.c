@@ -179,8 +179,10 @@ bool my_parse_ok(struct slice body, uint32_t capabilities, struct my_ok *ret)
     ret->warnings = cursor_le16(&c);
     if (c.bad)
         return false;
+    /* only who asked for it is told that its session changed */
+    bool is_tracked = capabilities & MY_SESSION_TRACK || ret->status & MY_STATE_CHANGED;
     /* servers write its length although nothing follows */
-    if (!(capabilities & MY_SESSION_TRACK)) {
+    if (!is_tracked) {
         ret->info = slice_of(c.pos, cursor_left(&c));
         struct slice text = cursor_left(&c) ? my_lenenc_text(&c, NULL) : SLICE_NONE;
         if (!c.bad && cursor_left(&c) == 0)

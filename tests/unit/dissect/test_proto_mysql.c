@@ -343,6 +343,32 @@ static void late_joins(void **state)
     proto_run_free(run);
 }
 
+/* An answer that is not understood is not stepped over: the next one belongs to the next command.
+ * OK packets that tell of a changed session are understood. */
+static void late_joins_do_not_shift_answers(void **state)
+{
+    (void)state;
+    static const char tracked[] = "@@@\001\0\0\0\0\100\0\0\0\021\0\017\012autocommit\003OFF";
+    struct proto_run *run = RUN_LATE(
+        C("@@@\000\003set autocommit=0"), SB(tracked, sizeof tracked - 1), C(SELECT_1),
+        S("@@@\001\001@@@\002" COLUMN("\001a", "\003") "@@@\003" EOF_ "@@@\004\0011@@@\005" EOF_),
+        C("@@@\000\003rollback"), S("@@@\001" OK));
+    proto_count(run, 3);
+    proto_has(run, 0, "\"summary\":\"set autocommit=0 → 0 rows\"");
+    proto_has(run, 1, "\"mysql_rows\":1");
+    proto_has(run, 2, "\"mysql_query\":\"rollback\"");
+    for (size_t i = 0; i < 3; i++)
+        proto_has(run, i, "\"status\":\"ok\"");
+    proto_run_free(run);
+    run = RUN_LATE(C("@@@\000\003set autocommit=0"), S("@@@\001\373file"), C(SELECT_1),
+                   S("@@@\001" OK));
+    proto_has(run, 0, "\"mysql_query\":\"set autocommit=0\"");
+    proto_has(run, 0, "\"status\":\"incomplete\"");
+    proto_has(run, 1, "\"mysql_query\":\"SELECT 1\"");
+    proto_has(run, 1, "\"status\":\"ok\"");
+    proto_run_free(run);
+}
+
 /* Commands sent before their answers came (MariaDB's batches). */
 static void pipelined(void **state)
 {
@@ -401,6 +427,7 @@ int main(void)
         cmocka_unit_test(compression),
         cmocka_unit_test(gaps),
         cmocka_unit_test(late_joins),
+        cmocka_unit_test(late_joins_do_not_shift_answers),
         cmocka_unit_test(pipelined),
         cmocka_unit_test(not_mysql),
         cmocka_unit_test(hostile),
