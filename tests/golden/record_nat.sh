@@ -6,7 +6,7 @@
 set -eu
 . "$(dirname "$0")/record.inc" nft nginx dnsmasq
 node=tg-n-$$
-nat_finish() { code=$?; ip netns del "$node" 2>/dev/null || :; (exit $code); finish; }
+nat_finish() { code=$?; set +e; ip netns del "$node" 2>/dev/null || :; (exit $code); finish; }
 trap nat_finish EXIT
 ip netns add "$node"
 in_node() { ip netns exec "$node" "$@"; }
