@@ -186,7 +186,7 @@ static enum dissect_result find_again(struct dissect_conn *conn, struct my_state
             side->lost = false;
         if (found != PROBE_NO)
             break;
-        if (stream->dir == DIR_SERVER && state->oldest) {
+        if (stream->dir == DIR_SERVER && state->oldest && dissect_is_late_join(conn)) {
             state->oldest->damaged = true; /* these bytes belong to its answer */
             at = all.len;
             break;

@@ -2,6 +2,8 @@
 
 #include "dissect/proto/tls_crypto.h"
 
+#define UNKNOWN_LOSS (UINT64_C(1) << 40)
+
 enum {
     MAX_FAILURES = 256,
     MAX_LOST_RECORDS = 512, /* sequence numbers that are tried after a loss */
@@ -300,5 +302,7 @@ void tls_decrypt_gap(struct tls_decrypt *d, enum dissect_dir dir, uint64_t bytes
     side->lost_records += bytes / SMALLEST_RECORD + 1;
     if (side->lost_records > MAX_LOST_RECORDS)
         side->lost_records = MAX_LOST_RECORDS;
-    dissect_layer_gap(d->layer, dir, bytes);
+    /* How much content stood in them is not known, and a wrong length would put what follows into
+     * the wrong place: whatever is inside finds its own way again. */
+    dissect_layer_gap(d->layer, dir, UNKNOWN_LOSS);
 }
