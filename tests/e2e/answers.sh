@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Questions, sign-in and status when something is stopped, killed or guessed at: what a person sees stays true and comes at once.
 . "$(dirname "$0")/lib.sh"
-need curl jq python3 pgrep
+need curl jq python3 pgrep nginx wrk
 make_hosts
 ulimit -c 0
 
 descendants() { local p; for p in $(pgrep -P "$1"); do echo "$p"; descendants "$p"; done; }
 processes() { # words of their command line, below trawl up
   local p
-  for p in $(descendants "$up_pid"); do tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q -- "$1" && echo "$p"; done
+  for p in $(descendants "$up_pid"); do { tr '\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null | grep -q -- "$1" && echo "$p"; done
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 state_is() { [ "$(t nodes --json | jq -r '.nodes[0].state')" = "$1" ]; }
@@ -24,11 +24,17 @@ for i in 1 2; do on_cli curl -s -o /dev/null -H 'traceparent: 00-4bf92f3577b34da
 sleep 1
 id=$(t snapshot create calls --last 1m --wait) || fail "create"
 
+t snapshot dissect "$id" --wait >/dev/null || fail "dissect"
+
 # ── a dissection under way is shown as one ──
-# It may be over before it is stopped: then another one.
+# One of so many calls that it can be stopped on its way; when it is over before, another one.
+start_nginx
+on_cli wrk -t1 -c8 -d3s "http://$srv_ip:8080/api/v1/orders/1" >/dev/null || fail "wrk"
+sleep 1.5
+busy=$(t snapshot create busy --last 6s --wait) || fail "create"
 caught=""
 for attempt in $(seq 20); do
-  t snapshot dissect "$id" --wait >/dev/null 2>&1 &
+  t snapshot dissect "$busy" --wait >/dev/null 2>&1 &
   dissect=$!
   started+=("$dissect")
   job=""
@@ -45,11 +51,11 @@ t snapshot list | grep -q 'Dissected' || fail "the dissection's end is not shown
 note "a dissection under way is shown with its progress"
 
 # ── a result stays readable while the dissection is made again, and for good when that fails ──
-count() { t entries --source "$id" --count; }
+count() { t entries --source "$busy" --count; }
 before=$(count) || fail "the count"
 caught=""
 for attempt in $(seq 20); do
-  t snapshot dissect "$id" --wait >/dev/null 2>"$work/redo" &
+  t snapshot dissect "$busy" --wait >/dev/null 2>"$work/redo" &
   dissect=$!
   started+=("$dissect")
   job=""
@@ -57,7 +63,7 @@ for attempt in $(seq 20); do
   if [ -n "$job" ] && kill -STOP "$job" 2>/dev/null && t snapshot list --json | jq -e '.snapshots[0].dissections[0].redo.state == "running"' >/dev/null; then
     equal "$(count)" "$before" "entries while the dissection is made again"
     t snapshot list --json | jq -e '.snapshots[0].status == "Dissected"' >/dev/null || fail "the status meanwhile: $(t snapshot list)"
-    t snapshot show "$id" >/dev/null || fail "show"
+    t snapshot show "$busy" >/dev/null || fail "show"
     caught=yes
   fi
   [ -n "$job" ] && kill -CONT "$job" 2>/dev/null
