@@ -184,7 +184,8 @@ static void set_request_body(struct ldap_call *call, const struct ldap_text *tex
     call->is_cut |= text->out.cut;
     if (text->is_malformed)
         malformed(call);
-    if (text->out.len)
+    /* around a loss the pieces that are there would read as one text that nobody sent */
+    if (text->out.len && !call->has_gap)
         dissect_set_text(call->entry, FIELD_REQUEST_BODY_ID, gather_slice(&text->out));
 }
 

@@ -269,6 +269,8 @@ static struct call *take_answered(struct state *state, const struct stomp_frame 
     if (state->newest == found)
         state->newest = found_before;
     found->next = NULL;
+    /* behind a loss it may be the end of another call */
+    found->damaged |= state->lost && frame->kind == STOMP_ERROR && receipt.len == 0;
     state->waiting--;
     return found;
 }
