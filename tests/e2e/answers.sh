@@ -15,7 +15,7 @@ state_is() { [ "$(t nodes --json | jq -r '.nodes[0].state')" = "$1" ]; }
 code() { on_srv curl -s -o /dev/null -w '%{http_code}' "$@"; }
 
 start_trawl
-on_srv python3 -m http.server --bind $srv_ip 8000 --directory "$work" >/dev/null 2>&1 &
+ip netns exec "$srv" python3 -m http.server --bind $srv_ip 8000 --directory "$work" >/dev/null 2>&1 &
 started+=($!)
 wait_until 10 "the server answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8000/"
 for i in $(seq 20); do on_cli curl -s -o /dev/null "http://$srv_ip:8000/none?i=$i"; done

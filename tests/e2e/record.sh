@@ -43,7 +43,7 @@ tools_agree() {
 record --iface any --ring-size 64MiB
 on_cli ping -q -c 5 -i 0.1 $srv_ip >/dev/null || fail "ping"
 on_srv ping -q -c 3 -i 0.1 127.0.0.1 >/dev/null || fail "ping lo"
-on_srv python3 -m http.server --bind $srv_ip 8000 --directory "$work" >/dev/null 2>&1 &
+ip netns exec "$srv" python3 -m http.server --bind $srv_ip 8000 --directory "$work" >/dev/null 2>&1 &
 started+=($!)
 wait_until 10 "the server answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8000/"
 settle
