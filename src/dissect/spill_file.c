@@ -37,5 +37,5 @@ int dissect_open_spill(const char *dir, struct error *reterr)
             return r;
     }
     return error_set(reterr, r, "no temporary file for sorting can be made in %s: %s",
-                     dir ? dir : "$TMPDIR, /var/tmp or /tmp", strerror(-r));
+                     dir ? "the dissection's folder" : "$TMPDIR, /var/tmp or /tmp", strerror(-r));
 }

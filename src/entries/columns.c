@@ -128,8 +128,7 @@ static int send_chunk(struct columns_writer *w, struct error *reterr)
         return 0;
     duckdb_api.data_chunk_set_size(w->chunk, w->row);
     if (duckdb_api.append_data_chunk(w->appender, w->chunk) != DuckDBSuccess)
-        return error_set(reterr, -EIO, "the entry store took no more rows: %s",
-                         duckdb_api.appender_error(w->appender));
+        return duckdb_api_error(reterr, "be written", duckdb_api.appender_error(w->appender));
     begin_chunk(w);
     return 0;
 }
@@ -172,8 +171,7 @@ int columns_writer_close(struct columns_writer *w, struct error *reterr)
 {
     int r = send_chunk(w, reterr);
     if (r == 0 && duckdb_api.appender_close(w->appender) != DuckDBSuccess)
-        r = error_set(reterr, -EIO, "the entry store could not finish: %s",
-                      duckdb_api.appender_error(w->appender));
+        r = duckdb_api_error(reterr, "be written", duckdb_api.appender_error(w->appender));
     if (r == 0)
         r = duckdb_api_run(w->connection, "CHECKPOINT", reterr);
     duckdb_api.appender_destroy(&w->appender);

@@ -53,13 +53,39 @@ int duckdb_api_load(struct error *reterr)
     return 0;
 }
 
+int duckdb_api_error(struct error *reterr, const char *doing, const char *raw)
+{
+    /* DuckDB gives no errno, but ends with the C library's words for it. */
+    static const struct {
+        const char *words;
+        int code;
+        const char *sentence;
+    } known[] = {
+        {"Out of Memory", -ENOMEM, "the entry store could not %s: its memory does not suffice."},
+        {"No space left on device", -ENOSPC,
+         "the entry store could not %s: the disk is full; make room."},
+        {"Disk quota exceeded", -EDQUOT,
+         "the entry store could not %s: the disk quota is used up; make room."},
+    };
+    int code = -EIO;
+    const char *sentence = "the entry store could not %s.";
+    for (size_t i = 0; raw && i < sizeof known / sizeof *known; i++)
+        if (strstr(raw, known[i].words)) {
+            code = known[i].code;
+            sentence = known[i].sentence;
+        }
+    const char *hole = strstr(sentence, "%s");
+    error_set(reterr, code, "%.*s%s%s", (int)(hole - sentence), sentence, doing, hole + 2);
+    error_set_cause(reterr, raw);
+    return code;
+}
+
 int duckdb_api_run(duckdb_connection connection, const char *sql, struct error *reterr)
 {
     duckdb_result result;
     int r = 0;
     if (duckdb_api.query(connection, sql, &result) != DuckDBSuccess)
-        r = error_set(reterr, -EIO, "the entry store refused a statement: %s",
-                      duckdb_api.result_error(&result));
+        r = duckdb_api_error(reterr, "do what it was told", duckdb_api.result_error(&result));
     duckdb_api.destroy_result(&result);
     return r;
 }
@@ -104,8 +130,7 @@ int duckdb_api_open(const char *path, uint64_t memory_bytes, unsigned threads,
     duckdb_state state = duckdb_api.open_ext(path, ret_database, config, &message);
     duckdb_api.destroy_config(&config);
     if (state != DuckDBSuccess) {
-        r = error_set(reterr, -EIO, "the entry store cannot be opened: %s",
-                      message ? message : "no reason given");
+        r = duckdb_api_error(reterr, "be opened", message);
         duckdb_api.free(message);
         return r;
     }

@@ -67,6 +67,10 @@ int duckdb_api_open(const char *path, uint64_t memory_bytes, unsigned threads,
                     struct error *reterr);
 /* Either may be NULL inside. */
 void duckdb_api_close(duckdb_database *database, duckdb_connection *connection);
+/* One sentence for a failure of the store: `doing` is what could not be done ("be written"), `raw`
+ * DuckDB's own words, which may name paths of the machine and land in reterr->cause alone.
+ * -ENOMEM, -ENOSPC, -EDQUOT, else -EIO. */
+int duckdb_api_error(struct error *reterr, const char *doing, const char *raw);
 /* A statement without result. */
 int duckdb_api_run(duckdb_connection connection, const char *sql, struct error *reterr);
 

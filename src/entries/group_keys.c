@@ -104,7 +104,7 @@ static int create_table(struct question *q, unsigned number, size_t count)
     int r = duckdb_api_run(entries_reader_connection(q->session->reader), (const char *)sql.data,
                            &error);
     buf_done(&sql);
-    return r < 0 ? question_store_failed(q, error.text) : 0;
+    return r < 0 ? question_store_failed(q, error.cause) : 0;
 }
 
 static int open_appender(struct filling *f)
@@ -131,7 +131,7 @@ static int send_chunk(struct filling *f)
     bool ok = duckdb_api.append_data_chunk(f->appender, f->chunk) == DuckDBSuccess;
     duckdb_api.data_chunk_reset(f->chunk);
     f->row = 0;
-    return ok ? 0 : question_store_failed(f->q, "the values do not fit in its memory");
+    return ok ? 0 : question_too_much(f->q);
 }
 
 static void put_number(struct filling *f, size_t column, int64_t number)
@@ -183,7 +183,7 @@ static int fill(struct filling *f, const struct row_list *rows)
     if (r == 0 && f->row)
         r = send_chunk(f);
     if (r == 0 && duckdb_api.appender_close(f->appender) != DuckDBSuccess)
-        r = question_store_failed(f->q, "the values do not fit in its memory");
+        r = question_too_much(f->q);
     return r;
 }
 

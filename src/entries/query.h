@@ -9,7 +9,8 @@
  * answer:   {"ready":true,"entries":N,"from_ns":…,"to_ns":…}; the job ends with {"error":…} when a part is damaged.
  * Question: {"q":7,"op":"page", …members…}
  * answer:   {"q":7,"result":{…}}, or
- *           {"q":7,"problem":{"status":400,"title":…,"detail":…,"offset":…,"token":…,"suggestion":…}}.
+ *           {"q":7,"problem":{"status":400,"title":…,"detail":…,"offset":…,"token":…,"suggestion":…,
+ *            "cause":…}}; the cause is for the log alone.
  *           `lines`, `har` and `packets` also send any number of {"q":7,"item":{…}} before their result.
  *
  *  op          members                                      result (names of api/schema_table.c)

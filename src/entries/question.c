@@ -35,16 +35,24 @@ int question_refuse(struct question *q, int status, const char *title, const str
     return -EINVAL;
 }
 
-int question_store_failed(struct question *q, const char *detail)
+int question_too_much(struct question *q)
 {
     struct error error;
-    if (strstr(detail, "Out of Memory")) {
-        error_set(&error, -ENOMEM,
-                  "this takes more memory than a question may have: narrow the time or the filter, "
-                  "or group by fields with fewer values.");
-        return question_refuse(q, 503, "Too much for one question", &error);
-    }
-    error_set(&error, -EIO, "the entry store could not answer: %s", detail);
+    error_set(&error, -ENOMEM,
+              "this takes more memory than a question may have: narrow the time or the filter, "
+              "or group by fields with fewer values.");
+    return question_refuse(q, 503, "Too much for one question", &error);
+}
+
+int question_store_failed(struct question *q, const char *raw)
+{
+    struct error error;
+    if (duckdb_api_error(&error, "answer", raw) == -ENOMEM)
+        return question_too_much(q);
+    error_set(&error, -EIO,
+              "the entry store could not answer: ask again, and if that fails too dissect the "
+              "snapshot again (the hub's log says more).");
+    error_set_cause(&error, raw);
     return question_refuse(q, 500, "The entry store failed", &error);
 }
 
@@ -221,6 +229,8 @@ static int send_problem(const struct question *q)
     json_member_int(&w, "status", p->status ? p->status : 500);
     json_member_str(&w, "title", p->title[0] ? p->title : "The question could not be answered");
     json_member_str(&w, "detail", p->error.text);
+    if (p->error.cause[0])
+        json_member_str(&w, "cause", p->error.cause);
     if (p->status == 400 && p->error.offset != ERROR_NO_OFFSET)
         json_member_uint(&w, "offset", p->error.offset);
     if (p->token[0])

@@ -64,7 +64,9 @@ void query_session_done(struct query_session *session);
  * failed. */
 int query_session_answer(struct query_session *session, struct slice line);
 
-int question_store_failed(struct question *q, const char *detail);
+/* DuckDB's own words become the cause, for the log; who asked is told one sentence. */
+int question_store_failed(struct question *q, const char *raw);
+int question_too_much(struct question *q); /* 503: more memory than a question may have */
 /* Fills the problem; returns -EINVAL. */
 int question_refuse(struct question *q, int status, const char *title, const struct error *error);
 /* question_filter.c: compiles the filter and sets q->matches or q->condition. */

@@ -71,7 +71,7 @@ static int fill_table(struct question *q, unsigned number, const struct entries_
     snprintf(name, sizeof name, "m%u", number);
     snprintf(sql, sizeof sql, "CREATE TEMP TABLE m%u(row BIGINT)", number);
     if (duckdb_api_run(connection, sql, &error) < 0)
-        return question_store_failed(q, error.text);
+        return question_store_failed(q, error.cause);
     duckdb_appender appender = NULL;
     duckdb_logical_type type = duckdb_api.create_logical_type(DUCKDB_TYPE_BIGINT);
     duckdb_data_chunk chunk = duckdb_api.create_data_chunk(&type, 1);
@@ -92,7 +92,7 @@ static int fill_table(struct question *q, unsigned number, const struct entries_
         duckdb_api.appender_destroy(&appender);
     if (chunk)
         duckdb_api.destroy_data_chunk(&chunk);
-    return ok ? 0 : question_store_failed(q, "the matches do not fit in its memory");
+    return ok ? 0 : question_too_much(q);
 }
 
 static int refuse_filter(struct question *q, const struct filter_diagnostic *d)

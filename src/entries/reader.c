@@ -75,6 +75,11 @@ static int attach_columns(struct entries_reader *r, size_t number, const char *p
     if (result == 0)
         result = duckdb_api_run(r->connection, (const char *)sql.data, reterr);
     buf_done(&sql);
+    if (result == -EIO && reterr) { /* no paths in what people read */
+        struct error store = *reterr;
+        error_set(reterr, result, "a part of the dissection cannot be opened: dissect again.");
+        error_set_cause(reterr, store.cause);
+    }
     return result;
 }
 

@@ -103,7 +103,7 @@ int entries_writer_open(const struct entries_writer_options *options,
                   "%s holds a dissection already: name another folder, or remove it first.",
                   options->dir);
     else if (r < 0)
-        error_set(reterr, r, "the dissection's folder %s cannot be used.", options->dir);
+        error_set(reterr, r, "the dissection's folder cannot be used: %s.", strerrordesc_np(-r));
     else
         r = open_part(w, reterr);
     if (r < 0) {

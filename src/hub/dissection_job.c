@@ -217,6 +217,9 @@ int dissection_run(struct dissection_run *run, bool *ret_crashed, struct error *
     if (result.ok && done)
         return 0;
     *ret_crashed = result.signal != 0 && result.error.code != -ECANCELED;
-    return result.ok ? error_set(reterr, -EPROTO, "The dissection ended without a result.")
-                     : error_set(reterr, result.error.code, "%s", result.error.text);
+    if (result.ok)
+        return error_set(reterr, -EPROTO, "The dissection ended without a result.");
+    if (reterr)
+        *reterr = result.error;
+    return result.error.code;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "hub/dissection_job.h"
 #include "hub/runs.h"
 #include "snapshot/snapshot_hash.h"
@@ -221,8 +222,34 @@ static void drop_kept(struct dissection *d)
                  d->snapshot->id, err.text);
 }
 
+/* What failed, that nothing else is touched, what to do; the library's words go to the log. */
+static void make_sentence(const struct dissection *d, struct error *err)
+{
+    int code = err->code;
+    char cause[sizeof err->cause], shown[400];
+    snprintf(cause, sizeof cause, "%s", err->cause);
+    text_escape(slice_str(cause[0] ? cause : err->text), shown, sizeof shown);
+    if (code == -ENOSPC || code == -EDQUOT)
+        error_set(err, code,
+                  "The dissection could not be written: %s. The snapshot itself is untouched: "
+                  "delete what is no longer needed, then dissect it again.",
+                  code == -ENOSPC ? "the hub's disk is full"
+                                  : "the disk quota of the hub is used up");
+    else if (code == -EIO && cause[0])
+        error_set(err, code,
+                  "The dissection could not be written: the hub's disk does not take it. The "
+                  "snapshot itself is untouched: look at the disk and the hub's log, then dissect "
+                  "it again.");
+    else if (!cause[0])
+        return;
+    log_warn("dissect", "a dissection failed", "id=%s name=%s cause=\"%s\"", d->snapshot->id,
+             d->name, shown);
+}
+
 static void finish(struct dissection *d, int e, struct error *err)
 {
+    if (e)
+        make_sentence(d, err);
     struct snapshot_dissection *r = &d->record;
     bool cancelled = e && run_is_cancelled(&d->run);
     r->finished_at_ns = clock_now_ns();
@@ -238,6 +265,7 @@ static void finish(struct dissection *d, int e, struct error *err)
     if (put_record(d, true, &saved) < 0) {
         log_error("dissect", "the result cannot be kept", "id=%s problem=\"%.300s\"",
                   d->snapshot->id, saved.text);
+        make_sentence(d, &saved);
         give_up(d, e ? r->reason : saved.text);
         e = e ? e : saved.code;
     } else if (!e && d->kept) {
@@ -389,6 +417,8 @@ static int prepare(struct dissection *d, const char *id, struct error *reterr)
     if (e)
         return e;
     e = put_record(d, true, reterr);
+    if (e)
+        make_sentence(d, reterr);
     if (!e && runs_launch(&d->run) < 0) {
         e = error_set(reterr, -EAGAIN, "There is no thread for another dissection.");
         d->record.state = SNAPSHOT_DISSECTION_FAILED;

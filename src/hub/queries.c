@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
 #include "job/job.h"
 
 enum {
@@ -283,6 +285,12 @@ static int why_it_ended(struct queries *q, struct process *p, struct api_problem
                     "The query process was killed; the machine may have run out of memory.");
     else
         problem_set(problem, 502, "The query process ended: %s", result.error.text);
+    if (!closed && result.error.cause[0]) {
+        char shown[400];
+        text_escape(slice_str(result.error.cause), shown, sizeof shown);
+        log_warn("query", "a query process ended", "id=%s name=%s cause=\"%s\"", p->id, p->name,
+                 shown);
+    }
     return -EIO;
 }
 
@@ -359,6 +367,20 @@ static bool answer_part(struct slice line, const char *head, const char *key, st
     return true;
 }
 
+/* What the store itself said is for us, not for who asked. */
+static void log_cause(const struct asking *a, struct slice problem)
+{
+    json_t *object = json_loadb((const char *)problem.data, problem.len, 0, NULL);
+    const char *cause = json_string_value(json_object_get(object, "cause"));
+    char shown[400];
+    if (cause) {
+        text_escape(slice_str(cause), shown, sizeof shown);
+        log_warn("query", "the entry store could not answer", "id=%s name=%s cause=\"%s\"", a->id,
+                 a->name, shown);
+    }
+    json_decref(object);
+}
+
 /* 1 = the answer is whole, 0 = more to come, negative = broken. */
 static int take_line(struct asking *a, struct slice line, const char *head)
 {
@@ -380,6 +402,7 @@ static int take_line(struct asking *a, struct slice line, const char *head)
     if (answer_part(line, head, ",\"problem\":", &part)) {
         if (!problem_parse(part, a->problem))
             problem_set(a->problem, 502, "The query process gave an answer that makes no sense.");
+        log_cause(a, part);
         return 1;
     }
     problem_set(a->problem, 502, "The query process gave an answer that makes no sense.");

@@ -213,10 +213,10 @@ int job_receive(struct job *job, int64_t timeout_ns, struct buf *ret_line)
 
 /* ── the end ── */
 
-/* The sentence of {"error":"…"}: our own writer made it, but a broken job may write anything. */
-static void decode_error(const char *line, char *out, size_t size)
+/* A text of {"error":"…","cause":"…"} from behind its quote on: our own writer made it, but a
+ * broken job may write anything. */
+static void decode_text(const char *p, char *out, size_t size)
 {
-    const char *p = line + strlen("{\"error\":\"");
     size_t n = 0;
     while (*p && *p != '"' && n + 1 < size) {
         char c = *p++;
@@ -268,8 +268,9 @@ static void explain(const struct job *job, struct job_result *r)
     if (job->cancelled && r->signal == SIGKILL) {
         error_set(&r->error, -ECANCELED, "cancelled");
     } else if (job->kept_error && !r->signal) {
-        decode_error(job->kept_error, text, sizeof text);
-        const char *code = strstr(job->kept_error, ",\"code\":-");
+        decode_text(job->kept_error + strlen("{\"error\":\""), text, sizeof text);
+        const char *code = strstr(job->kept_error, ",\"code\":-"),
+                   *cause = strstr(job->kept_error, ",\"cause\":\"");
         int64_t number = 0;
         if (code)
             (void)sscanf(code, ",\"code\":%" SCNd64, &number);
@@ -278,6 +279,10 @@ static void explain(const struct job *job, struct job_result *r)
                       text_format_size(job->memory_bytes, size), text);
         else
             error_set(&r->error, number < 0 && number > -4096 ? (int)number : -EIO, "%s", text);
+        if (cause) {
+            decode_text(cause + strlen(",\"cause\":\""), text, sizeof text);
+            error_set_cause(&r->error, text);
+        }
     } else if (r->signal) {
         explain_signal(job, r);
     } else {

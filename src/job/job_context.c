@@ -173,6 +173,8 @@ int job_fail(struct job_context *ctx, const struct error *error)
     json_member_int(&w, "code", error->code);
     if (error->offset != ERROR_NO_OFFSET)
         json_member_uint(&w, "offset", error->offset);
+    if (error->cause[0])
+        json_member_str(&w, "cause", error->cause);
     json_end_object(&w);
     if (!buf_failed(&line))
         (void)job_report(ctx, buf_slice(&line));

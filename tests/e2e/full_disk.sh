@@ -77,7 +77,12 @@ else
 fi
 fill 0 # what the ring gave back
 t snapshot dissect "$good" --name second --wait >"$work/out" 2>"$work/err" && fail "a dissection was written to a full disk"
-grep -qiE 'space|disk' "$work/err" || fail "the dissection failed without saying why: $(cat "$work/err")"
+grep -q "disk is full" "$work/err" && grep -q "snapshot itself is untouched" "$work/err" || fail "the dissection failed without saying why: $(cat "$work/err")"
+# One sentence of ours: no path of the hub, nothing in DuckDB's words.
+grep -qiE "$work|/data/|duckdb|IO Error|columns\\.|os error|fatal" "$work/err" && fail "the dissection's failure shows the inside: $(cat "$work/err")"
+t snapshot show "$good" --json | jq -r '.dissections[] | select(.name == "second") | .reason // .status_detail // ""' >"$work/reason"
+grep -qiE "$work|duckdb|IO Error" "$work/reason" && fail "the reason that is kept shows the inside: $(cat "$work/reason")"
+grep 'area=dissect\|dissect ' "$work/up.err" | grep -q 'cause="' || fail "the hub's log does not say what the store said: $(tail -n 5 "$work/up.err")"
 note "$(tail -n 1 "$work/err")"
 t snapshot verify "$good" >/dev/null || fail "the completed snapshot is damaged"
 equal "$(t entries --source "$good/default" --count)" "$(t snapshot show "$good" --json | jq '.dissections[] | select(.name == "default") | .progress.entries')" "entries of the finished dissection"

@@ -504,9 +504,70 @@ static void test_unsealed_parts_are_not_seen_and_are_removed(void **state)
     io_remove_tree("test", AT_FDCWD, empty);
 }
 
+/* Nothing of the machine's and nothing in DuckDB's words. */
+static void assert_is_ours(const char *text)
+{
+    assert_null(strchr(text, '/'));
+    assert_null(strstr(text, "Error"));
+    assert_null(strstr(text, "duckdb"));
+}
+
+static void test_the_store_s_own_words_are_for_the_log(void **state)
+{
+    (void)state;
+    struct error error;
+    assert_int_equal(
+        duckdb_api_error(&error, "be written",
+                         "IO Error: Could not write file \"/data/x/columns.duckdb\": No space left "
+                         "on device"),
+        -ENOSPC);
+    assert_string_equal(error.text, "the entry store could not be written: the disk is full; make "
+                                    "room.");
+    assert_non_null(strstr(error.cause, "/data/x/columns.duckdb"));
+    assert_int_equal(duckdb_api_error(&error, "be written", "IO Error: /x: Disk quota exceeded"),
+                     -EDQUOT);
+    assert_is_ours(error.text);
+    assert_int_equal(duckdb_api_error(&error, "be written", "Out of Memory Error: /x"), -ENOMEM);
+    assert_is_ours(error.text);
+    assert_int_equal(duckdb_api_error(&error, "be opened", NULL), -EIO);
+    assert_string_equal(error.text, "the entry store could not be opened.");
+    assert_string_equal(error.cause, "");
+}
+
+/* A store of its own whose columns are zeros. */
+static void write_damaged_store(char dir[32])
+{
+    char path[64], zeros[4096] = {0};
+    snprintf(dir, 32, "/tmp/trawl_entries_XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    write_store(dir, 0);
+    snprintf(path, sizeof path, "%s/part-000001/columns.duckdb", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    off_t end = lseek(fd, 0, SEEK_END);
+    for (off_t offset = 0; offset + (off_t)sizeof zeros <= end; offset += (off_t)sizeof zeros)
+        assert_int_equal(pwrite(fd, zeros, sizeof zeros, offset), sizeof zeros);
+    close(fd);
+}
+
+static void test_damaged_columns_show_no_paths(void **state)
+{
+    struct world *world = *state;
+    char dir[32];
+    struct query_session other = {.source = "", .send = keep_line, .send_ctx = world};
+    struct error error;
+    write_damaged_store(dir);
+    assert_true(query_session_open(&other, (const char *[]){dir, NULL}, &error) < 0);
+    query_session_done(&other);
+    assert_string_equal(error.text, "a part of the dissection cannot be opened: dissect again.");
+    assert_non_null(strstr(error.cause, dir));
+    io_remove_tree("test", AT_FDCWD, dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_store_s_own_words_are_for_the_log),
+        cmocka_unit_test(test_damaged_columns_show_no_paths),
         cmocka_unit_test(test_newest_page_first_and_cursor_walks_all),
         cmocka_unit_test(test_filter_counts_and_pages_what_the_evaluator_says),
         cmocka_unit_test(test_order_by_elapsed_time),
