@@ -83,6 +83,18 @@ int take_need(struct take *take, uint64_t bytes, struct error *reterr)
     return snapshot_store_reserve(take->options->store, take->options->id, need, reterr);
 }
 
+int take_disk_error(int r, const char *what, struct error *reterr)
+{
+    return error_set(reterr, r, "%s: %s.", what, strerrordesc_np(-r));
+}
+
+int take_create(int dir, const char *name, struct error *reterr)
+{
+    int fd =
+        io_create(SNAPSHOT_PHASE_DATA, dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    return fd < 0 ? take_disk_error(fd, "A file of the snapshot cannot be made", reterr) : fd;
+}
+
 /* ── threads ── */
 
 static void fail_take(struct take *take, int r, const struct error *error)

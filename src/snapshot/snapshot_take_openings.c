@@ -39,15 +39,6 @@ static int keep(void *ctx, const uint8_t *data, size_t n)
     return a->disk;
 }
 
-static int create(int dir, const char *name, struct error *reterr)
-{
-    int fd =
-        io_create(SNAPSHOT_PHASE_DATA, dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-    return fd < 0 ? error_set(reterr, fd, "A file of the snapshot cannot be made: %s.",
-                              strerrordesc_np(-fd))
-                  : fd;
-}
-
 /* 1 when something came into the staging file. */
 static int stage(struct take_node *n, const struct ring_openings_window *window, int fd,
                  struct error *reterr)
@@ -56,8 +47,7 @@ static int stage(struct take_node *n, const struct ring_openings_window *window,
     struct arrival arrival = {.take = n->take, .fd = fd};
     int r = source->openings(source->ctx, window, keep, &arrival, NULL);
     if (arrival.disk < 0)
-        return error_set(reterr, arrival.disk, "Writing the openings failed: %s.",
-                         strerrordesc_np(-arrival.disk));
+        return take_disk_error(arrival.disk, "Writing the openings failed", reterr);
     if (take_stopped(n->take))
         return error_set(reterr, -ECANCELED, "It was cancelled.");
     if (r < 0 || arrival.bytes == 0)
@@ -108,7 +98,7 @@ static int cut(struct take_node *n, const struct ring_openings_window *window, i
 {
     char name[FILE_NAME_BYTES];
     snprintf(name, sizeof name, "%06llu.pcapng", (unsigned long long)sequence);
-    int fd = create(n->dir, name, reterr);
+    int fd = take_create(n->dir, name, reterr);
     if (fd < 0)
         return fd;
     struct snapshot_extract_file file = {.in_fd = in_fd, .out_fd = fd, .index_fd = -1};
@@ -123,7 +113,7 @@ static int cut(struct take_node *n, const struct ring_openings_window *window, i
     int r = snapshot_extract_run(&extract, reterr);
     if (r == 0 && file.packets) {
         r = io_fsync(SNAPSHOT_PHASE_DATA, fd);
-        r = r < 0 ? error_set(reterr, r, "Writing the openings failed: %s.", strerrordesc_np(-r))
+        r = r < 0 ? take_disk_error(r, "Writing the openings failed", reterr)
                   : add_file(n, &file, name, sequence, reterr);
     }
     close(fd);
@@ -137,7 +127,7 @@ static int take_link_type(struct take_node *n, const struct ring_openings_window
 {
     char name[FILE_NAME_BYTES];
     snprintf(name, sizeof name, "%06llu.pcapng", (unsigned long long)sequence);
-    int fd = create(n->staging, name, reterr);
+    int fd = take_create(n->staging, name, reterr);
     if (fd < 0)
         return fd;
     int r = stage(n, window, fd, reterr);

@@ -58,6 +58,11 @@ int take_files(struct take_node *n, const struct ring_list *list, struct error *
  * of their own, behind those of the segments (snapshot_take_openings.c). */
 int take_openings(struct take_node *n, const struct ring_list *list, struct error *reterr);
 
+/* A new file below `dir`, in the phase of data. */
+int take_create(int dir, const char *name, struct error *reterr);
+/* r, with "WHAT: why." */
+int take_disk_error(int r, const char *what, struct error *reterr);
+
 bool take_stopped(const struct take *take);
 /* Adds to what is there; shows it at most ten times a second. */
 void take_came(struct take *take, uint64_t bytes);

@@ -7,131 +7,10 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/text.h"
 #include "packet/capture_reader.h"
-#include "packet/owner_note.h"
 #include "packet/pcapng_writer.h"
-#include "ring/ring_reader.h"
-#include "snapshot/export.h"
-#include "unit/snapshot/support_ring.h"
+#include "unit/snapshot/support_export.h"
 #include "unit/unit_test.h"
-
-enum {
-    PAYLOAD = 60
-};
-
-struct fixture {
-    char dir[512], out[600];
-    char paths[4][600];
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    char dir[512];
-    make_folder(dir);
-    memcpy(f->dir, dir, sizeof dir);
-    snprintf(f->out, sizeof f->out, "%s/out", dir);
-    for (int i = 0; i < 4; i++)
-        snprintf(f->paths[i], sizeof f->paths[i], "%s/in%d.pcapng", dir, i);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    remove_folder(f->dir);
-    free(f);
-    return 0;
-}
-
-static void frame_bytes(uint8_t data[PAYLOAD], uint32_t number)
-{
-    memset(data, 0, PAYLOAD);
-    static const uint8_t head[] = {2,    0, 0,  0,  0, 1, 2,    0, 0,    0,  0, 2,  8,  0,
-                                   0x45, 0, 0,  46, 0, 0, 0,    0, 64,   17, 0, 0,  10, 0,
-                                   0,    1, 10, 0,  0, 2, 0x10, 0, 0x20, 0,  0, 26, 0,  0};
-    memcpy(data, head, sizeof head);
-    data[35] = (uint8_t)(number % 4);
-    memcpy(data + 44, &number, sizeof number);
-}
-
-static void save(const char *path, const struct buf *bytes)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(io_write("test", fd, bytes->data, bytes->len), 0);
-    close(fd);
-}
-
-/* A capture with these stamps; packet i carries base + i. */
-static void write_capture(const char *path, const char *interface, const int64_t *stamps,
-                          size_t count, uint32_t base)
-{
-    struct buf bytes;
-    buf_init(&bytes, 512 << 20);
-    pcapng_put_section(&bytes, NULL, "test", NULL);
-    struct packet_interface i = {.link_type = 1, .snaplen_bytes = 262144, .name = interface};
-    pcapng_put_interface(&bytes, &i);
-    for (size_t n = 0; n < count; n++) {
-        uint8_t data[PAYLOAD];
-        frame_bytes(data, base + (uint32_t)n);
-        struct packet p = {.ts_ns = stamps[n],
-                           .data = data,
-                           .captured_bytes = PAYLOAD,
-                           .original_bytes = PAYLOAD,
-                           .link_type = 1};
-        pcapng_put_packet(&bytes, &p, NULL);
-    }
-    assert_int_equal(buf_failed(&bytes), 0);
-    save(path, &bytes);
-    buf_done(&bytes);
-}
-
-static int to_fd(void *ctx, const uint8_t *data, size_t n)
-{
-    return io_write("test", *(int *)ctx, data, n);
-}
-
-static int export_to(struct fixture *f, struct export_options *o, struct export_result *result,
-                     struct error *e)
-{
-    int fd = open(f->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    *e = (struct error){.text = ""};
-    if (o->from_ns == 0 && o->to_ns == 0) {
-        o->from_ns = INT64_MIN;
-        o->to_ns = INT64_MAX;
-    }
-    o->write = to_fd;
-    o->ctx = &fd;
-    int r = export_run(o, result, e);
-    close(fd);
-    return r;
-}
-
-struct seen {
-    uint32_t numbers[100000];
-    int64_t stamps[100000];
-    uint32_t interfaces[100000];
-    size_t count;
-};
-
-static void see(void *ctx, const struct packet *p)
-{
-    struct seen *s = ctx;
-    assert_true(s->count < 100000);
-    memcpy(&s->numbers[s->count], p->data + 44, 4);
-    s->stamps[s->count] = p->ts_ns;
-    s->interfaces[s->count++] = p->interface;
-}
-
-static struct seen *read_out(const struct fixture *f)
-{
-    struct seen *s = calloc(1, sizeof *s);
-    read_packets(f->out, see, s);
-    return s;
-}
 
 static void merges_in_time_order(void **state)
 {
@@ -182,168 +61,6 @@ static void merges_in_time_order(void **state)
     assert_true(slice_eq(buf_slice(&first), buf_slice(&second)));
     buf_done(&first);
     buf_done(&second);
-}
-
-/* With its index beside it a file of a snapshot is read from the slice's first packet on; an index
- * of other bytes is no help. Damage in front of the slice shows who read what. */
-static void index_spares_what_is_outside(void **state)
-{
-    struct fixture *f = *state;
-    enum {
-        COUNT = 20000,
-        FIRST = 15000,
-        LAST = 15999
-    };
-    char path[700], index_path[700];
-    snprintf(path, sizeof path, "%s/000001.pcapng", f->dir);
-    snprintf(index_path, sizeof index_path, "%s/000001.idx", f->dir);
-    int64_t *stamps = calloc(COUNT, sizeof *stamps);
-    for (int i = 0; i < COUNT; i++)
-        stamps[i] = RING_T0 + i * 1000;
-    write_capture(path, "eth0", stamps, COUNT, 0);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    int index_fd = open(index_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(ring_index_make(fd, index_fd), 0);
-    close(index_fd);
-    struct ring_index index;
-    assert_int_equal(
-        ring_index_load(AT_FDCWD, "/nowhere/00001-0000000001.pcapng", index_path, &index, NULL), 0);
-    char sha256[SNAPSHOT_SHA256_SIZE], other[SNAPSHOT_SHA256_SIZE];
-    text_hex(index.segment.sha256, sizeof index.segment.sha256, sha256);
-    memcpy(other, sha256, sizeof other);
-    other[0] = other[0] == '0' ? '1' : '0';
-    ring_index_done(&index);
-    static const uint8_t zeros[4096];
-    assert_int_equal(pwrite(fd, zeros, sizeof zeros, 300000), sizeof zeros);
-    close(fd);
-    struct export_input input = {.path = path,
-                                 .node = "n1",
-                                 .times_known = true,
-                                 .first_ns = stamps[0],
-                                 .last_ns = stamps[COUNT - 1]};
-    struct export_options o = {
-        .inputs = &input, .input_count = 1, .from_ns = stamps[FIRST], .to_ns = stamps[LAST] + 1};
-    struct export_result result;
-    struct error e;
-    const char *const sums[] = {sha256, NULL, other};
-    for (int i = 0; i < 4; i++) { /* the last one: without an index */
-        input.sha256 = i < 3 ? sums[i] : sha256;
-        if (i == 3)
-            assert_int_equal(unlink(index_path), 0);
-        assert_int_equal(export_to(f, &o, &result, &e), 0);
-        assert_int_equal(result.packets, LAST - FIRST + 1);
-        assert_true(i < 2 ? result.damage == 0 : result.damage > 0);
-        struct seen *s = read_out(f);
-        assert_int_equal(s->count, LAST - FIRST + 1);
-        assert_int_equal(s->numbers[0], FIRST);
-        assert_int_equal(s->numbers[s->count - 1], LAST);
-        free(s);
-    }
-    /* damage within the slice is met with an index too */
-    write_capture(path, "eth0", stamps, COUNT, 0);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    index_fd = open(index_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_int_equal(ring_index_make(fd, index_fd), 0);
-    close(index_fd);
-    struct stat st;
-    assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(pwrite(fd, zeros, 100, st.st_size / COUNT * ((FIRST + LAST) / 2)), 100);
-    close(fd);
-    input.sha256 = NULL;
-    assert_int_equal(export_to(f, &o, &result, &e), 0);
-    assert_true(result.damage > 0 && result.packets < LAST - FIRST + 1);
-    free(stamps);
-}
-
-static void put_owner(struct buf *bytes, uint32_t pid, const char *name, bool of_source)
-{
-    static const uint8_t ip[2][16] = {{10, 0, 0, 1}, {10, 0, 0, 2}};
-    static const uint16_t port[2] = {0x1001, 0x2000};
-    struct owner_end end = {.local_port = port[!of_source],
-                            .remote_port = port[of_source],
-                            .ip_version = 4,
-                            .ip_protocol = 17};
-    memcpy(end.local_ip, ip[!of_source], 16);
-    memcpy(end.remote_ip, ip[of_source], 16);
-    struct owner_note note = {.seen_ns = RING_T0,
-                              .process = {.pid = pid, .name = slice_str(name)},
-                              .ends = (const uint8_t *)&end,
-                              .end_count = 1};
-    struct buf text;
-    buf_init(&text, OWNER_NOTE_MAX_BYTES);
-    assert_int_equal(owner_note_put(&text, &note), 0);
-    pcapng_put_note(bytes, 0, RING_T0, buf_slice(&text));
-    buf_done(&text);
-}
-
-/* Who held the ends stands at the first packet of each flow and direction, the same from the notes
- * and from an index; a name is never more than text. */
-static void owners_are_comments(void **state)
-{
-    struct fixture *f = *state;
-    char path[700], index_path[700], shown[8192];
-    snprintf(path, sizeof path, "%s/000001.pcapng", f->dir);
-    snprintf(index_path, sizeof index_path, "%s/000001.idx", f->dir);
-    struct buf bytes, with, without;
-    buf_init(&bytes, 1 << 20);
-    buf_init(&with, 1 << 20);
-    buf_init(&without, 1 << 20);
-    pcapng_put_section(&bytes, NULL, "test", NULL);
-    struct packet_interface eth0 = {.link_type = 1, .snaplen_bytes = 262144, .name = "eth0"};
-    pcapng_put_interface(&bytes, &eth0);
-    for (uint32_t n = 0; n < 12; n++) { /* source ports 0x1000 to 0x1003; every other one answers */
-        uint8_t data[PAYLOAD], answer[PAYLOAD];
-        frame_bytes(data, n);
-        memcpy(answer, data, sizeof answer);
-        memcpy(answer + 26, data + 30, 4);
-        memcpy(answer + 30, data + 26, 4);
-        memcpy(answer + 34, data + 36, 2);
-        memcpy(answer + 36, data + 34, 2);
-        struct packet p = {.ts_ns = RING_T0 + n,
-                           .data = n >= 8 ? answer : data,
-                           .captured_bytes = PAYLOAD,
-                           .original_bytes = PAYLOAD,
-                           .link_type = 1};
-        pcapng_put_packet(&bytes, &p, NULL);
-    }
-    put_owner(&bytes, 41, "first", true);
-    put_owner(&bytes, 42, "cli\x1b[31ment", true); /* the last one stays */
-    put_owner(&bytes, 43, "server", false);
-    save(path, &bytes);
-    struct export_input input = {.path = path};
-    struct export_options o = {.inputs = &input, .input_count = 1};
-    struct export_result result;
-    struct error e;
-    assert_int_equal(export_to(f, &o, &result, &e), 0);
-    assert_int_equal(io_read_file(AT_FDCWD, f->out, &without), 0);
-    char *argv[] = {"tshark", "-n",     "-r", f->out,         "-Y", "frame.comment",
-                    "-T",     "fields", "-e", "frame.number", "-e", "frame.comment",
-                    NULL};
-    int code = run_program(argv, shown, sizeof shown);
-    if (code != 127) {
-        static const char comment[] =
-            "10.0.0.1:4097 last seen with cli\\x1b[31ment (pid 42); 10.0.0.2:8192 last seen with "
-            "server (pid 43)";
-        assert_int_equal(code, 0);
-        const char *first = strstr(shown, comment);
-        assert_non_null(first);
-        const char *second = strstr(first + 1, comment);
-        assert_non_null(second);
-        assert_null(strstr(second + 1, comment));
-        assert_non_null(strstr(shown, "2\t10.0.0.1")); /* packets 2 and 10: one a direction */
-        assert_non_null(strstr(shown, "10\t10.0.0.1"));
-    }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int index_fd = open(index_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(ring_index_make(fd, index_fd), 0);
-    close(index_fd);
-    close(fd);
-    assert_int_equal(export_to(f, &o, &result, &e), 0);
-    assert_int_equal(io_read_file(AT_FDCWD, f->out, &with), 0);
-    assert_true(slice_eq(buf_slice(&with), buf_slice(&without)));
-    buf_done(&bytes);
-    buf_done(&with);
-    buf_done(&without);
 }
 
 /* What tshark shows of a file, sorted by time then bytes, so that ties do not matter. */
@@ -699,18 +416,19 @@ static void damage_costs_what_is_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(index_spares_what_is_outside, setup, teardown),
-        cmocka_unit_test_setup_teardown(owners_are_comments, setup, teardown),
-        cmocka_unit_test_setup_teardown(merges_in_time_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(agrees_with_mergecap, setup, teardown),
-        cmocka_unit_test_setup_teardown(puts_a_disordered_file_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(cuts_by_time_and_offset, setup, teardown),
-        cmocka_unit_test_setup_teardown(files_outside_the_window_are_not_opened, setup, teardown),
-        cmocka_unit_test_setup_teardown(selections, setup, teardown),
-        cmocka_unit_test_setup_teardown(drops_names_and_nodes, setup, teardown),
-        cmocka_unit_test_setup_teardown(classic_pcap, setup, teardown),
-        cmocka_unit_test_setup_teardown(filters, setup, teardown),
-        cmocka_unit_test_setup_teardown(damage_costs_what_is_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(merges_in_time_order, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(agrees_with_mergecap, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(puts_a_disordered_file_in_order, export_setup,
+                                        export_teardown),
+        cmocka_unit_test_setup_teardown(cuts_by_time_and_offset, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(files_outside_the_window_are_not_opened, export_setup,
+                                        export_teardown),
+        cmocka_unit_test_setup_teardown(selections, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(drops_names_and_nodes, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(classic_pcap, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(filters, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(damage_costs_what_is_damaged, export_setup,
+                                        export_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,130 +8,8 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "packet/packet.h"
-#include "snapshot/snapshot_verify.h"
-#include "unit/snapshot/support_ring.h"
+#include "unit/snapshot/support_take.h"
 #include "unit/unit_test.h"
-
-enum {
-    SEGMENTS = 6,
-    PER_SEGMENT = 1000
-};
-
-struct fixture {
-    char dir[512], data[520], ring_dir[520];
-    struct fake_ring ring;
-    struct snapshot_store *store;
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    make_folder(f->dir);
-    snprintf(f->data, sizeof f->data, "%s/hub", f->dir);
-    snprintf(f->ring_dir, sizeof f->ring_dir, "%s/ring", f->dir);
-    fake_ring_init(&f->ring, f->ring_dir, SEGMENTS, PER_SEGMENT);
-    struct error e = {.text = ""};
-    struct snapshot_store_options options = {.data_dir = f->data, .free_floor_bytes = 1};
-    if (snapshot_store_open(&options, &f->store, &e) < 0)
-        fail_msg("%s", e.text);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    snapshot_store_free(f->store);
-    remove_folder(f->dir);
-    free(f);
-    return 0;
-}
-
-static int take_window(struct fixture *f, int64_t from, int64_t to, char id[SNAPSHOT_ID_SIZE],
-                       struct error *e)
-{
-    char name[] = "window", node[] = "node-1";
-    char *nodes[] = {node};
-    struct snapshot_request request = {
-        .name = name, .from_ns = from, .to_ns = to, .nodes = nodes, .node_count = 1};
-    *e = (struct error){.text = ""};
-    int r = snapshot_store_create(f->store, &request, id, e);
-    if (r < 0)
-        return r;
-    struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
-    struct snapshot_take_options options = {
-        .store = f->store, .id = id, .nodes = &who, .node_count = 1, .in_process = true};
-    return snapshot_take(&options, e);
-}
-
-static struct snapshot *get(struct fixture *f, const char *id)
-{
-    struct snapshot *s = NULL;
-    struct error e = {.text = ""};
-    if (snapshot_store_get(f->store, id, &s, &e) < 0)
-        fail_msg("%s", e.text);
-    return s;
-}
-
-struct range {
-    uint64_t first, last, count;
-    bool ordered;
-};
-
-static void see(void *ctx, const struct packet *packet)
-{
-    struct range *r = ctx;
-    uint64_t n = packet_number(packet);
-    if (r->count == 0)
-        r->first = n;
-    else if (n != r->last + 1)
-        r->ordered = false;
-    r->last = n;
-    r->count++;
-}
-
-/* All packets of a snapshot, file after file. */
-static struct range read_all(struct fixture *f, const struct snapshot *s)
-{
-    struct range r = {.ordered = true};
-    for (size_t n = 0; n < s->manifest->node_count; n++)
-        for (size_t i = 0; i < s->manifest->nodes[n].file_count; i++) {
-            char path[1200];
-            snprintf(path, sizeof path, "%s/snapshots/%s/%s", f->data, s->id,
-                     s->manifest->nodes[n].files[i].name);
-            size_t packets = read_packets(path, see, &r);
-            assert_int_equal(packets, s->manifest->nodes[n].files[i].packets);
-        }
-    return r;
-}
-
-static void expect_verified(struct fixture *f, const char *id)
-{
-    struct snapshot_verify v = {0};
-    struct error e = {.text = ""};
-    assert_int_equal(snapshot_verify(f->store, id, &v, &e), 0);
-    if (!v.ok)
-        fail_msg("%s: %s", v.problems[0].file, v.problems[0].text);
-    assert_true(v.own_signature);
-    snapshot_verify_done(&v);
-}
-
-/* Packets first..last come, and no other. */
-static struct snapshot *expect_packets(struct fixture *f, const char *id, uint64_t first,
-                                       uint64_t last)
-{
-    struct snapshot *s = get(f, id);
-    assert_string_equal(snapshot_status_text(s), "Completed");
-    struct range r = read_all(f, s);
-    assert_true(r.ordered);
-    assert_int_equal(r.count, last - first + 1);
-    assert_int_equal(r.first, first);
-    assert_int_equal(r.last, last);
-    assert_int_equal(s->manifest->packets, last - first + 1);
-    expect_verified(f, id);
-    return s;
-}
 
 static void window_inside_one_segment(void **state)
 {
@@ -365,201 +243,6 @@ static void recycled_while_extracting(void **state)
     snapshot_unref(s);
 }
 
-static struct snapshot_verify verify_it(struct fixture *f, const char *id)
-{
-    struct snapshot_verify v = {0};
-    struct error e = {.text = ""};
-    assert_int_equal(snapshot_verify(f->store, id, &v, &e), 0);
-    return v;
-}
-
-/* Damage that was there before: said in the manifest, by verify and in what lists show. */
-static void expect_source_damage(struct fixture *f, const struct snapshot *s, size_t file,
-                                 const char *sentence)
-{
-    const struct snapshot_file *damaged = &s->manifest->nodes[0].files[file];
-    assert_true(s->manifest->partial);
-    bool said = false;
-    for (size_t i = 0; i < s->manifest->missing_count; i++)
-        said |= strstr(s->manifest->missing[i].reason, sentence) != NULL;
-    assert_true(said);
-    assert_non_null(damaged->damaged);
-    assert_non_null(strstr(damaged->damaged, sentence));
-    assert_int_equal(snapshot_damaged_files(s), 1);
-    struct snapshot_verify v = verify_it(f, s->id);
-    assert_false(v.ok);
-    assert_int_equal(v.problem_count, 1);
-    assert_string_equal(v.problems[0].file, damaged->name);
-    assert_non_null(strstr(v.problems[0].text, sentence));
-    snapshot_verify_done(&v);
-    struct buf json;
-    struct json_writer w;
-    buf_init(&json, 1 << 20);
-    json_init(&w, &json);
-    snapshot_write_json(s, &w);
-    buf_append_u8(&json, 0);
-    assert_non_null(strstr((const char *)json.data, "\"damaged\":\"damaged: segment"));
-    assert_non_null(strstr((const char *)json.data, "file comes from damaged segments"));
-    buf_done(&json);
-}
-
-/* What came is not what was sealed, and twice so: what can be read is kept and named damaged. */
-static void changed_remote_segment_is_declared(void **state)
-{
-    struct fixture *f = *state;
-    f->ring.remote = true;
-    f->ring.corrupt = 1;
-    char id[SNAPSHOT_ID_SIZE];
-    struct error e;
-    assert_int_equal(take_window(f, fake_time(&f->ring, 0), fake_time(&f->ring, 3000), id, &e), 0);
-    struct snapshot *s = get(f, id);
-    assert_int_equal(s->manifest->nodes[0].file_count, 3);
-    assert_true(s->manifest->packets >= 2990); /* a block that was hit costs its packet */
-    expect_source_damage(f, s, 1, "SHA-256");
-    snapshot_unref(s);
-}
-
-static void change_byte(struct fixture *f, size_t segment, off_t at, uint8_t with)
-{
-    char path[1200];
-    snprintf(path, sizeof path, "%s/%s", f->ring_dir, f->ring.segments[segment].name);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    uint8_t byte;
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte ^= with;
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
-}
-
-struct place {
-    uint64_t number, offset;
-};
-
-static void find_place(void *ctx, const struct packet *packet)
-{
-    struct place *place = ctx;
-    if (packet_number(packet) == place->number)
-        place->offset = packet->offset;
-}
-
-/* Where the block of a packet begins in its segment. */
-static off_t block_of(struct fixture *f, size_t segment, uint64_t number)
-{
-    char path[1200];
-    struct place place = {.number = number};
-    snprintf(path, sizeof path, "%s/%.31s", f->ring_dir, f->ring.segments[segment].name);
-    assert_int_equal(read_packets(path, find_place, &place), PER_SEGMENT);
-    assert_true(place.offset > 0);
-    return (off_t)place.offset;
-}
-
-/* A bit within a packet: no block is broken, and only the source's own sum tells. */
-static void changed_bytes_of_an_edge(void **state)
-{
-    struct fixture *f = *state;
-    change_byte(f, 1, block_of(f, 1, 1500) + 100, 0x10);
-    char id[SNAPSHOT_ID_SIZE];
-    struct error e;
-    assert_int_equal(take_window(f, fake_time(&f->ring, 1200), fake_time(&f->ring, 1300), id, &e),
-                     0);
-    struct snapshot *s = get(f, id);
-    assert_int_equal(s->manifest->packets, 100);
-    expect_source_damage(f, s, 0, "does not match the SHA-256 it was sealed with");
-    snapshot_unref(s);
-}
-
-/* A length that contradicts itself: the block is lost, the others are there. */
-static void broken_block_of_an_edge(void **state)
-{
-    struct fixture *f = *state;
-    off_t block = block_of(f, 1, 1250);
-    change_byte(f, 1, block + 4, 0x55); /* the block's length */
-    char id[SNAPSHOT_ID_SIZE];
-    struct error e;
-    assert_int_equal(take_window(f, fake_time(&f->ring, 1200), fake_time(&f->ring, 1300), id, &e),
-                     0);
-    struct snapshot *s = get(f, id);
-    assert_int_equal(s->manifest->packets, 99);
-    expect_source_damage(f, s, 0, "1 of its places could not be read, the first at byte");
-    char offset[40];
-    snprintf(offset, sizeof offset, "byte %lld", (long long)block);
-    assert_non_null(strstr(s->manifest->nodes[0].files[0].damaged, offset));
-    snapshot_unref(s);
-}
-
-/* Cut after it was listed, in the middle of the window: never "recycled", never lost whole. */
-static void cut_inner_segment_gives_what_is_left(void **state)
-{
-    struct fixture *f = *state;
-    char path[1200];
-    snprintf(path, sizeof path, "%s/%s", f->ring_dir, f->ring.segments[1].name);
-    assert_int_equal(truncate(path, (off_t)f->ring.segments[1].size_bytes / 2), 0);
-    char id[SNAPSHOT_ID_SIZE];
-    struct error e;
-    assert_int_equal(take_window(f, fake_time(&f->ring, 500), fake_time(&f->ring, 2500), id, &e),
-                     0);
-    struct snapshot *s = get(f, id);
-    assert_true(s->manifest->packets > 1450 && s->manifest->packets < 1550);
-    assert_true(s->manifest->nodes[0].files[1].trimmed);
-    expect_source_damage(f, s, 1, "could not be read");
-    for (size_t i = 0; i < s->manifest->missing_count; i++)
-        assert_null(strstr(s->manifest->missing[i].reason, "recycled"));
-    snapshot_unref(s);
-}
-
-/* The node's list says that a segment has lost its end. */
-static void cut_segment_says_so(void **state)
-{
-    struct fixture *f = *state;
-    struct ring_segment_info *cut = &f->ring.segments[1];
-    cut->sealed_bytes = cut->size_bytes;
-    cut->sealed_to_ns = cut->covered_to_ns;
-    off_t left = block_of(f, 1, 1600);
-    char path[1200];
-    snprintf(path, sizeof path, "%s/%.31s", f->ring_dir, cut->name);
-    assert_int_equal(truncate(path, left), 0);
-    cut->size_bytes = (uint64_t)left;
-    cut->packets = 600;
-    cut->last_ns = fake_time(&f->ring, 1599);
-    cut->covered_to_ns = fake_time(&f->ring, 1599);
-    cut->has_sha256 = false;
-    char id[SNAPSHOT_ID_SIZE];
-    struct error e;
-    assert_int_equal(take_window(f, fake_time(&f->ring, 500), fake_time(&f->ring, 2500), id, &e),
-                     0);
-    struct snapshot *s = get(f, id);
-    const struct snapshot_node *node = &s->manifest->nodes[0];
-    assert_int_equal(s->manifest->packets, 500 + 600 + 500);
-    assert_int_equal(node->gap_count, 1);
-    assert_int_equal(node->gaps[0].reason, SNAPSHOT_GAP_CORRUPT);
-    assert_int_equal(node->gaps[0].at.from_ns, fake_time(&f->ring, 1599));
-    assert_int_equal(node->gaps[0].at.to_ns, fake_time(&f->ring, 2000));
-    assert_int_equal(s->manifest->missing_count, 1);
-    assert_non_null(strstr(s->manifest->missing[0].reason, "was cut short"));
-    snapshot_unref(s);
-}
-
-/* A linked segment keeps the recorder's sum, and lists say at once that it does not match. */
-static void changed_linked_segment_is_found_at_once(void **state)
-{
-    struct fixture *f = *state;
-    change_byte(f, 2, block_of(f, 2, 2500) + 100, 0x10);
-    char id[SNAPSHOT_ID_SIZE];
-    struct error e;
-    assert_int_equal(take_window(f, fake_time(&f->ring, 1000), fake_time(&f->ring, 4000), id, &e),
-                     0);
-    struct snapshot *s = get(f, id);
-    assert_int_equal(s->manifest->packets, 3000);
-    assert_true(s->manifest->nodes[0].files[1].linked);
-    assert_true(s->verified.at_ns > 0);
-    assert_false(s->verified.ok);
-    assert_string_equal(s->verified.problems[0].file, s->manifest->nodes[0].files[1].name);
-    struct snapshot_verify v = verify_it(f, id);
-    assert_false(v.ok);
-    snapshot_verify_done(&v);
-    snapshot_unref(s);
-}
-
 static void node_that_goes_away(void **state)
 {
     struct fixture *f = *state;
@@ -700,46 +383,6 @@ static void window_in_the_future_waits(void **state)
     snapshot_unref(s);
 }
 
-static void flipped_bit_is_found(void **state)
-{
-    struct fixture *f = *state;
-    f->ring.remote = true;
-    char id[SNAPSHOT_ID_SIZE], path[1200];
-    struct error e;
-    assert_int_equal(take_window(f, RING_T0, fake_time(&f->ring, 4000), id, &e), 0);
-    struct snapshot *s = get(f, id);
-    const struct snapshot_file *file = &s->manifest->nodes[0].files[1];
-    snprintf(path, sizeof path, "%s/snapshots/%s/%s", f->data, id, file->name);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    uint8_t byte;
-    off_t at = (off_t)file->size_bytes / 2;
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte ^= 0x10;
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
-    struct snapshot_verify v = {0};
-    assert_int_equal(snapshot_verify(f->store, id, &v, &e), 0);
-    assert_false(v.ok);
-    assert_int_equal(v.problem_count, 1);
-    assert_string_equal(v.problems[0].file, file->name);
-    assert_true(v.problems[0].offset <= at && at < v.problems[0].offset + 65536);
-    assert_int_equal(v.files, 5);
-    snapshot_verify_done(&v);
-    /* the manifest is evidence too */
-    snprintf(path, sizeof path, "%s/snapshots/%s/manifest.json", f->data, id);
-    assert_int_equal(chmod(path, 0600), 0);
-    fd = open(path, O_RDWR | O_CLOEXEC);
-    assert_int_equal(pread(fd, &byte, 1, 200), 1);
-    byte ^= 1;
-    assert_int_equal(pwrite(fd, &byte, 1, 200), 1);
-    close(fd);
-    v = (struct snapshot_verify){0};
-    assert_int_equal(snapshot_verify(f->store, id, &v, &e), 0);
-    assert_int_equal(v.problem_count, 3); /* its sum, its signature, and the file */
-    snapshot_verify_done(&v);
-    snapshot_unref(s);
-}
-
 static void bpf_filter_applies(void **state)
 {
     struct fixture *f = *state;
@@ -766,29 +409,23 @@ static void bpf_filter_applies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(window_inside_one_segment, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_estimate_is_enough, setup, teardown),
-        cmocka_unit_test_setup_teardown(inner_segments_are_linked, setup, teardown),
-        cmocka_unit_test_setup_teardown(remote_segments_are_compressed, setup, teardown),
-        cmocka_unit_test_setup_teardown(clock_offset_shifts_the_window, setup, teardown),
-        cmocka_unit_test_setup_teardown(gaps_are_declared, setup, teardown),
-        cmocka_unit_test_setup_teardown(recycled_start_makes_it_partial, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_left_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_packets_is_completed_and_empty, setup, teardown),
-        cmocka_unit_test_setup_teardown(recycled_while_extracting, setup, teardown),
-        cmocka_unit_test_setup_teardown(changed_remote_segment_is_declared, setup, teardown),
-        cmocka_unit_test_setup_teardown(changed_bytes_of_an_edge, setup, teardown),
-        cmocka_unit_test_setup_teardown(broken_block_of_an_edge, setup, teardown),
-        cmocka_unit_test_setup_teardown(cut_inner_segment_gives_what_is_left, setup, teardown),
-        cmocka_unit_test_setup_teardown(cut_segment_says_so, setup, teardown),
-        cmocka_unit_test_setup_teardown(changed_linked_segment_is_found_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(node_that_goes_away, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_of_two_nodes_unreachable, setup, teardown),
-        cmocka_unit_test_setup_teardown(quota_refuses_before_it_starts, setup, teardown),
-        cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
-        cmocka_unit_test_setup_teardown(window_in_the_future_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(flipped_bit_is_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(bpf_filter_applies, setup, teardown),
+        cmocka_unit_test_setup_teardown(window_inside_one_segment, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(the_estimate_is_enough, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(inner_segments_are_linked, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(remote_segments_are_compressed, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(clock_offset_shifts_the_window, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(gaps_are_declared, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(recycled_start_makes_it_partial, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(nothing_left_is_refused, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(no_packets_is_completed_and_empty, take_setup,
+                                        take_teardown),
+        cmocka_unit_test_setup_teardown(recycled_while_extracting, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(node_that_goes_away, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(one_of_two_nodes_unreachable, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(quota_refuses_before_it_starts, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(cancelled, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(window_in_the_future_waits, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(bpf_filter_applies, take_setup, take_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
