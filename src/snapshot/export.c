@@ -27,7 +27,7 @@ struct merge {
 
 static bool overlaps(const struct export_options *o, const struct export_input *i)
 {
-    if (!i->times_known)
+    if (!i->times_known || i->outside)
         return true;
     __int128 from = (__int128)o->from_ns + i->clock_offset_ns;
     __int128 to = (__int128)o->to_ns + i->clock_offset_ns;

@@ -25,6 +25,8 @@ struct export_input {
     uint64_t sequence; /* what packet references call the file within its node */
     bool times_known;  /* first and last packet are known: the file is opened only when needed */
     int64_t first_ns, last_ns;
+    bool
+        outside; /* of before the window (openings, lead-in): no cut by time takes any of it away */
     int64_t clock_offset_ns; /* node time − hub time: shifts the window for this file */
     const char *sha256; /* hexadecimal: the index beside the file has to be of these bytes; NULL:
                            any that fits its size */

@@ -99,6 +99,10 @@ int cursor_new(struct export_state *state, const struct export_input *input, siz
         c->from_ns = offset < 0 ? INT64_MIN : INT64_MAX;
     if (__builtin_add_overflow(o->to_ns, offset, &c->to_ns))
         c->to_ns = offset < 0 ? INT64_MIN : INT64_MAX;
+    if (input->outside) {
+        c->from_ns = INT64_MIN;
+        c->to_ns = INT64_MAX;
+    }
     if (o->selection && selection_kind(o->selection) == SELECT_PACKETS)
         c->wanted = selection_packets(o->selection, input->node ? input->node : "", input->sequence,
                                       &c->wanted_count);

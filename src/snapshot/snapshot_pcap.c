@@ -96,7 +96,7 @@ int snapshot_pcap_estimate(const struct snapshot *s, const struct snapshot_pcap_
         for (size_t f = 0; f < node->file_count; f++) {
             if (node->files[f].outside && !q->outside)
                 continue;
-            double part = share(node, &node->files[f], w);
+            double part = node->files[f].outside ? 1 : share(node, &node->files[f], w);
             whole &= part == 0 || part >= 1;
             packets += part * (double)node->files[f].packets;
             bytes += part * (double)node->files[f].plain_bytes;

@@ -71,6 +71,7 @@ static void read_file(struct snapshot_read *r, const json_t *o, const char *fold
     input->sha256 = snapshot_read_optional(r, o, "sha256");
     input->first_ns = snapshot_read_int(r, o, "first");
     input->last_ns = snapshot_read_int(r, o, "last");
+    input->outside = json_object_get(o, "outside") && snapshot_read_bool(r, o, "outside");
     input->times_known = true;
     if (!path.data)
         snapshot_read_fail(r, "(memory)");

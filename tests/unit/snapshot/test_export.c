@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "packet/capture_reader.h"
 #include "packet/pcapng_writer.h"
@@ -175,6 +176,56 @@ static void cuts_by_time_and_offset(void **state)
     assert_int_equal(s->numbers[50], 5300); /* n2's clock is ahead */
     assert_int_equal(s->numbers[99], 5349);
     free(s);
+}
+
+/* What is of before the window is no part of the slice's time: it comes whole, in front. */
+static void outside_comes_with_a_slice(void **state)
+{
+    struct fixture *f = *state;
+    int64_t opening[10], window[1000];
+    for (int i = 0; i < 10; i++)
+        opening[i] = RING_T0 - (100 - i) * NS_PER_S;
+    for (int i = 0; i < 1000; i++)
+        window[i] = RING_T0 + i * MS;
+    write_capture(f->paths[0], "eth0", window, 1000, 0);
+    write_capture(f->paths[1], "eth0 (opening, outside the window)", opening, 10, 5000);
+    struct export_input inputs[] = {{.path = f->paths[0],
+                                     .node = "n1",
+                                     .times_known = true,
+                                     .first_ns = window[0],
+                                     .last_ns = window[999]},
+                                    {.path = f->paths[1],
+                                     .node = "n1",
+                                     .times_known = true,
+                                     .first_ns = opening[0],
+                                     .last_ns = opening[9],
+                                     .outside = true}};
+    struct export_options o = {.inputs = inputs,
+                               .input_count = 2,
+                               .from_ns = window[500],
+                               .to_ns = window[600],
+                               .bpf = "udp src port 4097"}; /* every fourth */
+    struct export_result result;
+    struct error e;
+    assert_int_equal(export_to(f, &o, &result, &e), 0);
+    assert_int_equal(result.unordered, 0);
+    struct seen *s = read_out(f);
+    assert_int_equal(s->count, 3 + 25);
+    assert_int_equal(s->numbers[0], 5001);
+    assert_int_equal(s->numbers[3], 501);
+    free(s);
+    char out[4096];
+    char *argv[] = {
+        "tshark",       "-n",     "-r",
+        f->out,         "-Y",     "frame.interface_name contains \"outside the window\"",
+        "-T",           "fields", "-e",
+        "frame.number", NULL};
+    int code = run_program(argv, out, sizeof out);
+    if (code != 127) {
+        assert_int_equal(code, 0);
+        assert_non_null(strstr(out, "1\n2\n3\n")); /* a warning may stand before it */
+        assert_null(strstr(out, "4\n"));
+    }
 }
 
 static void files_outside_the_window_are_not_opened(void **state)
@@ -421,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(puts_a_disordered_file_in_order, export_setup,
                                         export_teardown),
         cmocka_unit_test_setup_teardown(cuts_by_time_and_offset, export_setup, export_teardown),
+        cmocka_unit_test_setup_teardown(outside_comes_with_a_slice, export_setup, export_teardown),
         cmocka_unit_test_setup_teardown(files_outside_the_window_are_not_opened, export_setup,
                                         export_teardown),
         cmocka_unit_test_setup_teardown(selections, export_setup, export_teardown),
