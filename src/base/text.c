@@ -150,7 +150,7 @@ int text_base64_encode(struct slice s, struct buf *out)
     return 0;
 }
 
-static int base64_digit(uint8_t c)
+int text_base64_digit(uint8_t c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -172,7 +172,7 @@ int text_base64_decode(struct slice s, struct buf *out)
         return -EINVAL;
     uint32_t v = 0;
     for (size_t i = 0; i < s.len; i++) {
-        int digit = base64_digit(s.data[i]);
+        int digit = text_base64_digit(s.data[i]);
         if (digit < 0)
             return -EINVAL;
         v = v << 6 | (uint32_t)digit;

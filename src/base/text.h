@@ -18,6 +18,8 @@ size_t text_put_code_point(uint32_t cp, uint8_t out[4]);
  * NUL-terminated. Returns out. */
 char *text_escape(struct slice s, char *out, size_t out_size);
 
+/* The value of one character of base64, −1 for any other (padding too). */
+int text_base64_digit(uint8_t c);
 /* RFC 4648: standard alphabet with padding. Decode accepts missing padding; -EINVAL otherwise. */
 int text_base64_encode(struct slice s, struct buf *out);
 int text_base64_decode(struct slice s, struct buf *out);

@@ -114,20 +114,19 @@ static int record(const struct flags *flags)
     return capturer_run(&options, &error) < 0 ? cli_fail_error("capturer", 1, &error) : 0;
 }
 
+static int record_in(void *given, const struct option_operands *operands)
+{
+    struct flags *flags = given;
+    (void)operands;
+    if (!flags->data_dir)
+        flags->data_dir = cli_default_data_dir();
+    return flags->data_dir ? record(flags) : 1;
+}
+
 static int run(int argc, char **argv)
 {
     struct flags flags = {0};
-    struct error error = {0};
-    int r = options_parse(&spec, argc, argv, &flags, NULL, &error);
-    int code = r > 0 ? 0 : r < 0 ? cli_fail_error("capturer", 2, &error) : 1;
-    if (r == 0) {
-        if (!flags.data_dir)
-            flags.data_dir = cli_default_data_dir();
-        if (flags.data_dir)
-            code = record(&flags);
-    }
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("capturer", &spec, argc, argv, &flags, record_in);
 }
 
 const struct command cmd_capturer = {

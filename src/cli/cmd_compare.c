@@ -43,7 +43,8 @@ static const struct option_spec spec = {
                "got worst comes first.",
     .example = "trawl compare before incident --filter http",
     .defs = defs,
-    .positional = true,
+    .operands = 2,
+    .wanted = "Say which two: trawl compare BASELINE INCIDENT",
 };
 
 static bool add_time(struct buf *url, const char *option, const char *member, const char *text)
@@ -139,8 +140,10 @@ static void print_comparison(const json_t *answer)
     }
 }
 
-static int show(const struct compare_flags *f, char *const *sources)
+static int show(void *given, const struct option_operands *operands)
 {
+    const struct compare_flags *f = given;
+    char *const *sources = operands->items;
     struct client *client = client_open("compare", &f->client);
     json_t *answer = client ? ask(client, f, sources) : NULL;
     int code = answer ? 0 : 1;
@@ -156,17 +159,7 @@ static int show(const struct compare_flags *f, char *const *sources)
 static int run(int argc, char **argv)
 {
     struct compare_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0)
-        code = cli_fail_error("compare", 2, &err);
-    else if (e == 0 && operands.count != 2)
-        code = cli_fail("compare", 2, "Say which two: trawl compare BASELINE INCIDENT");
-    else if (e == 0)
-        code = show(&flags, operands.items);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("compare", &spec, argc, argv, &flags, show);
 }
 
 const struct command cmd_compare = {

@@ -86,7 +86,7 @@ static const struct option_spec spec = {
                "prints the calls in them.",
     .example = "trawl dissect capture.pcapng --jsonl --filter 'http && status_code >= 500'",
     .defs = defs,
-    .positional = true,
+    .operands = OPERANDS_ANY,
 };
 
 /* Where the entries go. */
@@ -345,38 +345,37 @@ static int dissect(const struct dissect_args *args, const struct inputs *inputs,
     return r;
 }
 
-static int run(int argc, char **argv)
+static int dissect_files(void *given, const struct option_operands *operands)
 {
-    struct dissect_args args = {0};
-    struct option_operands operands;
-    struct error error = {.offset = ERROR_NO_OFFSET};
-    int r = options_parse(&spec, argc, argv, &args, &operands, &error);
-    if (r == 0 && operands.count == 0)
-        r = error_set(&error, -EINVAL, "name at least one capture file, or - for standard input");
-    if (r != 0) {
-        options_done(&spec, &args);
-        return r > 0 ? 0 : cli_fail_error("dissect", 2, &error);
-    }
+    struct dissect_args *args = given;
     struct inputs inputs = {0};
-    struct output out = {.args = &args};
+    struct output out = {.args = args};
+    struct error error = {.offset = ERROR_NO_OFFSET};
+    if (operands->count == 0)
+        return cli_fail("dissect", 2, "name at least one capture file, or - for standard input");
     buf_init(&out.text, MAX_OUT_BYTES);
-    r = compile_filter(&out, &error);
+    int r = compile_filter(&out, &error);
     if (r == 0)
-        r = open_inputs(&operands, &args.openings, &inputs, &error);
+        r = open_inputs(operands, &args->openings, &inputs, &error);
     out.files = (struct entry_files){inputs.files, inputs.count};
-    if (r == 0 && args.out_dir)
+    if (r == 0 && args->out_dir)
         r = open_store(&out, &error);
     if (r == 0)
-        r = dissect(&args, &inputs, &out, &error);
+        r = dissect(args, &inputs, &out, &error);
     entries_writer_free(out.writer);
     filter_free(out.filter);
     filter_scratch_free(out.scratch);
     buf_done(&out.text);
     close_inputs(&inputs);
-    options_done(&spec, &args);
     if (r < 0)
         return cli_fail_error("dissect", r == -EINVAL ? 2 : 1, &error);
     return out.damaged ? 1 : 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct dissect_args args = {0};
+    return cli_run("dissect", &spec, argc, argv, &args, dissect_files);
 }
 
 const struct command cmd_dissect = {

@@ -325,8 +325,10 @@ static int table(struct client *client, const struct entries_flags *f)
     return code;
 }
 
-static int list(struct entries_flags *f)
+static int list(void *given, const struct option_operands *operands)
 {
+    struct entries_flags *f = given;
+    (void)operands;
     static const char *const csv_fields[] = {"timestamp", "protocol", "status",       "status_code",
                                              "method",    "url",      "src.ip",       "src.port",
                                              "dst.ip",    "dst.port", "elapsed_time", "summary"};
@@ -352,12 +354,7 @@ static int list(struct entries_flags *f)
 static int run(int argc, char **argv)
 {
     struct entries_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
-    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("entries", 2, &err) : list(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("entries", &spec, argc, argv, &flags, list);
 }
 
 const struct command cmd_entries = {
@@ -400,7 +397,8 @@ static const struct option_spec entry_spec = {
     .summary = "Shows one API call whole: headers, bodies, timing, packets.",
     .example = "trawl entry 33LB70IHK0Q84M5LDNMN7J9DB8 --source @latest",
     .defs = entry_defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = "Say which entry: trawl entry ID --source SNAPSHOT",
 };
 
 /* The calls of the connection around this one, which is marked. */
@@ -419,8 +417,14 @@ static void print_neighbours(const json_t *answer)
         printf("  …\n");
 }
 
-static int show_entry(const struct entries_flags *f, const char *id)
+static int show_entry(void *given, const struct option_operands *operands)
 {
+    const struct entries_flags *f = given;
+    const char *id = operands->items[0];
+    if (f->body && strcmp(f->body, "request") != 0 && strcmp(f->body, "response") != 0)
+        return cli_fail("entry", 2, "--body is request or response.");
+    if (f->output && !f->body)
+        return cli_fail("entry", 2, "-o is for --body: an entry goes to standard output.");
     struct client *client = client_open("entry", &f->client);
     char limit[24];
     struct buf path;
@@ -459,22 +463,7 @@ static int show_entry(const struct entries_flags *f, const char *id)
 static int run_entry(int argc, char **argv)
 {
     struct entries_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&entry_spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0)
-        code = cli_fail_error("entry", 2, &err);
-    else if (e == 0 && operands.count != 1)
-        code = cli_fail("entry", 2, "Say which entry: trawl entry ID --source SNAPSHOT");
-    else if (e == 0 && flags.body && strcmp(flags.body, "request") != 0 &&
-             strcmp(flags.body, "response") != 0)
-        code = cli_fail("entry", 2, "--body is request or response.");
-    else if (e == 0 && flags.output && !flags.body)
-        code = cli_fail("entry", 2, "-o is for --body: an entry goes to standard output.");
-    else if (e == 0)
-        code = show_entry(&flags, operands.items[0]);
-    options_done(&entry_spec, &flags);
-    return code;
+    return cli_run("entry", &entry_spec, argc, argv, &flags, show_entry);
 }
 
 const struct command cmd_entry = {
@@ -497,7 +486,8 @@ static const struct option_spec trace_spec = {
     .summary = "Lists the API calls of one trace in the order of time.",
     .example = "trawl trace 4bf92f3577b34da6a3ce929d0e0e4736 --source @latest",
     .defs = trace_defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = "Say which trace: trawl trace ID --source SNAPSHOT",
 };
 
 /* trace_id == "…": what was typed is a literal, whatever stands in it. */
@@ -517,28 +507,24 @@ static char *trace_filter(const char *id)
     return filter;
 }
 
+static int list_trace(void *given, const struct option_operands *operands)
+{
+    struct entries_flags *flags = given;
+    char order[] = "+time";
+    flags->filter = trace_filter(operands->items[0]);
+    flags->order = order;
+    flags->limit = MAX_TRACE_CALLS;
+    int code = flags->filter ? list(flags, operands) : cli_fail("trace", 2, "The id is too long.");
+    flags->order = NULL;
+    free(flags->filter);
+    flags->filter = NULL;
+    return code;
+}
+
 static int run_trace(int argc, char **argv)
 {
     struct entries_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&trace_spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0) {
-        code = cli_fail_error("trace", 2, &err);
-    } else if (e == 0 && operands.count != 1) {
-        code = cli_fail("trace", 2, "Say which trace: trawl trace ID --source SNAPSHOT");
-    } else if (e == 0) {
-        char order[] = "+time";
-        flags.filter = trace_filter(operands.items[0]);
-        flags.order = order;
-        flags.limit = MAX_TRACE_CALLS;
-        code = flags.filter ? list(&flags) : cli_fail("trace", 2, "The id is too long.");
-        flags.order = NULL;
-        free(flags.filter);
-        flags.filter = NULL;
-    }
-    options_done(&trace_spec, &flags);
-    return code;
+    return cli_run("trace", &trace_spec, argc, argv, &flags, list_trace);
 }
 
 const struct command cmd_trace = {

@@ -78,7 +78,7 @@ static const struct option_spec spec = {
     .summary = "Merges captures (pcapng, pcap; plain, gz, zst, lz4) strictly in time order.",
     .example = "trawl export a.pcapng b.pcap.gz -o both.pcapng --bpf 'tcp port 80'",
     .defs = defs,
-    .positional = true,
+    .operands = OPERANDS_ANY,
 };
 
 struct sink {
@@ -210,8 +210,9 @@ static int export_files(const struct export_flags *flags, const struct option_op
     return result.damage ? 1 : 0;
 }
 
-static int run_with(const struct export_flags *flags, const struct option_operands *files)
+static int run_with(void *given, const struct option_operands *files)
 {
+    const struct export_flags *flags = given;
     struct error e = {.offset = ERROR_NO_OFFSET};
     struct export_options o = {0};
     if (fill_options(flags, &o, &e) < 0)
@@ -248,12 +249,7 @@ static int run_with(const struct export_flags *flags, const struct option_operan
 static int run(int argc, char **argv)
 {
     struct export_flags flags = {0};
-    struct option_operands files = {0};
-    struct error e = {.offset = ERROR_NO_OFFSET};
-    int r = options_parse(&spec, argc, argv, &flags, &files, &e);
-    int code = r == 1 ? 0 : r < 0 ? cli_fail_error("export", 2, &e) : run_with(&flags, &files);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("export", &spec, argc, argv, &flags, run_with);
 }
 
 const struct command cmd_export = {

@@ -31,8 +31,10 @@ static const struct option_spec spec = {
     .defs = defs,
 };
 
-static int hold(const struct hold_flags *flags)
+static int hold(void *given, const struct option_operands *operands)
 {
+    const struct hold_flags *flags = given;
+    (void)operands;
     struct client *client = client_open("hold", &flags->client);
     json_t *body = NULL;
     if (!flags->release) {
@@ -58,12 +60,7 @@ static int hold(const struct hold_flags *flags)
 static int run(int argc, char **argv)
 {
     struct hold_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
-    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("hold", 2, &err) : hold(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("hold", &spec, argc, argv, &flags, hold);
 }
 
 const struct command cmd_hold = {

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/data_dir.h"
 #include "config/options.h"
 #include "hub/data_dir.h"
 #include "hub/hub.h"
@@ -24,11 +25,7 @@ struct hub_flags {
 
 #define FLAG(member) .offset = offsetof(struct hub_flags, member)
 static const struct option_def defs[] = {
-    {.name = "data",
-     .type = OPTION_TEXT,
-     FLAG(data),
-     .value_name = "DIR",
-     .doc = "data folder; default: /var/lib/trawl as root, else ~/.local/state/trawl"},
+    DATA_OPTION(struct hub_flags, data),
     {.name = "listen",
      .type = OPTION_TEXT,
      FLAG(listen),
@@ -136,8 +133,10 @@ static int prepare(const struct hub_flags *flags, char data[DATA_DIR_PATH_SIZE],
     return e;
 }
 
-static int run_hub(const struct hub_flags *flags)
+static int run_hub(void *given, const struct option_operands *operands)
 {
+    const struct hub_flags *flags = given;
+    (void)operands;
     char data[DATA_DIR_PATH_SIZE];
     struct error err = {.offset = ERROR_NO_OFFSET};
     sigset_t signals;
@@ -173,12 +172,7 @@ static int run_hub(const struct hub_flags *flags)
 static int run(int argc, char **argv)
 {
     struct hub_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
-    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("hub", 2, &err) : run_hub(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("hub", &spec, argc, argv, &flags, run_hub);
 }
 
 const struct command cmd_hub = {

@@ -54,8 +54,10 @@ static void print_node(const json_t *node, const char *now)
     (void)putchar('\n');
 }
 
-static int show(const struct nodes_flags *flags)
+static int show(void *given, const struct option_operands *operands)
 {
+    const struct nodes_flags *flags = given;
+    (void)operands;
     struct client *client = client_open("nodes", &flags->client);
     json_t *answer = client ? client_json(client, "GET", "/api/v1/nodes", NULL) : NULL;
     int code = answer ? 0 : 1;
@@ -81,12 +83,7 @@ static int show(const struct nodes_flags *flags)
 static int run(int argc, char **argv)
 {
     struct nodes_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
-    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("nodes", 2, &err) : show(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("nodes", &spec, argc, argv, &flags, show);
 }
 
 const struct command cmd_nodes = {

@@ -13,6 +13,8 @@ struct open_flags {
     struct client_flags client;
     char *name, *filter;
     bool no_browser;
+    const char *command; /* "open", "look-back" */
+    int (*act)(struct client *client, const struct open_flags *flags, const char *operand);
 };
 
 #define FLAG(member) .offset = offsetof(struct open_flags, member)
@@ -38,7 +40,7 @@ static const struct option_spec open_spec = {
     .summary = "Imports a capture or an archive, dissects it and opens its calls in the browser.",
     .example = "trawl open capture.pcapng --filter 'http && status_code >= 500'",
     .defs = defs,
-    .positional = true,
+    .operands = 1,
 };
 static const struct option_spec look_back_spec = {
     .usage = "trawl look-back DURATION [--name NAME] [--filter EXPR] [--no-browser]",
@@ -46,7 +48,7 @@ static const struct option_spec look_back_spec = {
         "Takes a snapshot of the last minutes, dissects it and opens its calls in the browser.",
     .example = "trawl look-back 15m --filter 'http && status_code >= 500'",
     .defs = defs,
-    .positional = true,
+    .operands = 1,
 };
 
 /* ── the browser ── */
@@ -178,35 +180,25 @@ static int look_back(struct client *client, const struct open_flags *flags, cons
 
 /* ── both ── */
 
-static int run(const struct option_spec *spec, const char *command, int argc, char **argv,
-               int (*act)(struct client *client, const struct open_flags *flags,
-                          const char *operand))
+static int with_client(void *given, const struct option_operands *operands)
 {
-    struct open_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0) {
-        code = cli_fail_error(command, 2, &err);
-    } else if (e == 0 && operands.count != 1) {
-        code = cli_fail(command, 2, "usage: %s", spec->usage);
-    } else if (e == 0) {
-        struct client *client = client_open(command, &flags.client);
-        code = client ? act(client, &flags, operands.items[0]) : 1;
-        client_close(client);
-    }
-    options_done(spec, &flags);
+    struct open_flags *flags = given;
+    struct client *client = client_open(flags->command, &flags->client);
+    int code = client ? flags->act(client, flags, operands->items[0]) : 1;
+    client_close(client);
     return code;
 }
 
 static int run_open(int argc, char **argv)
 {
-    return run(&open_spec, "open", argc, argv, open_file);
+    struct open_flags flags = {.command = "open", .act = open_file};
+    return cli_run("open", &open_spec, argc, argv, &flags, with_client);
 }
 
 static int run_look_back(int argc, char **argv)
 {
-    return run(&look_back_spec, "look-back", argc, argv, look_back);
+    struct open_flags flags = {.command = "look-back", .act = look_back};
+    return cli_run("look-back", &look_back_spec, argc, argv, &flags, with_client);
 }
 
 const struct command cmd_open = {.name = "open",

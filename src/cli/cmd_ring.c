@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/data_dir.h"
 #include "cli/ring_flows_list.h"
 #include "config/options.h"
 #include "hub/data_dir.h"
@@ -31,11 +32,7 @@ struct flags {
 };
 
 static const struct option_def defs[] = {
-    {.name = "data",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct flags, data_dir),
-     .value_name = "DIR",
-     .doc = "data folder (default /var/lib/trawl, or ~/.local/state/trawl)"},
+    DATA_OPTION(struct flags, data_dir),
     {.name = "json",
      .type = OPTION_BOOL,
      .offset = offsetof(struct flags, json),
@@ -52,7 +49,8 @@ static const struct option_spec spec = {
     .summary = "Shows what the ring of this machine holds, or checks every byte of it.",
     .example = "trawl ring status --data ./data",
     .defs = defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = "say what: trawl ring status, list or verify",
 };
 
 static int print_json(struct buf *out, struct json_writer *w)
@@ -311,8 +309,18 @@ static int run_verify(struct ring_reader *reader, bool json)
 
 /* ── the command ── */
 
-static int run_verb(const char *verb, const struct flags *flags)
+static char *find_data_dir(void)
 {
+    char path[DATA_DIR_PATH_SIZE];
+    return data_dir_find(NULL, "ring", path, NULL) == 0 ? strdup(path) : NULL;
+}
+
+static int run_verb(void *given, const struct option_operands *operands)
+{
+    struct flags *flags = given;
+    const char *verb = operands->items[0];
+    if (!flags->data_dir && !(flags->data_dir = find_data_dir()))
+        return 1;
     static const char *const verbs[] = {"status", "list", "verify", NULL};
     static int (*const runs[])(struct ring_reader *, bool) = {run_status, run_list, run_verify};
     for (size_t i = 0; verbs[i]; i++) {
@@ -336,30 +344,10 @@ static int run_verb(const char *verb, const struct flags *flags)
                     near ? ", did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-static char *find_data_dir(void)
-{
-    char path[DATA_DIR_PATH_SIZE];
-    return data_dir_find(NULL, "ring", path, NULL) == 0 ? strdup(path) : NULL;
-}
-
 static int run(int argc, char **argv)
 {
     struct flags flags = {0};
-    struct option_operands operands;
-    struct error error = {0};
-    int r = options_parse(&spec, argc, argv, &flags, &operands, &error);
-    int code = 0;
-    if (r < 0)
-        code = cli_fail_error("ring", 2, &error);
-    else if (r == 0 && operands.count != 1)
-        code = cli_fail("ring", 2, "say what: trawl ring status, list or verify");
-    if (r == 0 && code == 0) {
-        if (!flags.data_dir)
-            flags.data_dir = find_data_dir();
-        code = flags.data_dir ? run_verb(operands.items[0], &flags) : 1;
-    }
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("ring", &spec, argc, argv, &flags, run_verb);
 }
 
 const struct command cmd_ring = {

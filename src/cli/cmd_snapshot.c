@@ -78,6 +78,8 @@ void snapshot_say_warnings(struct client *client, const char *command, const cha
 struct verb_flags {
     struct client_flags client;
     char *search, *status;
+    const struct verb *verb;
+    const char *command; /* "snapshot list" … */
 };
 
 static const struct option_def plain_defs[] = {CLIENT_OPTIONS(struct verb_flags), {0}};
@@ -474,7 +476,7 @@ static int verify(struct verb_context *v)
 
 static const struct verb {
     const char *name, *usage, *summary, *example;
-    size_t operands;
+    int operands;
     int (*run)(struct verb_context *v);
     const struct option_def *defs;
 } verbs[] = {
@@ -507,37 +509,34 @@ static const struct {
     {"import", snapshot_import},
 };
 
+static int run_verb_with(void *given, const struct option_operands *operands)
+{
+    struct verb_flags *flags = given;
+    const struct verb *verb = flags->verb;
+    if (verb->operands && !snapshot_named(flags->command, operands->items[0]))
+        return 2;
+    struct verb_context v = {.client = client_open(flags->command, &flags->client),
+                             .flags = flags,
+                             .command = flags->command,
+                             .operands = operands->items};
+    buf_init(&v.path, 8192);
+    int code = v.client ? verb->run(&v) : 1;
+    buf_done(&v.path);
+    client_close(v.client);
+    return code;
+}
+
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
     char command[40];
-    struct verb_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
+    struct verb_flags flags = {.verb = verb, .command = command};
     const struct option_spec spec = {.usage = verb->usage,
                                      .summary = verb->summary,
                                      .example = verb->example,
                                      .defs = verb->defs,
-                                     .positional = verb->operands > 0};
+                                     .operands = verb->operands};
     snprintf(command, sizeof command, "snapshot %s", verb->name);
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0) {
-        code = cli_fail_error(command, 2, &err);
-    } else if (e == 0 && operands.count != verb->operands) {
-        code = cli_fail(command, 2, "usage: %s", verb->usage);
-    } else if (e == 0 && verb->operands && !snapshot_named(command, operands.items[0])) {
-        code = 2;
-    } else if (e == 0) {
-        struct verb_context v = {.client = client_open(command, &flags.client),
-                                 .flags = &flags,
-                                 .command = command,
-                                 .operands = operands.items};
-        buf_init(&v.path, 8192);
-        code = v.client ? verb->run(&v) : 1;
-        buf_done(&v.path);
-        client_close(v.client);
-    }
-    options_done(&spec, &flags);
-    return code;
+    return cli_run(command, &spec, argc, argv, &flags, run_verb_with);
 }
 
 static int run(int argc, char **argv)

@@ -67,8 +67,10 @@ static void print(const json_t *settings, const json_t *nodes, const json_t *sna
            text_format_size((uint64_t)client_int(quota, "limit_bytes"), limit));
 }
 
-static int show(const struct status_flags *flags)
+static int show(void *given, const struct option_operands *operands)
 {
+    const struct status_flags *flags = given;
+    (void)operands;
     struct client *client = client_open("status", &flags->client);
     json_t *settings = client ? client_json(client, "GET", "/api/v1/settings", NULL) : NULL;
     json_t *nodes = settings ? client_json(client, "GET", "/api/v1/nodes", NULL) : NULL;
@@ -101,12 +103,7 @@ static int show(const struct status_flags *flags)
 static int run(int argc, char **argv)
 {
     struct status_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
-    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("status", 2, &err) : show(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("status", &spec, argc, argv, &flags, show);
 }
 
 const struct command cmd_status = {

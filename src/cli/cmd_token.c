@@ -5,6 +5,7 @@
 
 #include "api/auth.h"
 #include "cli/command.h"
+#include "cli/data_dir.h"
 #include "config/options.h"
 #include "hub/data_dir.h"
 
@@ -13,23 +14,25 @@ struct token_flags {
 };
 
 static const struct option_def defs[] = {
-    {.name = "data",
-     .type = OPTION_TEXT,
-     .offset = offsetof(struct token_flags, data),
-     .value_name = "DIR",
-     .doc = "data folder; default: /var/lib/trawl as root, else ~/.local/state/trawl"},
+    DATA_OPTION(struct token_flags, data),
     {0},
 };
+#define WANTED "Say `trawl token show` or `trawl token rotate`."
 static const struct option_spec spec = {
     .usage = "trawl token show|rotate [--data DIR]",
     .summary = "Prints the token that the dashboard and the API want, or makes a new one.",
     .example = "trawl token show --data ./data",
     .defs = defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = WANTED,
 };
 
-static int act(const char *what, const struct token_flags *flags)
+static int act(void *given, const struct option_operands *operands)
 {
+    const struct token_flags *flags = given;
+    const char *what = operands->items[0];
+    if (strcmp(what, "show") != 0 && strcmp(what, "rotate") != 0)
+        return cli_fail("token", 2, WANTED);
     char data[DATA_DIR_PATH_SIZE], token[AUTH_TOKEN_SIZE];
     struct error err = {.offset = ERROR_NO_OFFSET};
     int e = data_dir_find(flags->data, "token", data, &err);
@@ -45,20 +48,7 @@ static int act(const char *what, const struct token_flags *flags)
 static int run(int argc, char **argv)
 {
     struct token_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err), code;
-    if (e == 1)
-        code = 0;
-    else if (e < 0)
-        code = cli_fail_error("token", 2, &err);
-    else if (operands.count != 1 ||
-             (strcmp(operands.items[0], "show") != 0 && strcmp(operands.items[0], "rotate") != 0))
-        code = cli_fail("token", 2, "Say `trawl token show` or `trawl token rotate`.");
-    else
-        code = act(operands.items[0], &flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("token", &spec, argc, argv, &flags, act);
 }
 
 const struct command cmd_token = {

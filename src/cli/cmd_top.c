@@ -221,34 +221,31 @@ static bool name_default_fields(struct top_flags *f)
     return f->by.count == n;
 }
 
+static int show_groups(void *given, const struct option_operands *operands)
+{
+    struct top_flags *flags = given;
+    (void)operands;
+    if (!name_default_fields(flags))
+        return cli_fail("top", 1, "There is no memory.");
+    return show("top", flags, "/api/v1/aggregate/top", print_groups);
+}
+
 static int run_top(int argc, char **argv)
 {
     struct top_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&top_spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0)
-        code = cli_fail_error("top", 2, &err);
-    else if (e == 0 && !name_default_fields(&flags))
-        code = cli_fail("top", 1, "There is no memory.");
-    else if (e == 0)
-        code = show("top", &flags, "/api/v1/aggregate/top", print_groups);
-    options_done(&top_spec, &flags);
-    return code;
+    return cli_run("top", &top_spec, argc, argv, &flags, show_groups);
+}
+
+static int show_edges(void *given, const struct option_operands *operands)
+{
+    (void)operands;
+    return show("map", given, "/api/v1/aggregate/map", print_edges);
 }
 
 static int run_map(int argc, char **argv)
 {
     struct top_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&map_spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0)
-        code = cli_fail_error("map", 2, &err);
-    else if (e == 0)
-        code = show("map", &flags, "/api/v1/aggregate/map", print_edges);
-    options_done(&map_spec, &flags);
-    return code;
+    return cli_run("map", &map_spec, argc, argv, &flags, show_edges);
 }
 
 const struct command cmd_top = {

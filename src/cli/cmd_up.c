@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "capture/capture.h"
 #include "cli/command.h"
+#include "cli/data_dir.h"
 #include "cli/record_flags.h"
 #include "hub/data_dir.h"
 #include "hub/supervisor.h"
@@ -24,11 +25,7 @@ struct up_flags {
 
 #define FLAG(member) .offset = offsetof(struct up_flags, member)
 static const struct option_def defs[] = {
-    {.name = "data",
-     .type = OPTION_TEXT,
-     FLAG(data),
-     .value_name = "DIR",
-     .doc = "data folder; default: /var/lib/trawl as root, else ~/.local/state/trawl"},
+    DATA_OPTION(struct up_flags, data),
     {.name = "listen",
      .type = OPTION_TEXT,
      FLAG(listen),
@@ -158,8 +155,10 @@ static int check_flags(const struct up_flags *f, struct error *reterr)
     return record_flags_check(&f->record, NULL, reterr);
 }
 
-static int run_up(const struct up_flags *flags)
+static int run_up(void *given, const struct option_operands *operands)
 {
+    const struct up_flags *flags = given;
+    (void)operands;
     char data[DATA_DIR_PATH_SIZE], token_file[DATA_DIR_PATH_SIZE + 20], url[200];
     struct error err = {.offset = ERROR_NO_OFFSET};
     struct ring_owner owner;
@@ -196,12 +195,7 @@ static int run_up(const struct up_flags *flags)
 static int run(int argc, char **argv)
 {
     struct up_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err);
-    int code = e == 1 ? 0 : e < 0 ? cli_fail_error("up", 2, &err) : run_up(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("up", &spec, argc, argv, &flags, run_up);
 }
 
 const struct command cmd_up = {

@@ -94,8 +94,10 @@ static int exclude_hub(const char *url, struct option_list *excluded)
     return items[excluded->count] ? (int)++excluded->count : -ENOMEM;
 }
 
-static int supervise(struct worker_flags *flags)
+static int supervise(void *given, const struct option_operands *operands)
 {
+    struct worker_flags *flags = given;
+    (void)operands;
     char name[WORKER_NAME_MAX + 1];
     const char *arguments[96];
     struct error error;
@@ -125,11 +127,7 @@ static int supervise(struct worker_flags *flags)
 static int run(int argc, char **argv)
 {
     struct worker_flags flags = {0};
-    struct error error;
-    int r = options_parse(&spec, argc, argv, &flags, NULL, &error);
-    int code = r > 0 ? 0 : r < 0 ? cli_fail_error("worker", 2, &error) : supervise(&flags);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("worker", &spec, argc, argv, &flags, supervise);
 }
 
 const struct command cmd_worker = {

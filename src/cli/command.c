@@ -18,3 +18,14 @@ int cli_fail_error(const char *name, int exit_code, const struct error *error)
 {
     return cli_fail(name, exit_code, "%s", error->text);
 }
+
+int cli_run(const char *name, const struct option_spec *spec, int argc, char **argv, void *flags,
+            int (*act)(void *flags, const struct option_operands *operands))
+{
+    struct option_operands operands = {0};
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = options_parse(spec, argc, argv, flags, &operands, &err);
+    int code = e > 0 ? 0 : e < 0 ? cli_fail_error(name, 2, &err) : act(flags, &operands);
+    options_done(spec, flags);
+    return code;
+}

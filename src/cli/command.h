@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "config/options.h"
 
 struct command {
     const char *name;
@@ -22,5 +23,10 @@ extern const struct command *const commands[]; /* ends with NULL */
 int cli_fail(const char *name, int exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int cli_fail_error(const char *name, int exit_code, const struct error *error);
+
+/* A run() with options: reads argv into `flags` (a struct as spec->defs describes it), calls `act`
+ * with it and the operands, frees what `flags` owns. Help and wrong usage are answered here. */
+int cli_run(const char *name, const struct option_spec *spec, int argc, char **argv, void *flags,
+            int (*act)(void *flags, const struct option_operands *operands));
 
 #endif

@@ -5,4 +5,13 @@
 
 char *cli_default_data_dir(void);
 
+/* The row of --data in a `struct option_def` table; `member` is a char *, NULL when not given. */
+#define DATA_OPTION(parent, member)                                              \
+    {                                                                            \
+        .name = "data", .type = OPTION_TEXT, .offset = offsetof(parent, member), \
+        .value_name = "DIR",                                                     \
+        .doc = "data folder; default: /var/lib/trawl as root, else "             \
+               "~/.local/state/trawl"                                            \
+    }
+
 #endif

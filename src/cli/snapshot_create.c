@@ -65,7 +65,8 @@ static const struct option_spec create_spec = {
     .summary = "Takes a snapshot of a window, after the fact, and prints its id.",
     .example = "trawl snapshot create incident --from 14:02 --to 14:10 --dissect --wait",
     .defs = create_defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = "Give the snapshot one name: trawl snapshot create NAME --last 5m",
 };
 
 /* Adds the window; what a person typed is echoed in UTC. */
@@ -216,8 +217,10 @@ int snapshot_wait_for(struct client *client, const char *command, const char *id
     return result == WAIT_OK ? 0 : 1;
 }
 
-static int create(const struct create_flags *flags, const char *name)
+static int create(void *given, const struct option_operands *operands)
 {
+    const struct create_flags *flags = given;
+    const char *name = operands->items[0];
     json_t *body = make_body(name, flags);
     if (!body)
         return 2;
@@ -243,19 +246,7 @@ static int create(const struct create_flags *flags, const char *name)
 int snapshot_create(int argc, char **argv)
 {
     struct create_flags flags = {.last_ns = NO_LAST};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&create_spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0)
-        code = cli_fail_error("snapshot create", 2, &err);
-    else if (e == 0 && operands.count != 1)
-        code = cli_fail("snapshot create", 2,
-                        "Give the snapshot one name: trawl snapshot create "
-                        "NAME --last 5m");
-    else if (e == 0)
-        code = create(&flags, operands.items[0]);
-    options_done(&create_spec, &flags);
-    return code;
+    return cli_run("snapshot create", &create_spec, argc, argv, &flags, create);
 }
 
 /* ── wait ── */
@@ -270,26 +261,23 @@ static const struct option_spec wait_spec = {
     .summary = "Waits until a snapshot is taken, and dissected when that was asked for.",
     .example = "trawl snapshot wait @latest",
     .defs = wait_defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = "Say which snapshot: trawl snapshot wait ID",
 };
+
+static int wait_for(void *given, const struct option_operands *operands)
+{
+    const struct wait_flags *flags = given;
+    if (!snapshot_named("snapshot wait", operands->items[0]))
+        return 2;
+    struct client *client = client_open("snapshot wait", &flags->client);
+    int code = client ? snapshot_wait_for(client, "snapshot wait", operands->items[0], false) : 1;
+    client_close(client);
+    return code;
+}
 
 int snapshot_wait(int argc, char **argv)
 {
     struct wait_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&wait_spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0) {
-        code = cli_fail_error("snapshot wait", 2, &err);
-    } else if (e == 0 && operands.count != 1) {
-        code = cli_fail("snapshot wait", 2, "Say which snapshot: trawl snapshot wait ID");
-    } else if (e == 0 && !snapshot_named("snapshot wait", operands.items[0])) {
-        code = 2;
-    } else if (e == 0) {
-        struct client *client = client_open("snapshot wait", &flags.client);
-        code = client ? snapshot_wait_for(client, "snapshot wait", operands.items[0], false) : 1;
-        client_close(client);
-    }
-    options_done(&wait_spec, &flags);
-    return code;
+    return cli_run("snapshot wait", &wait_spec, argc, argv, &flags, wait_for);
 }

@@ -51,7 +51,8 @@ static const struct option_spec spec = {
     .summary = "Finds the API calls of a snapshot, in a process of its own on the hub.",
     .example = "trawl snapshot dissect @latest --wait",
     .defs = defs,
-    .positional = true,
+    .operands = 1,
+    .wanted = "Say which snapshot: trawl snapshot dissect ID",
 };
 
 static int wait_for(struct client *client, const struct dissect_flags *flags, const char *path)
@@ -128,8 +129,12 @@ static json_t *read_keys(const char *path)
     return keys;
 }
 
-static int dissect(const struct dissect_flags *flags, const char *ref)
+static int dissect(void *given, const struct option_operands *operands)
 {
+    const struct dissect_flags *flags = given;
+    const char *ref = operands->items[0];
+    if (!snapshot_named("snapshot dissect", ref))
+        return 2;
     json_t *keys = flags->keys ? read_keys(flags->keys) : NULL;
     struct client *client =
         flags->keys && !keys ? NULL : client_open("snapshot dissect", &flags->client);
@@ -170,17 +175,5 @@ static int dissect(const struct dissect_flags *flags, const char *ref)
 int snapshot_dissect(int argc, char **argv)
 {
     struct dissect_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(&spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0)
-        code = cli_fail_error("snapshot dissect", 2, &err);
-    else if (e == 0 && operands.count != 1)
-        code = cli_fail("snapshot dissect", 2, "Say which snapshot: trawl snapshot dissect ID");
-    else if (e == 0 && !snapshot_named("snapshot dissect", operands.items[0]))
-        code = 2;
-    else if (e == 0)
-        code = dissect(&flags, operands.items[0]);
-    options_done(&spec, &flags);
-    return code;
+    return cli_run("snapshot dissect", &spec, argc, argv, &flags, dissect);
 }

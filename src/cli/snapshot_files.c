@@ -12,6 +12,9 @@ struct files_flags {
         *name;
     struct option_list nodes;
     bool new_id;
+    const char *command; /* "snapshot pcap" … */
+    int (*act)(struct client *client, const struct files_flags *f, const char *operand,
+               struct buf *path);
 };
 
 #define FLAG(member) .offset = offsetof(struct files_flags, member)
@@ -76,7 +79,7 @@ static const struct option_spec pcap_spec = {
     .example = "trawl snapshot pcap @latest --filter 'http && status_code >= 500' | wireshark -k "
                "-i -",
     .defs = pcap_defs,
-    .positional = true,
+    .operands = 1,
 };
 static const struct option_def estimate_defs[] = {
     EXPORT_OPTIONS, CLIENT_OPTIONS(struct files_flags), {0}};
@@ -85,7 +88,7 @@ static const struct option_spec estimate_spec = {
     .summary = "Says how large the export of a snapshot would be.",
     .example = "trawl snapshot estimate @latest --bpf 'tcp port 443'",
     .defs = estimate_defs,
-    .positional = true,
+    .operands = 1,
 };
 static const struct option_def download_defs[] = {
     OUTPUT_OPTION, CLIENT_OPTIONS(struct files_flags), {0}};
@@ -94,7 +97,7 @@ static const struct option_spec download_spec = {
     .summary = "Writes the whole snapshot as one file, to keep or to import elsewhere.",
     .example = "trawl snapshot download @latest -o incident.trawl.tar",
     .defs = download_defs,
-    .positional = true,
+    .operands = 1,
 };
 static const struct option_def import_defs[] = {
     {.name = "name",
@@ -114,7 +117,7 @@ static const struct option_spec import_spec = {
     .summary = "Takes a downloaded snapshot, or any pcap or pcapng, and prints its id.",
     .example = "trawl snapshot import incident.trawl.tar",
     .defs = import_defs,
-    .positional = true,
+    .operands = 1,
 };
 
 /* Path and query of an export into `path`, NUL-terminated. False after a message. */
@@ -210,52 +213,44 @@ static int run_import(struct client *client, const struct files_flags *f, const 
     return 0;
 }
 
-static int run(const struct option_spec *spec, const char *command, int argc, char **argv,
-               int (*act)(struct client *client, const struct files_flags *f, const char *operand,
-                          struct buf *path))
+static int with_client(void *given, const struct option_operands *operands)
 {
-    struct files_flags flags = {0};
-    struct option_operands operands;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    int e = options_parse(spec, argc, argv, &flags, &operands, &err), code = 0;
-    if (e < 0) {
-        code = cli_fail_error(command, 2, &err);
-    } else if (e == 0 && operands.count != 1) {
-        code = cli_fail(command, 2, "usage: %s", spec->usage);
-    } else if (e == 0 && !operands.items[0][0]) {
-        code = 2;
-        if (spec == &import_spec)
-            cli_fail(command, 2, "Name the file to import.");
-        else
-            snapshot_named(command, "");
-    } else if (e == 0) {
-        struct buf path;
-        buf_init(&path, 8000);
-        struct client *client = client_open(command, &flags.client);
-        code = client ? act(client, &flags, operands.items[0], &path) : 1;
-        client_close(client);
-        buf_done(&path);
-    }
-    options_done(spec, &flags);
+    struct files_flags *flags = given;
+    const char *operand = operands->items[0];
+    bool imports = flags->act == run_import;
+    if (imports && !operand[0])
+        return cli_fail(flags->command, 2, "Name the file to import.");
+    if (!imports && !snapshot_named(flags->command, operand))
+        return 2;
+    struct buf path;
+    buf_init(&path, 8000);
+    struct client *client = client_open(flags->command, &flags->client);
+    int code = client ? flags->act(client, flags, operand, &path) : 1;
+    client_close(client);
+    buf_done(&path);
     return code;
 }
 
 int snapshot_pcap(int argc, char **argv)
 {
-    return run(&pcap_spec, "snapshot pcap", argc, argv, run_pcap);
+    struct files_flags flags = {.command = "snapshot pcap", .act = run_pcap};
+    return cli_run(flags.command, &pcap_spec, argc, argv, &flags, with_client);
 }
 
 int snapshot_estimate(int argc, char **argv)
 {
-    return run(&estimate_spec, "snapshot estimate", argc, argv, run_estimate);
+    struct files_flags flags = {.command = "snapshot estimate", .act = run_estimate};
+    return cli_run(flags.command, &estimate_spec, argc, argv, &flags, with_client);
 }
 
 int snapshot_download(int argc, char **argv)
 {
-    return run(&download_spec, "snapshot download", argc, argv, run_download);
+    struct files_flags flags = {.command = "snapshot download", .act = run_download};
+    return cli_run(flags.command, &download_spec, argc, argv, &flags, with_client);
 }
 
 int snapshot_import(int argc, char **argv)
 {
-    return run(&import_spec, "snapshot import", argc, argv, run_import);
+    struct files_flags flags = {.command = "snapshot import", .act = run_import};
+    return cli_run(flags.command, &import_spec, argc, argv, &flags, with_client);
 }

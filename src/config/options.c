@@ -233,7 +233,7 @@ static int parse_arguments(struct parse *parse, int argc, char **argv,
             int r = parse_flag(parse, argc, argv, &i, reterr);
             if (r < 0)
                 return r;
-        } else if (!parse->spec->positional) {
+        } else if (parse->spec->operands == 0) {
             return error_set(reterr, -EINVAL,
                              "\"%.80s\" is one argument too many; --help shows the usage.",
                              argv[i]);
@@ -241,6 +241,10 @@ static int parse_arguments(struct parse *parse, int argc, char **argv,
             argv[kept++] = argv[i];
         }
     }
+    const struct option_spec *spec = parse->spec;
+    if (spec->operands != OPERANDS_ANY && kept - 1 != spec->operands)
+        return error_set(reterr, -EINVAL, "%s%s",
+                         spec->wanted ? "" : "usage: ", spec->wanted ? spec->wanted : spec->usage);
     if (operands)
         *operands = (struct option_operands){.items = argv + 1, .count = (size_t)kept - 1};
     return 0;

@@ -39,12 +39,15 @@ struct option_def {
     bool secret;            /* never accepted as a flag: environment or file only */
 };
 
+#define OPERANDS_ANY (-1)
+
 struct option_spec {
     const char *usage;             /* "trawl ring status [--data DIR]" */
     const char *summary;           /* one sentence */
     const char *example;           /* a line that works */
     const struct option_def *defs; /* ends with name == NULL */
-    bool positional;               /* operands are allowed */
+    int operands;                  /* how many there must be; OPERANDS_ANY */
+    const char *wanted;            /* what to say when there are not so many; NULL: the usage */
 };
 
 struct option_operands {

@@ -210,17 +210,9 @@ static void read_messages(struct grpc_reader *reader, struct arena *arena, struc
 /* −1: none of base64's; −2: padding; −3: white space. */
 static int base64_value(uint8_t c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '/')
-        return c == '+' ? 62 : 63;
     if (c == '=')
         return -2;
-    return c == '\r' || c == '\n' ? -3 : -1;
+    return c == '\r' || c == '\n' ? -3 : text_base64_digit(c);
 }
 
 /* The bytes of four characters; 0: they are no base64. */

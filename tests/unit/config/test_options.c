@@ -42,7 +42,7 @@ static const struct option_def defs[] = {
     {0},
 };
 static const struct option_spec spec = {
-    .usage = "trawl x", .summary = "x", .defs = defs, .positional = true};
+    .usage = "trawl x", .summary = "x", .defs = defs, .operands = OPERANDS_ANY};
 
 #define PARSE(s, err, ...)                                                             \
     options_parse(&spec, (int)(sizeof((char *[]){"x", __VA_ARGS__}) / sizeof(char *)), \
@@ -77,6 +77,29 @@ static void test_wrong_usage_is_one_sentence(void **state)
     assert_int_equal(PARSE(&s, &e, "--last", "5 apples"), -EINVAL);
     assert_int_equal(PARSE(&s, &e, "--name"), -EINVAL);
     options_done(&spec, &s);
+}
+
+static void test_the_number_of_operands_is_kept(void **state)
+{
+    (void)state;
+    struct settings s = {0};
+    struct error e;
+    struct option_operands operands = {0};
+    struct option_spec two = {.usage = "trawl x A B", .defs = defs, .operands = 2};
+    assert_int_equal(options_parse(&two, 2, (char *[]){"x", "a"}, &s, &operands, &e), -EINVAL);
+    assert_string_equal(e.text, "usage: trawl x A B");
+    two.wanted = "Say which two.";
+    assert_int_equal(options_parse(&two, 4, (char *[]){"x", "a", "b", "c"}, &s, &operands, &e),
+                     -EINVAL);
+    assert_string_equal(e.text, "Say which two.");
+    assert_int_equal(options_parse(&two, 4, (char *[]){"x", "a", "--", "-b"}, &s, &operands, &e),
+                     0);
+    assert_int_equal(operands.count, 2);
+    assert_string_equal(operands.items[1], "-b");
+    two.operands = 0;
+    assert_int_equal(options_parse(&two, 2, (char *[]){"x", "a"}, &s, &operands, &e), -EINVAL);
+    assert_string_equal(e.text, "\"a\" is one argument too many; --help shows the usage.");
+    options_done(&two, &s);
 }
 
 static void test_flag_beats_environment_beats_file_beats_default(void **state)
@@ -126,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags_of_every_type),
         cmocka_unit_test(test_wrong_usage_is_one_sentence),
+        cmocka_unit_test(test_the_number_of_operands_is_kept),
         cmocka_unit_test(test_flag_beats_environment_beats_file_beats_default),
         cmocka_unit_test(test_unknown_key_in_file_names_line_and_suggests),
     };
