@@ -1,5 +1,6 @@
 #include "ring/ring_flows.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -62,12 +63,24 @@ static inline uint16_t be16(const uint8_t *p)
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
+/* As memcmp would, of 16 bytes each. */
+static inline int compare_ips(const uint64_t a[2], const uint64_t b[2])
+{
+    uint64_t x = be64toh(a[0]), y = be64toh(b[0]);
+    if (x == y) {
+        x = be64toh(a[1]);
+        y = be64toh(b[1]);
+    }
+    return (x > y) - (x < y);
+}
+
 /* Puts the lower end first. */
 static inline void order_ends(struct ring_flow_key *key, uint16_t src_port, uint16_t dst_port)
 {
-    int c = memcmp(&key->words[0], &key->words[2], 16);
+    int c = compare_ips(&key->words[0], &key->words[2]);
     key->port_a = src_port;
     key->port_b = dst_port;
+    key->side = 0;
     if (c > 0 || (c == 0 && src_port > dst_port)) {
         uint64_t w0 = key->words[0], w1 = key->words[1];
         key->words[0] = key->words[2];
@@ -76,6 +89,7 @@ static inline void order_ends(struct ring_flow_key *key, uint16_t src_port, uint
         key->words[3] = w1;
         key->port_a = dst_port;
         key->port_b = src_port;
+        key->side = 1;
     }
 }
 
@@ -115,15 +129,20 @@ static inline bool quick_key(const struct packet *packet, struct ring_flow_key *
     if (key->ip_protocol != PROTO_TCP && (key->ip_protocol != PROTO_UDP || dst_port == PORT_VXLAN))
         return false;
     key->l4_offset = (uint8_t)(l4 - p);
+    key->tcp_flags = 0;
+    if (key->ip_protocol == PROTO_TCP)
+        key->tcp_flags = packet->captured_bytes > key->l4_offset + 13u ? l4[13] : 255;
     order_ends(key, be16(l4), dst_port);
     return true;
 }
 
-static void long_key(const struct packet *packet, struct ring_flow_key *key)
+__attribute__((noinline)) static void long_key(const struct packet *packet,
+                                               struct ring_flow_key *key)
 {
     struct frame frame;
     frame_decode(packet, &frame);
     key->l4_offset = 0;
+    key->tcp_flags = frame.kind == FRAME_TCP ? frame.tcp_flags : 0;
     key->is_flow = frame.ip_version != 0 && frame.kind != FRAME_OTHER && frame.kind != FRAME_BAD;
     if (!key->is_flow)
         return;
@@ -205,8 +224,10 @@ static void start_record(struct ring_flow_record *record, const struct ring_flow
 }
 
 bool ring_flows_add(struct ring_flows *flows, const struct ring_flow_key *key,
-                    const struct packet *packet, uint64_t offset)
+                    const struct packet *packet, uint64_t offset,
+                    struct ring_flow_record **ret_record)
 {
+    *ret_record = NULL;
     if (!key->is_flow)
         return true;
     uint32_t at;
@@ -218,6 +239,7 @@ bool ring_flows_add(struct ring_flows *flows, const struct ring_flow_key *key,
         flows->slots[at] = (uint32_t)(key->hash >> 48) << 16 | flows->count;
         start_record(record, key, packet, offset);
     }
+    *ret_record = record;
     record->packets++;
     record->bytes += packet->captured_bytes;
     if (packet->ts_ns > record->last_ns)
@@ -234,5 +256,7 @@ static int compare_records(const void *a, const void *b)
 
 void ring_flows_sort(struct ring_flows *flows)
 {
+    for (uint32_t i = 0; i < flows->count; i++)
+        memset(flows->records[i].openings_mark, 0, sizeof flows->records[i].openings_mark);
     qsort(flows->records, flows->count, sizeof *flows->records, compare_records);
 }

@@ -14,6 +14,8 @@ struct ring_flow_key {
     uint8_t ip_version, ip_protocol;
     bool is_flow;      /* an IP packet */
     uint8_t l4_offset; /* of the L4 header in an Ethernet frame; 0 = frame_decode knows */
+    uint8_t side;      /* who sent it: 0 = a, 1 = b */
+    uint8_t tcp_flags; /* 255: cut off before them; 0 when it is not TCP */
     uint64_t hash;
 };
 
@@ -56,9 +58,11 @@ static inline void ring_flows_prefetch_record(const struct ring_flows *flows,
     }
 }
 
-/* False when the table is full and the flow is new: seal the segment. */
+/* False when the table is full and the flow is new: seal the segment. ret_record: where it was
+ * counted, valid until the table is sorted or reset; NULL for what is no flow. */
 bool ring_flows_add(struct ring_flows *flows, const struct ring_flow_key *key,
-                    const struct packet *packet, uint64_t offset);
+                    const struct packet *packet, uint64_t offset,
+                    struct ring_flow_record **ret_record);
 
 /* The flow of such an end; true: the local end is the record's a. */
 bool ring_flow_key_of_end(const uint64_t secret[2], const struct owner_end *end,
@@ -67,7 +71,8 @@ bool ring_flow_key_of_end(const uint64_t secret[2], const struct owner_end *end,
 struct ring_flow_record *ring_flows_find(const struct ring_flows *flows,
                                          const struct ring_flow_key *key);
 
-/* By ring_flow_record_cmp; the table takes no more after this until it is reset. */
+/* By ring_flow_record_cmp, as they go to the disk; the table takes no more after this until it is
+ * reset. */
 void ring_flows_sort(struct ring_flows *flows);
 
 #endif

@@ -108,7 +108,7 @@ struct ring_flow_record {
     uint16_t port_a, port_b;
     uint8_t ip_version, ip_protocol;
     uint16_t owner_a, owner_b; /* number of the process from 1; 0 = not known */
-    uint16_t reserved;
+    uint8_t openings_mark[2];  /* a byte a side, ring_openings.h; 0 on disk */
     uint32_t packets;
     int64_t first_ns, last_ns;
     uint64_t bytes, first_offset;

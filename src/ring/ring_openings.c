@@ -72,6 +72,7 @@ int ring_openings_new(uint64_t file_bytes, struct ring_openings **ret_openings)
     for (int list = 0; list < OPENING_LISTS; list++)
         o->lists[list].oldest = o->lists[list].newest = OPENING_NONE;
     o->next_serial = 1;
+    o->mark = 1;
     *ret_openings = o;
     return 0;
 }
@@ -96,11 +97,6 @@ void ring_openings_free(struct ring_openings *o)
 static inline uint32_t slot_of(const struct ring_openings *o, uint64_t hash)
 {
     return (uint32_t)(hash >> 16) & (o->slot_count - 1);
-}
-
-void ring_openings_prefetch(const struct ring_openings *o, const struct ring_flow_key *key)
-{
-    __builtin_prefetch(&o->slots[slot_of(o, key->hash)]);
 }
 
 static inline uint32_t tag_of(uint64_t hash)
@@ -239,6 +235,7 @@ static bool evict_one(struct ring_openings *o, const struct opening *keep)
                 break;
             if (e == keep || used) {
                 e->referenced = false;
+                o->forgot_use = true;
                 ring_openings_move(o, e, (enum opening_state)list);
                 continue;
             }
@@ -317,14 +314,6 @@ static inline uint32_t be32(const uint8_t *p)
     return (uint32_t)be16(p) << 16 | be16(p + 2);
 }
 
-static uint8_t side_of(const struct ring_flow_key *key, const uint8_t *src_ip, size_t ip_bytes,
-                       uint16_t src_port)
-{
-    if (key->port_a != key->port_b)
-        return src_port != key->port_a;
-    return memcmp(src_ip, key->words, ip_bytes) != 0;
-}
-
 /* The usual packet, whose TCP header the key has found. */
 static bool view_quickly(const struct packet *packet, const struct ring_flow_key *key,
                          struct segment_view *v)
@@ -336,14 +325,11 @@ static bool view_quickly(const struct packet *packet, const struct ring_flow_key
     uint32_t end = ETHERNET_BYTES + (v4 ? be16(ip + 2) : 40u + be16(ip + 4));
     v->header_bytes = key->l4_offset + (uint32_t)(tcp[12] >> 4) * 4;
     v->payload_bytes = end > v->header_bytes ? end - v->header_bytes : 0;
-    v->flags = tcp[13];
     v->seq = be32(tcp + 4);
-    v->side = side_of(key, ip + (v4 ? 12 : 8), v4 ? 4 : 16, be16(tcp));
     return true;
 }
 
-static bool view_slowly(const struct packet *packet, const struct ring_flow_key *key,
-                        struct segment_view *v)
+static bool view_slowly(const struct packet *packet, struct segment_view *v)
 {
     struct frame f;
     frame_decode(packet, &f);
@@ -352,9 +338,7 @@ static bool view_slowly(const struct packet *packet, const struct ring_flow_key 
     v->payload_bytes = f.payload_bytes;
     v->header_bytes =
         f.payload.len ? (uint32_t)(f.payload.data - packet->data) : packet->captured_bytes;
-    v->flags = f.tcp_flags;
     v->seq = f.tcp_seq;
-    v->side = side_of(key, f.src_ip, 16, f.src_port);
     return true;
 }
 
@@ -471,32 +455,36 @@ static void known(struct ring_openings *o, struct opening *e, const struct packe
         end(o, e, packet->ts_ns);
 }
 
-/* Nearly all packets: of connections whose beginning was not seen, or of which all is kept. */
-static bool is_of_no_interest(struct opening *e, uint8_t flags)
+/* Nothing that this side sends will be kept, but for what begins or ends a connection. */
+static bool is_settled(const struct opening *e, uint8_t side)
 {
-    if (!e)
-        return (flags & (FRAME_TCP_SYN | FRAME_TCP_ACK)) != FRAME_TCP_SYN;
-    if (flags & (FRAME_TCP_SYN | FRAME_TCP_FIN | FRAME_TCP_RST) ||
-        e->side_bytes[0] < RING_OPENING_SIDE_BYTES || e->side_bytes[1] < RING_OPENING_SIDE_BYTES)
-        return false;
-    if (!e->referenced)
-        e->referenced = true;
-    return true;
+    return !e || e->list == OPENING_CLOSED || e->side_bytes[side] >= RING_OPENING_SIDE_BYTES;
 }
 
 void ring_openings_packet(struct ring_openings *o, const struct packet *packet,
-                          const struct ring_flow_key *key, const char *interface)
+                          const struct ring_flow_key *key, const char *interface,
+                          struct ring_flow_record *record)
 {
-    if (!key->is_flow || key->ip_protocol != PROTO_TCP)
+    uint8_t *marks = record->openings_mark;
+    uint8_t flags = key->tcp_flags;
+    if (key->ip_protocol != PROTO_TCP) {
+        marks[0] = marks[1] = o->mark;
         return;
+    }
     struct opening *e = ring_openings_find(o, key);
-    if (key->l4_offset && packet->captured_bytes > key->l4_offset + 13u &&
-        is_of_no_interest(e, packet->data[key->l4_offset + 13]))
+    bool asks = (flags & (FRAME_TCP_SYN | FRAME_TCP_ACK)) == FRAME_TCP_SYN;
+    if (is_settled(e, key->side) && !asks &&
+        !(e && flags & (FRAME_TCP_SYN | FRAME_TCP_FIN | FRAME_TCP_RST))) {
+        if (e)
+            e->referenced = true;
+        marks[key->side] = o->mark;
         return;
-    struct segment_view v;
-    if (!(key->l4_offset ? view_quickly(packet, key, &v) : view_slowly(packet, key, &v)))
+    }
+    struct segment_view v = {.flags = flags, .side = key->side};
+    if (!(key->l4_offset ? view_quickly(packet, key, &v) : view_slowly(packet, &v)))
         return;
-    bool asks = (v.flags & (FRAME_TCP_SYN | FRAME_TCP_ACK)) == FRAME_TCP_SYN;
+    if (asks)
+        marks[0] = marks[1] = 0;
     if (e && asks && v.seq != e->isn) {
         ring_openings_drop(o, e);
         e = NULL;
@@ -507,6 +495,14 @@ void ring_openings_packet(struct ring_openings *o, const struct packet *packet,
         known(o, e, packet, &v);
     else if (asks)
         begin(o, packet, key, &v, interface);
+}
+
+uint8_t ring_openings_mark(struct ring_openings *o)
+{
+    if (o->forgot_use && ++o->mark == 0)
+        o->mark = 1;
+    o->forgot_use = false;
+    return o->mark;
 }
 
 void ring_openings_missed(struct ring_openings *o, int64_t from_ns, int64_t to_ns)

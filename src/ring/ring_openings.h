@@ -45,11 +45,34 @@ void ring_openings_free(struct ring_openings *openings);
  * the number of connections. fd: borrowed. */
 int ring_openings_load(struct ring_openings *openings, int fd, const uint64_t secret[2]);
 
-/* A packet that is being recorded. interface: its name. */
+/* A packet that is being recorded, unless ring_openings_passes. interface: its name. record: of its
+ * flow in the open segment, where the sides are marked of which nothing more will be kept. */
 void ring_openings_packet(struct ring_openings *openings, const struct packet *packet,
-                          const struct ring_flow_key *key, const char *interface);
-/* Fetches the line of the table that a key will need. */
-void ring_openings_prefetch(const struct ring_openings *openings, const struct ring_flow_key *key);
+                          const struct ring_flow_key *key, const char *interface,
+                          struct ring_flow_record *record);
+
+/* The mark that counts now, 1 … 255; to be asked for at each flush. It changes when connections
+ * have to show again that they are used. */
+uint8_t ring_openings_mark(struct ring_openings *openings);
+
+/* Nearly all packets, told from what the flow index has in its hands anyway: of sides of which all
+ * is kept, or of connections whose beginning was not seen; and acknowledgements without payload. */
+static inline bool ring_openings_passes(const struct ring_flow_key *key,
+                                        const struct ring_flow_record *record,
+                                        const struct packet *packet, uint8_t mark)
+{
+    enum {
+        FIN_SYN_RST = 7,
+        DATA_OFFSET = 12
+    };
+    if (key->tcp_flags & FIN_SYN_RST)
+        return false;
+    if (record->openings_mark[key->side] == mark)
+        return true;
+    const uint8_t *tcp = packet->data + key->l4_offset;
+    return key->l4_offset &&
+           packet->original_bytes <= key->l4_offset + (uint32_t)(tcp[DATA_OFFSET] >> 4) * 4;
+}
 /* [from, to) was not recorded. */
 void ring_openings_missed(struct ring_openings *openings, int64_t from_ns, int64_t to_ns);
 

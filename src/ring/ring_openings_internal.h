@@ -50,6 +50,8 @@ struct ring_openings {
     uint64_t *dirty, *stored; /* bits: changed since gathered; was gathered once */
     uint32_t cursor;          /* word of `dirty` where gathering goes on */
     uint64_t next_serial, evicted;
+    uint8_t mark;    /* ring_openings_mark */
+    bool forgot_use; /* `referenced` was taken back since the mark changed */
 };
 
 struct opening *ring_openings_find(const struct ring_openings *o, const struct ring_flow_key *key);

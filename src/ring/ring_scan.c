@@ -84,7 +84,8 @@ static int count_packet(struct reading *r, const struct packet *packet)
     struct ring_index_header *header = &parts->header;
     struct ring_flow_key key;
     ring_flow_key_of(r->secret, packet, &key);
-    (void)ring_flows_add(&r->scan->flows, &key, packet, packet->offset);
+    struct ring_flow_record *record;
+    (void)ring_flows_add(&r->scan->flows, &key, packet, packet->offset, &record);
     if (header->chunk_count == 0 ||
         packet->offset - parts->chunks[header->chunk_count - 1].offset >= RING_CHUNK_BYTES) {
         if (!grow_chunks(r))

@@ -99,12 +99,12 @@ static void count_chunk(struct ring_segment *segment, uint64_t offset, int64_t t
 }
 
 bool ring_segment_put_packet(struct ring_segment *segment, const struct packet *packet,
-                             const struct ring_flow_key *key)
+                             const struct ring_flow_key *key, struct ring_flow_record **ret_record)
 {
     struct ring_segment_figures *now = &segment->now;
     struct ring_buffer *buffer = segment->buffer;
     uint32_t idb = segment->slot_idb[packet->interface] - 1u;
-    if (!ring_flows_add(&segment->flows, key, packet, now->length_bytes))
+    if (!ring_flows_add(&segment->flows, key, packet, now->length_bytes, ret_record))
         return false;
     ring_put_epb(room(segment), packet, idb);
     segment->unsorted |= now->packets && packet->ts_ns < now->last_ns;

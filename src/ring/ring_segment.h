@@ -103,9 +103,9 @@ static inline bool ring_buffer_has_room(const struct ring_buffer *buffer, size_t
 
 /* Bytes already encoded elsewhere. */
 void ring_segment_put_raw(struct ring_segment *segment, struct slice bytes);
-/* False: the flow table is full, nothing was put. */
+/* False: the flow table is full, nothing was put. ret_record: as of ring_flows_add. */
 bool ring_segment_put_packet(struct ring_segment *segment, const struct packet *packet,
-                             const struct ring_flow_key *key);
+                             const struct ring_flow_key *key, struct ring_flow_record **ret_record);
 void ring_segment_put_begin(struct ring_segment *segment, int64_t now_ns);
 void ring_segment_put_drops(struct ring_segment *segment, const struct ring_event_record *event);
 /* One statistics block an interface and the last progress note. */

@@ -186,22 +186,24 @@ static bool described(struct ring_writer *writer, struct ring_segment *segment, 
     return room;
 }
 
-void ring_series_put(struct ring_writer *writer, struct ring_series *series,
-                     const struct packet *packet, struct ring_flow_key *key)
+struct ring_flow_record *ring_series_put(struct ring_writer *writer, struct ring_series *series,
+                                         const struct packet *packet,
+                                         const struct ring_flow_key *key)
 {
     struct ring_segment *segment = series->segment;
     size_t n = ring_epb_bytes(packet->captured_bytes);
     if (!segment) {
         lose(writer, packet, series->failed_mono_ns != 0);
-        return;
+        return NULL;
     }
     for (int tries = 0; tries < 2; tries++) {
         if (ring_segment_has_room(segment, n) && described(writer, segment, packet->interface)) {
             need_buffer_room(writer, segment, n);
-            if (ring_segment_put_packet(segment, packet, key)) {
+            struct ring_flow_record *record;
+            if (ring_segment_put_packet(segment, packet, key, &record)) {
                 if (packet->ts_ns > series->covered_to_ns)
                     series->covered_to_ns = packet->ts_ns;
-                return;
+                return record;
             }
         }
         if (segment->now.packets == 0 || !next_segment(writer, series))
@@ -209,6 +211,7 @@ void ring_series_put(struct ring_writer *writer, struct ring_series *series,
         segment = series->segment;
     }
     lose(writer, packet, series->segment == NULL);
+    return NULL;
 }
 
 bool ring_series_put_note(struct ring_writer *writer, struct ring_series *series, int64_t ts_ns,

@@ -245,12 +245,11 @@ static void put_group(struct ring_writer *writer, const struct packet *packets, 
         ring_flow_key_of(writer->disk.secret, &packets[i], &keys[i]);
         if (first)
             ring_flows_prefetch(&first->flows, &keys[i]);
-        if (writer->openings)
-            ring_openings_prefetch(writer->openings, &keys[i]);
     }
     for (size_t i = 0; first && i < count; i++)
         ring_flows_prefetch_record(&first->flows, &keys[i]);
     struct ring_series *series = NULL;
+    uint8_t mark = writer->openings_mark;
     for (size_t i = 0; i < count; i++) {
         const struct packet *packet = &packets[i];
         if (packet->interface >= RING_WRITER_SLOTS)
@@ -265,10 +264,10 @@ static void put_group(struct ring_writer *writer, const struct packet *packets, 
         slot->captured_bytes += packet->captured_bytes;
         writer->totals.packets++;
         writer->totals.captured_bytes += packet->captured_bytes;
-        if (series)
-            ring_series_put(writer, series, packet, &keys[i]);
-        if (series && series->segment && writer->openings)
-            ring_openings_packet(writer->openings, packet, &keys[i], slot->name);
+        struct ring_flow_record *record =
+            series ? ring_series_put(writer, series, packet, &keys[i]) : NULL;
+        if (mark && record && !ring_openings_passes(&keys[i], record, packet, mark))
+            ring_openings_packet(writer->openings, packet, &keys[i], slot->name, record);
     }
 }
 

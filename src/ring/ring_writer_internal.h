@@ -42,6 +42,7 @@ struct ring_writer {
     struct ring_flow_key keys[RING_WRITER_BATCH];
     struct ring_openings *openings; /* NULL: there is no room for them */
     int openings_fd;
+    uint8_t openings_mark;          /* ring_openings_mark */
     int64_t openings_retry_mono_ns; /* the disk did not take them before */
     int64_t openings_until_ns;      /* recorded without a break until then */
     struct ring_disk disk;
@@ -58,8 +59,10 @@ void ring_series_flush(struct ring_writer *writer, struct ring_series *series,
 /* Ends the open segment; what follows begins where it ended. */
 void ring_series_seal(struct ring_writer *writer, struct ring_series *series,
                       int64_t captured_until_ns);
-void ring_series_put(struct ring_writer *writer, struct ring_series *series,
-                     const struct packet *packet, struct ring_flow_key *key);
+/* Returns where its flow is counted in the open segment; NULL: it was lost, or it is no flow. */
+struct ring_flow_record *ring_series_put(struct ring_writer *writer, struct ring_series *series,
+                                         const struct packet *packet,
+                                         const struct ring_flow_key *key);
 /* False when there is no room for it. */
 bool ring_series_put_note(struct ring_writer *writer, struct ring_series *series, int64_t ts_ns,
                           struct slice note);

@@ -75,6 +75,7 @@ void ring_writer_load_openings(struct ring_writer *writer, int64_t ended_ns, int
         return;
     }
     ring_openings_missed(writer->openings, ended_ns, now_ns);
+    writer->openings_mark = ring_openings_mark(writer->openings);
 }
 
 void ring_writer_flush_openings(struct ring_writer *writer, bool all)
@@ -88,6 +89,7 @@ void ring_writer_flush_openings(struct ring_writer *writer, bool all)
     }
     if (writer->mono_ns < writer->openings_retry_mono_ns)
         return;
+    writer->openings_mark = ring_openings_mark(writer->openings);
     uint32_t n;
     do {
         if (!ring_openings_changed(writer->openings))

@@ -262,6 +262,77 @@ static void test_flood_and_bounds(void **state)
     assert_true(ring_disk_bytes(f) <= f->budget_bytes);
 }
 
+/* What the flow index remembers of a side is not believed for too long: new connections under the
+ * same ports, ends, and use while others push. All within one segment. */
+static void test_sides_that_are_passed_over(void **state)
+{
+    struct ring_fixture *f = *state;
+    f->segment_bytes = 4 << 20;
+    ring_start(f);
+    /* seen in its middle, then begun under the same ports */
+    struct peer peer = {.port = 40010, .seq = {1000u * 40010 + 1, 1000u * 40010 + 2}};
+    talk(f, &peer, 3);
+    peer = connect_peer(f, 40010);
+    talk(f, &peer, 20);
+    /* all is kept of both sides; then again, with another sequence number */
+    struct peer again = {.port = 40010, .seq = {77, 78}};
+    send_packet(f, &again, false, SYN, 0);
+    send_packet(f, &again, true, SYN | ACK, 0);
+    again.seq[0] = 1000u * 40010 + 1;
+    again.seq[1] = 1000u * 40010 + 2;
+    talk(f, &again, 2);
+    /* only the server's side is full: the client's first bytes come late */
+    struct peer late = connect_peer(f, 40011);
+    for (unsigned i = 0; i < 20; i++) {
+        send_packet(f, &late, true, ACK, PIECE);
+        send_packet(f, &late, false, ACK, 0);
+    }
+    send_packet(f, &late, false, ACK, PIECE);
+    int64_t from_ns = f->now_ns;
+    talk(f, &again, 1);
+    talk(f, &late, 1);
+    rotate(f);
+    struct seen seen = read_openings(f, from_ns, f->now_ns, 40010);
+    assert_int_equal(seen.bytes[0], 2 * PIECE);
+    assert_int_equal(seen.bytes[1], 2 * PIECE);
+    seen = read_openings(f, from_ns, f->now_ns, 40011);
+    assert_int_equal(seen.bytes[0], PIECE);
+    assert_int_equal(seen.bytes[1], RING_OPENING_SIDE_BYTES);
+    /* ends after all is kept */
+    ring_pass(f, 11 * NS_PER_S);
+    send_packet(f, &late, false, FIN | ACK, 0);
+    send_packet(f, &late, true, FIN | ACK, 0);
+    from_ns = f->now_ns;
+    send_packet(f, &late, false, ACK, 0);
+    rotate(f);
+    assert_int_equal(read_openings(f, from_ns, f->now_ns, 40011).packets, 0);
+}
+
+/* One that is used stays, however many others fill the store, also when all of it is kept. */
+static void test_used_ones_stay(void **state)
+{
+    struct ring_fixture *f = *state;
+    f->budget_bytes = 64 << 20;
+    f->segment_bytes = 8 << 20;
+    ring_start(f);
+    struct peer busy = {0};
+    for (uint16_t port = 1000; port < 1150; port++) {
+        struct peer other = connect_peer(f, port);
+        talk(f, &other, 20);
+        if (port == 1020) {
+            busy = connect_peer(f, 40020);
+            talk(f, &busy, 17);
+        }
+        if (port > 1020)
+            talk(f, &busy, 1);
+        ring_pass(f, 200 * NS_PER_MS);
+    }
+    int64_t from_ns = f->now_ns;
+    talk(f, &busy, 1);
+    rotate(f);
+    assert_int_equal(read_openings(f, from_ns, f->now_ns, 40020).bytes[1], RING_OPENING_SIDE_BYTES);
+}
+
 static struct buf read_store(const struct ring_fixture *f)
 {
     struct buf bytes;
@@ -374,6 +445,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_outlives_the_ring, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_ends, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_flood_and_bounds, ring_setup, ring_teardown),
+        cmocka_unit_test_setup_teardown(test_sides_that_are_passed_over, ring_setup, ring_teardown),
+        cmocka_unit_test_setup_teardown(test_used_ones_stay, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_start_again, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_store, ring_setup, ring_teardown),
     };
