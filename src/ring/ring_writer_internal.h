@@ -1,4 +1,5 @@
-/* The writer's inside, between ring_writer.c and ring_series.c. Thread: the capture thread. */
+/* The writer's inside, between ring_writer.c, ring_writer_open.c and ring_series.c. Thread: the
+ * capture thread. */
 #ifndef TRAWL_RING_RING_WRITER_INTERNAL_H
 #define TRAWL_RING_RING_WRITER_INTERNAL_H
 
@@ -69,6 +70,9 @@ bool ring_series_put_note(struct ring_writer *writer, struct ring_series *series
 /* Declares what is pending in the primary's open segment. */
 void ring_series_declare_pending(struct ring_writer *writer);
 void ring_writer_add_pending(struct ring_writer *writer, const struct ring_event_record *event);
+
+/* Everything before until_ns is in what was encoded. */
+void ring_writer_cover(struct ring_writer *writer, int64_t until_ns);
 
 /* ring_writer_openings.c */
 
