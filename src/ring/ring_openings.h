@@ -1,6 +1,6 @@
 /* The openings store as the capture thread sees it: the first 16 KiB a direction of every TCP
  * connection whose SYN was recorded, kept while the connection lives, however short the ring is.
- * No byte of L7 is looked at. Internal to src/ring (docs/decisions/0006).
+ * No byte of L7 is looked at. Internal to src/ring (docs/decisions/0007).
  *
  * Bounds, all fixed at the start: the file is a 64th of the ring's budget, at most 32 MiB, counted
  * in it; memory is the same again, and 1 % for the table. A connection takes at most 48 KiB. When
