@@ -287,6 +287,8 @@ static int start_parts(struct api *api, const struct api_options *options, struc
         e = auth_new(api->token, worker_token, &api->auth);
     if (!e)
         e = audit_open(api->data_dir, &api->audit, reterr);
+    if (!e && (e = failures_new(&api->failures)) < 0)
+        error_set(reterr, e, "There is no memory for the API.");
     if (!e)
         e = events_start(api, &api->events, reterr);
     struct http_server_options server = {
@@ -325,6 +327,7 @@ void api_stop(struct api *api)
         events_end(api->events); /* wakes what waits for events */
     http_server_stop(api->server);
     events_free(api->events);
+    failures_free(api->failures);
     audit_close(api->audit);
     auth_free(api->auth);
     for (size_t i = 0; i < API_MAX_HOST_NAMES; i++)

@@ -46,6 +46,8 @@ struct api_export_sink {
     void *ctx;
     /* Once, before the first byte. bytes: what comes, −1 = unknown; exact = not an estimate. */
     int (*begin)(void *ctx, int64_t bytes, bool exact);
+    /* Before begin, once: a sentence about what comes (header X-Note). */
+    void (*note)(void *ctx, const char *sentence);
     api_write write;
 };
 

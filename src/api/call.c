@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "api/schema.h"
 #include "base/clock.h"
@@ -16,7 +17,7 @@ void call_send_problem(struct api_call *call, const struct api_problem *problem)
     struct buf body;
     buf_init(&body, 16 * 1024);
     problem_write(problem, &body);
-    atomic_fetch_add(&call->api->failures, problem->status >= 500);
+    atomic_fetch_add(&call->api->failed, problem->status >= 500);
     if (problem->status == 401)
         http_response_header(call->http, "WWW-Authenticate", "Bearer realm=\"trawl\"");
     http_response_header(call->http, "Cache-Control", "no-store");
@@ -57,6 +58,31 @@ void call_send_empty(struct api_call *call)
 {
     http_response_header(call->http, "Cache-Control", "no-store");
     (void)http_response_begin(call->http, 204, NULL, 0);
+}
+
+void call_name(struct api_call *call)
+{
+    uint8_t random[(REQUEST_ID_SIZE - 1) / 2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return;
+    text_hex(random, sizeof random, call->request_id);
+    http_response_header(call->http, "X-Request-Id", call->request_id);
+}
+
+void call_break_off(struct api_call *call, const struct api_problem *problem)
+{
+    bool gone = problem->status == 499 || http_response_client_gone(call->http);
+    if (!gone) {
+        char path[200], detail[600];
+        text_escape(slice_str(http_request_path(call->http)), path, sizeof path);
+        text_escape(slice_str(problem->detail), detail, sizeof detail);
+        atomic_fetch_add(&call->api->failed, 1);
+        log_warn("api", "an answer broke off", "method=%s path=\"%s\" request=%s reason=\"%s\"",
+                 http_request_method(call->http), path, call->request_id, detail);
+        if (call->request_id[0])
+            failures_add(call->api->failures, call->request_id, problem);
+    }
+    http_response_abort(call->http);
 }
 
 static json_t *parse_body(struct api_call *call, const struct buf *body)

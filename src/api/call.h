@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/audit.h"
 #include "api/auth.h"
+#include "api/failures.h"
 #include "api/problem.h"
 #include "api/route.h"
 #include "net/http_server.h"
@@ -26,6 +27,7 @@ struct api {
     struct auth *auth;
     struct audit *audit;
     struct events *events;
+    struct failures *failures;
     struct api_backend backend;
     struct snapshot_store *store;
     char *data_dir;
@@ -36,7 +38,7 @@ struct api {
     bool token_made;
     uint16_t port;
     atomic_llong token_time; /* of DATA/token when it was read */
-    atomic_ullong requests, failures, refused;
+    atomic_ullong requests, failed, refused;
     atomic_uint slowed; /* refusals that are being delayed */
 };
 
@@ -48,8 +50,9 @@ struct api_call {
     struct http_request *http;
     const struct route *route;
     const char *params[ROUTE_MAX_PARAMS];
-    const char *who;  /* "token" or "session" */
-    char address[64]; /* of the client, without port */
+    const char *who;                  /* "token" or "session" */
+    char address[64];                 /* of the client, without port */
+    char request_id[REQUEST_ID_SIZE]; /* "" until call_name */
 };
 
 /* Host, Origin and Sec-Fetch-Site: against DNS rebinding and other sites' pages. 0 or a problem's
@@ -68,6 +71,10 @@ void call_fail(struct api_call *call, int status, const char *format, ...)
 void call_error(struct api_call *call, const struct error *error);
 /* Answers with `json` (or 503 when the buffer failed). */
 void call_send_json(struct api_call *call, int status, const struct buf *json);
+/* Before an answer that is produced as it is sent begins: gives it its X-Request-Id. */
+void call_name(struct api_call *call);
+/* Its producer failed half-way: the log and /failures say why, and the connection is cut. */
+void call_break_off(struct api_call *call, const struct api_problem *problem);
 void call_send_empty(struct api_call *call); /* 204 */
 /* The body, checked against the route's schema: owned by the caller (json_decref); NULL when a
  * problem was sent. */

@@ -13,6 +13,7 @@ void handle_openapi(struct api_call *call);
 void handle_whoami(struct api_call *call);
 void handle_settings(struct api_call *call);
 void handle_audit(struct api_call *call);
+void handle_failure(struct api_call *call);
 /* handlers_nodes.c */
 void handle_nodes(struct api_call *call);
 void handle_availability(struct api_call *call);
@@ -90,5 +91,8 @@ struct handler_sink {
     uint64_t bytes;
 };
 void handler_sink_init(struct handler_sink *sink, struct api_export_sink *ret_export_sink);
+/* After a producer ended: a failure before the first byte is a problem document, a later one cuts
+ * the connection and is kept (api/failures.h). */
+void handler_sink_end(const struct handler_sink *sink, int e, const struct api_problem *problem);
 
 #endif

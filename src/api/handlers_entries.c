@@ -257,6 +257,7 @@ static int begin_stream(struct stream *stream)
     if (stream->started)
         return 0;
     stream->started = true;
+    call_name(stream->call);
     http_response_header(stream->call->http, "Cache-Control", "no-store");
     int e = http_response_begin(stream->call->http, 200,
                                 stream->har ? "application/json" : "application/x-ndjson", -1);
@@ -324,7 +325,7 @@ static void stream_entries(struct api_call *call, bool har)
         if (e && !stream.started)
             call_send_problem(call, &problem);
         else if (e)
-            http_response_abort(call->http);
+            call_break_off(call, &problem);
         else
             end_stream(&stream, &result);
         call_audit(call, "entries.export", source.id, "format=%s entries=%llu filter=%.300s",
@@ -427,10 +428,7 @@ static void send_body_read_back(struct api_call *call, bool of_request)
     handler_sink_init(&sink, &out);
     int e = backend->entry_body(backend->ctx, source.id, source.name, call->params[1], of_request,
                                 &out, &problem);
-    if (e && sink.started)
-        http_response_abort(call->http);
-    else if (e)
-        call_send_problem(call, &problem);
+    handler_sink_end(&sink, e, &problem);
 }
 
 /* Always an inert attachment: what was captured must not run in our origin. */
@@ -519,10 +517,7 @@ void handle_entry_pcap(struct api_call *call)
     handler_sink_init(&sink, &out);
     int e =
         backend->entry_pcap(backend->ctx, source.id, source.name, call->params[1], &out, &problem);
-    if (e && sink.started)
-        http_response_abort(call->http);
-    else if (e)
-        call_send_problem(call, &problem);
+    handler_sink_end(&sink, e, &problem);
     call_audit(call, "entry.pcap", source.id, "entry=%s bytes=%llu", call->params[1],
                (unsigned long long)sink.bytes);
 }

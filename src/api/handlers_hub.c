@@ -25,7 +25,7 @@ void handle_metrics(struct api_call *call)
         "# TYPE trawl_snapshot_quota_bytes gauge\ntrawl_snapshot_quota_bytes %llu\n"
         "# TYPE trawl_snapshot_used_bytes gauge\ntrawl_snapshot_used_bytes %llu\n",
         (unsigned long long)atomic_load(&api->requests),
-        (unsigned long long)atomic_load(&api->failures),
+        (unsigned long long)atomic_load(&api->failed),
         (unsigned long long)atomic_load(&api->refused), (unsigned long long)quota.limit_bytes,
         (unsigned long long)quota.used_bytes);
     api->backend.write_metrics(api->backend.ctx, &out);
@@ -147,4 +147,18 @@ void handle_audit(struct api_call *call)
     call_send_json(call, 200, &json);
     buf_done(&json);
     buf_done(&lines);
+}
+
+void handle_failure(struct api_call *call)
+{
+    struct api_problem problem;
+    struct buf json;
+    if (!failures_find(call->api->failures, call->params[0], &problem)) {
+        call_fail(call, 404, "No answer with this id broke off lately.");
+        return;
+    }
+    buf_init(&json, 16 * 1024);
+    problem_write(&problem, &json);
+    call_send_json(call, 200, &json);
+    buf_done(&json);
 }

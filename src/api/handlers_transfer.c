@@ -30,9 +30,16 @@ static int sink_begin(void *ctx, int64_t bytes, bool exact)
     }
     http_response_header(http, "Cache-Control", "no-store");
     call_attachment(sink->call, sink->name, sink->extension);
+    call_name(sink->call);
     sink->started = true;
     return http_response_begin(http, part ? 206 : 200, sink->content_type,
                                exact ? bytes - (int64_t)sink->from : -1);
+}
+
+static void sink_note(void *ctx, const char *sentence)
+{
+    const struct handler_sink *sink = ctx;
+    http_response_header(sink->call->http, "X-Note", sentence);
 }
 
 static int sink_write(void *ctx, const void *data, size_t n)
@@ -44,21 +51,16 @@ static int sink_write(void *ctx, const void *data, size_t n)
 
 void handler_sink_init(struct handler_sink *sink, struct api_export_sink *ret_export_sink)
 {
-    *ret_export_sink =
-        (struct api_export_sink){.ctx = sink, .begin = sink_begin, .write = sink_write};
+    *ret_export_sink = (struct api_export_sink){
+        .ctx = sink, .begin = sink_begin, .note = sink_note, .write = sink_write};
 }
 
-/* After a producer ended: a failure before the first byte is a problem document, a later one cuts
- * the connection. */
-static void finish(struct api_call *call, const struct handler_sink *sink, int e,
-                   const struct api_problem *problem)
+void handler_sink_end(const struct handler_sink *sink, int e, const struct api_problem *problem)
 {
-    if (!e)
-        return;
-    if (sink->started)
-        http_response_abort(call->http);
-    else
-        call_send_problem(call, problem);
+    if (e && sink->started)
+        call_break_off(sink->call, problem);
+    else if (e)
+        call_send_problem(sink->call, problem);
 }
 
 /* A download that broke off goes on: "bytes=N-", of the same manifest. Anything else is the whole.
@@ -96,9 +98,11 @@ void handle_archive(struct api_call *call)
     handler_sink_init(&sink, &out);
     struct api_backend *backend = &call->api->backend;
     int e = backend->archive(backend->ctx, snapshot->id, sink.from, &out, &err);
-    if (e)
+    if (e == -EPIPE)
+        problem_set(&problem, 499, "The client went away.");
+    else if (e)
         problem_from_error(&problem, &err);
-    finish(call, &sink, e, &problem);
+    handler_sink_end(&sink, e, &problem);
     call_audit(call, "snapshot.download", snapshot->id, "bytes=%llu %s",
                (unsigned long long)sink.bytes, e ? "incomplete" : "");
     snapshot_unref(snapshot);
@@ -160,7 +164,7 @@ void handle_pcap(struct api_call *call)
         handler_sink_init(&sink, &out);
         struct api_backend *backend = &call->api->backend;
         int e = backend->export(backend->ctx, snapshot->id, &what, &out, &estimate, &problem);
-        finish(call, &sink, e, &problem);
+        handler_sink_end(&sink, e, &problem);
         call_audit(call, "snapshot.pcap", snapshot->id, "bytes=%llu filter=%.200s bpf=%.100s%s",
                    (unsigned long long)sink.bytes, what.filter ? what.filter : "",
                    what.bpf ? what.bpf : "", e ? " incomplete" : "");

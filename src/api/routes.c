@@ -37,6 +37,8 @@ const struct route routes[] = {
      "Version, folders, budgets."},
     {"GET", V1 "/audit", CAP_AUDIT_READ, "limit?: int", NULL, "AuditResponse", 200, NULL,
      handle_audit, "The last lines of the audit log, and whether its chain is intact."},
+    {"GET", V1 "/failures/{request}", CAP_SETTINGS_READ, NULL, NULL, "Problem", 200, NULL,
+     handle_failure, "Why the answer with this X-Request-Id broke off."},
     {"GET", V1 "/events", CAP_SNAPSHOTS_READ, NULL, NULL, NULL, 200, "text/event-stream",
      events_serve, "nodes, snapshot and snapshot_deleted as they happen."},
 

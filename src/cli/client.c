@@ -178,6 +178,24 @@ static int on_data(void *ctx, const uint8_t *data, size_t n)
     return d->error;
 }
 
+/* The head of the answer promised success, then its producer failed: the hub kept the reason. */
+static int explain_break(struct client *c, const struct http_exchange *broken,
+                         const struct error *err)
+{
+    char path[120];
+    struct api_problem p;
+    snprintf(path, sizeof path, "/api/v1/failures/%.40s", broken->ret_request_id);
+    bool told = broken->ret_status / 100 == 2 &&
+                strspn(broken->ret_request_id, "0123456789abcdef") == 32 &&
+                client_try(c, "GET", path, &c->answer) == 200 &&
+                problem_parse(buf_slice(&c->answer), &p) && p.detail[0];
+    if (!told)
+        return cli_fail_error(c->command, 1, err);
+    char shown[600];
+    text_escape(slice_str(p.detail), shown, sizeof shown);
+    return cli_fail(c->command, 1, "The hub broke off half-way: %s", shown);
+}
+
 static int run_download(struct client *c, const char *method, const char *path, const char *body,
                         int fd)
 {
@@ -198,7 +216,12 @@ static int run_download(struct client *c, const char *method, const char *path, 
     if (d.error)
         return cli_fail(c->command, 1, "The output cannot be written: %s.", strerror(-d.error));
     if (e)
-        return cli_fail_error(c->command, 1, &err);
+        return explain_break(c, &x, &err);
+    if (x.ret_note[0]) {
+        char note[600];
+        text_escape(slice_str(x.ret_note), note, sizeof note);
+        fprintf(stderr, "trawl %s: %s\n", c->command, note);
+    }
     if (x.ret_status >= 200 && x.ret_status < 300)
         return 0;
     explain(c, x.ret_status, &c->answer);

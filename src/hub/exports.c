@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "hub/export_selection.h"
 #include "hub/exports_private.h"
 #include "snapshot/snapshot_body.h"
+#include "snapshot/snapshot_changed.h"
 #include "snapshot/snapshot_pcap.h"
 #include "snapshot/snapshot_stream.h"
 
@@ -137,6 +139,50 @@ static int ask_selection(struct exports *exports, const struct snapshot *snapsho
                                 problem);
 }
 
+struct change {
+    char first[400];
+    unsigned files;
+};
+
+static void on_changed(void *ctx, const struct error *error)
+{
+    struct change *change = ctx;
+    if (change->files++ == 0)
+        snprintf(change->first, sizeof change->first, "%.390s", error->text);
+}
+
+/* What is gone is refused before the first byte. What was altered still gives the rest (the reader
+ * steps over damage), but never without a word. */
+static int check_files(struct exports *exports, const struct snapshot *snapshot,
+                       const struct snapshot_pcap_request *request,
+                       const struct api_export_sink *sink, struct api_problem *problem)
+{
+    struct change change = {.files = 0};
+    bool whole = request->from_ns == 0 && request->to_ns == 0;
+    const struct snapshot_files_check check = {.from_ns = whole ? INT64_MIN : request->from_ns,
+                                               .to_ns = whole || !request->to_ns ? INT64_MAX
+                                                                                 : request->to_ns,
+                                               .nodes = request->nodes,
+                                               .node_count = request->node_count,
+                                               .outside = request->outside,
+                                               .on_changed = on_changed,
+                                               .ctx = &change};
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    int e = snapshot_files_check(exports->store, snapshot, &check, &err);
+    if (e)
+        problem_from_error(problem, &err);
+    if (e || !change.files)
+        return e;
+    char note[500];
+    snprintf(note, sizeof note, "%u %s since the recording: %s", change.files,
+             change.files == 1 ? "file changed" : "files changed", change.first);
+    log_warn("export", "files changed since they were recorded", "id=%s files=%u first=\"%.300s\"",
+             snapshot->id, change.files, change.first);
+    if (sink)
+        sink->note(sink->ctx, note);
+    return 0;
+}
+
 static int estimate_and_run(struct exports *exports, const struct snapshot *snapshot,
                             const struct api_export *what,
                             const struct snapshot_pcap_request *request,
@@ -152,6 +198,9 @@ static int estimate_and_run(struct exports *exports, const struct snapshot *snap
         problem_from_error(problem, &err);
         return e;
     }
+    e = check_files(exports, snapshot, request, sink, problem);
+    if (e)
+        return e;
     ret_estimate->packets = estimate.packets;
     ret_estimate->bytes = estimate.bytes;
     ret_estimate->exact = estimate.exact;
@@ -324,11 +373,14 @@ static int run_stream(struct exports *exports, const struct snapshot *snapshot, 
                                  false, &selection, problem);
     if (e)
         return e;
+    const struct snapshot_files_check all = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
     struct snapshot_stream_request request = {.connection = selection.selection,
                                               .client_ip = ip ? ip : "",
                                               .client_port = (uint16_t)port};
     struct error err = {.offset = ERROR_NO_OFFSET};
-    e = snapshot_stream(exports->store, snapshot, &request, ret_result, &err);
+    e = snapshot_files_check(exports->store, snapshot, &all, &err);
+    if (!e)
+        e = snapshot_stream(exports->store, snapshot, &request, ret_result, &err);
     if (e)
         problem_from_error(problem, &err);
     selection_free(selection.selection);

@@ -265,9 +265,10 @@ static void explain(const struct job *job, struct job_result *r)
     char size[24], text[sizeof r->error.text];
     if (r->ok)
         return;
-    if (job->cancelled && r->signal == SIGKILL) {
+    bool ended_here = job->cancelled && r->signal == SIGKILL;
+    if (ended_here && !job->kept_error) {
         error_set(&r->error, -ECANCELED, "cancelled");
-    } else if (job->kept_error && !r->signal) {
+    } else if (job->kept_error && (!r->signal || ended_here)) { /* it had failed before */
         decode_text(job->kept_error + strlen("{\"error\":\""), text, sizeof text);
         const char *code = strstr(job->kept_error, ",\"code\":-"),
                    *cause = strstr(job->kept_error, ",\"cause\":\"");

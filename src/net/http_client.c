@@ -233,6 +233,13 @@ static int failure(const struct http_client *c, CURLcode code, struct error *ret
     }
 }
 
+static void take_header(CURL *curl, const char *name, char *out, size_t size)
+{
+    struct curl_header *header = NULL;
+    bool found = curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
+    snprintf(out, size, "%s", found ? header->value : "");
+}
+
 int http_client_do(struct http_client *client, struct http_exchange *exchange, struct error *reterr)
 {
     struct transfer t = {.client = client, .exchange = exchange};
@@ -252,6 +259,9 @@ int http_client_do(struct http_client *client, struct http_exchange *exchange, s
     curl_easy_getinfo(client->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     exchange->ret_content_length = length;
     exchange->ret_status = (int)status;
+    take_header(client->curl, "X-Request-Id", exchange->ret_request_id,
+                sizeof exchange->ret_request_id);
+    take_header(client->curl, "X-Note", exchange->ret_note, sizeof exchange->ret_note);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(headers);
     if (t.error)

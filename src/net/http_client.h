@@ -35,6 +35,9 @@ struct http_exchange {
     struct buf *response; /* whole body; problem documents of errors always land here */
     int ret_status;
     int64_t ret_content_length; /* −1 = unknown */
+    /* Of the answer's head, also when the exchange broke off later; "" = none. */
+    char ret_request_id[64]; /* X-Request-Id */
+    char ret_note[512];      /* X-Note */
 };
 
 int http_client_new(const struct http_client_options *options, struct http_client **ret_client,

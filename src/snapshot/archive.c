@@ -121,6 +121,25 @@ static int open_snapshot(struct snapshot_store *store, const struct snapshot *s,
     return snapshot_store_open_dir(store, s->id, reterr);
 }
 
+/* Before the length is promised. Their SHA-256 are compared as they are sent. */
+static int check_member(int dir, const struct snapshot_file *f, struct error *reterr)
+{
+    struct stat st;
+    if (fstatat(dir, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? error_set(reterr, -ESTALE,
+                                           "%.200s is gone: this snapshot is no longer whole "
+                                           "(`trawl snapshot verify` says what is missing).",
+                                           f->name)
+                               : error_set(reterr, -errno, "%.200s cannot be read: %s.", f->name,
+                                           strerrordesc_np(errno));
+    if ((uint64_t)st.st_size == f->size_bytes)
+        return 0;
+    return error_set(reterr, -EBADMSG,
+                     "%.200s changed since it was recorded (it has %llu bytes instead of %llu): "
+                     "`trawl snapshot verify` says where.",
+                     f->name, (unsigned long long)st.st_size, (unsigned long long)f->size_bytes);
+}
+
 int archive_length(struct snapshot_store *store, const struct snapshot *s, uint64_t *ret_bytes,
                    struct error *reterr)
 {
@@ -129,6 +148,9 @@ int archive_length(struct snapshot_store *store, const struct snapshot *s, uint6
         return dir;
     uint64_t size, total = 2 * BLOCK;
     int r = manifest_size(dir, &size, reterr);
+    for (size_t n = 0; r == 0 && n < s->manifest->node_count; n++)
+        for (size_t f = 0; r == 0 && f < s->manifest->nodes[n].file_count; f++)
+            r = check_member(dir, &s->manifest->nodes[n].files[f], reterr);
     close(dir);
     if (r < 0)
         return r;

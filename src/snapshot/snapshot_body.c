@@ -12,6 +12,7 @@
 #include "base/json_writer.h"
 #include "dissect/body_decoder.h"
 #include "dissect/run.h"
+#include "snapshot/snapshot_changed.h"
 #include "snapshot/snapshot_pcap.h"
 
 enum {
@@ -116,22 +117,16 @@ const struct job_kind job_kind_body = {.name = "body", .run = job_main_body};
 
 /* ── the caller ── */
 
-/* The packets may have been taken away while the entries stayed. */
-static int check_files(struct snapshot_store *store, const struct snapshot *s, struct error *reterr)
+/* The packets may have been taken away, or altered, while the entries stayed. */
+static int check_files(struct snapshot_store *store, const struct snapshot *s, int64_t to_ns,
+                       struct error *reterr)
 {
-    int dir = snapshot_store_open_dir(store, s->id, reterr), r = dir < 0 ? dir : 0;
-    for (size_t n = 0; r == 0 && n < s->manifest->node_count; n++)
-        for (size_t f = 0; r == 0 && f < s->manifest->nodes[n].file_count; f++)
-            if (faccessat(dir, s->manifest->nodes[n].files[f].name, R_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                r = errno == ENOENT
-                        ? error_set(reterr, -ESTALE,
+    const struct snapshot_files_check all = {.from_ns = INT64_MIN, .to_ns = to_ns};
+    int r = snapshot_files_check(store, s, &all, reterr);
+    return r == -ESTALE ? error_set(reterr, r,
                                     "The packets of this snapshot are gone: of this body only what "
                                     "the entry keeps is left.")
-                        : error_set(reterr, -errno, "The packets cannot be read: %s.",
-                                    strerror(errno));
-    if (dir >= 0)
-        close(dir);
-    return r;
+                        : r;
 }
 
 static int start_reader(const struct snapshot_body_request *request, int in_fd, int out_fd,
@@ -221,7 +216,7 @@ int snapshot_body(struct snapshot_store *store, const struct snapshot *snapshot,
                                                   .secrets = true};
     struct job *exporter = NULL, *reader = NULL;
     int in[2], out[2] = {-1, -1};
-    int r = check_files(store, snapshot, reterr);
+    int r = check_files(store, snapshot, packets.to_ns, reterr);
     if (r < 0)
         return r;
     if (pipe2(in, O_CLOEXEC) < 0)

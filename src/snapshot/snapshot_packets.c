@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "packet/capture_reader.h"
 #include "packet/frame.h"
+#include "snapshot/snapshot_changed.h"
 #include "snapshot/snapshot_pcap.h"
 #include "snapshot/snapshot_read.h"
 #include "snapshot/snapshot_store_private.h"
@@ -353,6 +354,19 @@ static int run_packets(const struct job_spec *spec, struct buf *out, struct erro
     return buf_failed(out) ? error_set(reterr, buf_failed(out), "The packets are too large.") : 0;
 }
 
+/* What is gone or was altered gives no packets, but a sentence. */
+static int check_located(struct snapshot_store *store, const struct snapshot *s,
+                         const struct located *list, size_t count, struct error *reterr)
+{
+    int dir = snapshot_store_open_dir(store, s->id, reterr), r = dir < 0 ? dir : 0;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (i == 0 || list[i].file != list[i - 1].file)
+            r = snapshot_file_check(s, dir, list[i].file, reterr);
+    if (dir >= 0)
+        close(dir);
+    return r;
+}
+
 int snapshot_packets(struct snapshot_store *store, const struct snapshot *s,
                      const struct snapshot_packet_ref *refs, size_t count, size_t max_packets,
                      struct buf *out, struct error *reterr)
@@ -372,14 +386,17 @@ int snapshot_packets(struct snapshot_store *store, const struct snapshot *s,
     size_t found = 0;
     for (size_t i = 0; list && i < count; i++)
         found += locate(s->manifest, &refs[i], &list[found]);
-    int r = list ? snapshot_store_path(store, s->id, folder, sizeof folder) : -ENOMEM;
+    int r = list ? snapshot_store_path(store, s->id, folder, sizeof folder) : -ENOMEM, checked = 0;
     if (r == 0) {
         qsort(list, found, sizeof *list, by_place);
+        checked = check_located(store, s, list, found, reterr);
         write_request(list, found, folder, max_packets, &request);
         r = buf_failed(&request);
     }
     free(list);
-    if (r < 0) {
+    if (checked < 0) {
+        r = checked;
+    } else if (r < 0) {
         error_set(reterr, r, "The request for packets is too large.");
     } else {
         const char *dirs[] = {folder, NULL};

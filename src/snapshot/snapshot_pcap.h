@@ -58,7 +58,9 @@ enum {
     SNAPSHOT_PACKETS_MAX = 4096
 };
 /* Appends the `PacketsResponse` of types.ts: rows in time order, captured bytes in hex. More than
- * max_packets are cut (`truncated`). References to what is not there are left out. */
+ * max_packets are cut (`truncated`). References to what the
+ * manifest does not know are left out; −ESTALE, −EBADMSG with a sentence when a file is gone or was
+ * altered (snapshot_changed.h). */
 int snapshot_packets(struct snapshot_store *store, const struct snapshot *snapshot,
                      const struct snapshot_packet_ref *refs, size_t count, size_t max_packets,
                      struct buf *out, struct error *reterr);
