@@ -51,16 +51,17 @@ static bool read_parts(const struct request_parts *parts, bool expected, struct 
         /* Faulty, or known to the server by its hash. */
         return expected ? parts->has_query || parts->is_persisted
                         : parts->is_persisted && !parts->has_query;
-    ret->operation = slice_str(operation.type);
-    if (operation.name.len)
+    if (operation.type) {
+        ret->operation = slice_str(operation.type);
         ret->name = operation.name;
+    }
     return true;
 }
 
 bool graphql_read_parts(struct slice query, struct slice name, bool expected,
                         struct graphql_call *ret)
 {
-    struct request_parts parts = {.query = query, .name = name, .has_query = query.len > 0};
+    struct request_parts parts = {.query = query, .name = name, .has_query = query.data != NULL};
     return read_parts(&parts, expected, ret);
 }
 

@@ -9,9 +9,10 @@
 #include "dissect/proto/json_scan.h"
 
 enum {
-    GRAPHQL_MAX_DEPTH = 256, /* of selection sets */
-    GRAPHQL_MAX_BATCH = 64,  /* requests of a batch that are looked at */
-    GRAPHQL_MAX_ERRORS = 32  /* messages that are kept */
+    GRAPHQL_MAX_DEPTH = 256,  /* of selection sets */
+    GRAPHQL_MAX_NESTING = 64, /* of lists and objects in a value */
+    GRAPHQL_MAX_BATCH = 64,   /* requests of a batch that are looked at */
+    GRAPHQL_MAX_ERRORS = 32   /* messages that are kept */
 };
 
 struct graphql_operation {
@@ -19,7 +20,9 @@ struct graphql_operation {
     struct slice name;
 };
 
-/* Is this an executable document? Then the operation `wanted` (empty: the first) goes to *ret. */
+/* Is this an executable document with an operation? Then the one that a server runs goes to *ret:
+ * the one named `wanted`, or when that is empty the only one. Its type is NULL where there is none
+ * to run (no such name; several and no name). */
 bool graphql_read_document(struct slice document, struct slice wanted,
                            struct graphql_operation *ret);
 
@@ -36,7 +39,8 @@ bool graphql_read_request(struct arena *arena, struct slice json, bool expected,
 /* The object that comes next in the scan. */
 bool graphql_scan_request(struct arena *arena, struct json_scan *scan, bool expected,
                           struct graphql_call *ret);
-/* From parts that stand elsewhere (a query string, a body of application/graphql). */
+/* From parts that stand elsewhere (a query string, a body of application/graphql). A query without
+ * data was not sent; an empty one is a faulty document. */
 bool graphql_read_parts(struct slice query, struct slice name, bool expected,
                         struct graphql_call *ret);
 

@@ -44,7 +44,7 @@ static bool is_expected(const struct http_message *request, const struct http_me
 
 /* ── requests ── */
 
-/* A parameter of the query string, decoded. */
+/* A parameter of the query string, decoded; without data where it is missing. */
 static struct slice parameter(struct arena *arena, struct slice query, const char *name)
 {
     while (query.len) {
@@ -98,7 +98,7 @@ static bool read_post(struct arena *arena, const struct http_message *request, s
                       bool expected, struct graphql_call *ret)
 {
     if (is_type(request, "application/graphql"))
-        return graphql_read_parts(body, SLICE_NONE, true, ret);
+        return graphql_read_parts(body.len ? body : SLICE_LITERAL(""), SLICE_NONE, true, ret);
     if (is_type(request, "multipart/form-data"))
         body = operations_part(body);
     return body.len && may_be_request(body) && graphql_read_request(arena, body, expected, ret);
@@ -161,7 +161,7 @@ bool http_graphql_fill(struct dissect_entry *entry, const struct http_message *r
     if (slice_eq_str(request->method, "GET")) {
         if (!read_get(arena, request, expected, &call))
             return false;
-    } else if (request_body.len == 0 || !read_post(arena, request, request_body, expected, &call)) {
+    } else if (!read_post(arena, request, request_body, expected, &call)) {
         return false;
     }
     if (mentions(response_body, "\"errors\""))

@@ -58,6 +58,26 @@ static void operations(void **state)
            "\"gql_operation\":\"mutation\"", "\"gql_operation_name\":\"B\"");
 }
 
+/* GetOperation() of the specification, section 6.1. */
+static void operation_that_is_run(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        post("/api", "application/json", "{\"query\":\"query A { a } query B { b }\"}", OK_JSON);
+    proto_has(run, 0, "\"protocol\":\"gql\"");
+    proto_lacks(run, 0, "gql_operation");
+    proto_run_free(run);
+    run = post("/api", "application/json",
+               "{\"query\":\"query A { a }\",\"operationName\":\"Other\"}", OK_JSON);
+    proto_lacks(run, 0, "gql_operation\"");
+    proto_has(run, 0, "\"gql_operation_name\":\"Other\"");
+    proto_run_free(run);
+    run = post("/graphql", "application/graphql", "", OK_JSON);
+    proto_has(run, 0, "\"protocol\":\"gql\"");
+    proto_lacks(run, 0, "gql_query");
+    proto_run_free(run);
+}
+
 static void documents(void **state)
 {
     (void)state;
@@ -190,6 +210,18 @@ static void not_graphql(void **state)
         "[{\"query\":\"{ a }\"},{\"other\":1}]",
         "\"query\"",
         "{\"query\":\"{ a(x: \\\"no end) }\"}",
+        "{\"query\":\"{ a(x: \\\"\\\\q\\\") }\"}",
+        "{\"query\":\"{ a(x: \\\"\\\\uD83D\\\") }\"}",
+        "{\"query\":\"{ a(x: 01) }\"}",
+        "{\"query\":\"{ a(x: 1.) }\"}",
+        "{\"query\":\"{ a() }\"}",
+        "{\"query\":\"{ a(x 1) }\"}",
+        "{\"query\":\"{ a(x: {b}) }\"}",
+        "{\"query\":\"{ ...f { a } }\"}",
+        "{\"query\":\"{ ... @skip(if: true) }\"}",
+        "{\"query\":\"fragment on on T { a } { b }\"}",
+        "{\"query\":\"query Q($a: Int = $b) { a }\"}",
+        "{\"query\":\"{ a } type T { a: Int }\"}",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         struct proto_run *run = post("/api", "application/json", bodies[i], OK_JSON);
@@ -260,10 +292,15 @@ static void flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations),  cmocka_unit_test(documents),
-        cmocka_unit_test(errors),      cmocka_unit_test(faulty_documents),
-        cmocka_unit_test(batches),     cmocka_unit_test(get_and_other_media_types),
-        cmocka_unit_test(not_graphql), cmocka_unit_test(hostile),
+        cmocka_unit_test(operations),
+        cmocka_unit_test(operation_that_is_run),
+        cmocka_unit_test(documents),
+        cmocka_unit_test(errors),
+        cmocka_unit_test(faulty_documents),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(get_and_other_media_types),
+        cmocka_unit_test(not_graphql),
+        cmocka_unit_test(hostile),
         cmocka_unit_test(flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
