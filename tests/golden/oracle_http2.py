@@ -21,7 +21,7 @@ DECODE_AS = {
     "deepflow__http_grpc-segmented.pcap": ["-d", "tcp.port==20035,http2"],
     "deepflow__http_grpc-server-stream.pcap": ["-d", "tcp.port==9001,http2"],
     "deepflow__http_grpc-unary.pcap": ["-d", "tcp.port==30035,http2"],
-    "recording.pcap": ["-d", "tcp.port==50051,http2", "-d", "tcp.port==8081,http2"],
+    "recording.pcap": ["-d", "tcp.port==50051,http2", "-d", "tcp.port==8081,http2", "-d", "tcp.port==4001,http2"],
 }
 UNKNOWN = "<unknown>"
 PSEUDO = {":method": "method", ":path": "target", ":authority": "host", ":status": "code"}

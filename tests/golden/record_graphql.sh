@@ -16,3 +16,7 @@ jq -cn --arg q "$query" --arg body "$told" '{protocol: "gql", method: "GET", gql
 stop_recording
 compare http,ws
 compare_losses http,ws gql_operation gql_operation_name gql_query gql_errors method path status_code ws_opcode
+# What the reference implementation says of the same bytes.
+mkdir "$work/captures"
+ln -s "$work/recording.pcap" "$work/captures/recording.pcap"
+python3 "$here/oracle.py" graphql "$trawl" "$work/captures" "$here/differences/graphql.tsv"
