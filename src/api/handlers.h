@@ -60,6 +60,7 @@ void handle_timeline(struct api_call *call);
 void handle_top(struct api_call *call);
 void handle_values(struct api_call *call);
 void handle_map(struct api_call *call);
+/* handlers_compare.c */
 void handle_compare(struct api_call *call);
 /* handlers_filter.c */
 void handle_filter_check(struct api_call *call);

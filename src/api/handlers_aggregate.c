@@ -1,110 +1,37 @@
-/* Calls in groups: top lists, values, the service map, and two sources compared. Every question
- * goes to the query job of its source. */
-#include <errno.h>
-#include <stdio.h>
+/* Calls in groups: top lists, values and the service map. Every question goes to the query job of
+ * its source. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/handlers.h"
-#include "base/clock.h"
+#include "api/question.h"
 
 enum {
-    MAX_QUESTION_BYTES = 64 * 1024,
     MAX_GROUPS = 5000,
     TOP_GROUPS = 20,
-    MAP_EDGES = 500,
-    COMPARED_ENDPOINTS = 200
+    MAP_EDGES = 500
 };
 
-/* Texts are borrowed. */
-struct groups_question {
-    const char *source, *filter, *order, *prefix;
-    const char *const *by; /* ends with NULL */
-    int64_t from_ns, to_ns, limit;
-};
-
-static void write_question(const struct groups_question *g, struct buf *out)
+static void answer(struct api_call *call, struct question *g, int64_t default_limit)
 {
-    struct buf object;
-    struct json_writer w;
-    buf_init(&object, MAX_QUESTION_BYTES);
-    json_init(&w, &object);
-    json_begin_object(&w);
-    json_member_str(&w, "op", "top");
-    json_key(&w, "by");
-    json_begin_array(&w);
-    for (size_t i = 0; g->by[i]; i++)
-        json_str(&w, g->by[i]);
-    json_end_array(&w);
-    if (g->filter)
-        json_member_str(&w, "filter", g->filter);
-    if (g->order)
-        json_member_str(&w, "order", g->order);
-    if (g->prefix)
-        json_member_str(&w, "prefix", g->prefix);
-    if (g->from_ns != INT64_MIN)
-        json_member_int(&w, "from_ns", g->from_ns);
-    if (g->to_ns != INT64_MAX)
-        json_member_int(&w, "to_ns", g->to_ns);
-    json_member_int(&w, "limit", g->limit);
-    json_end_object(&w);
-    if (!buf_failed(&object)) /* the backend puts its own first member before ours */
-        buf_append(out, object.data + 1, object.len - 2);
-    buf_done(&object);
-}
-
-/* False when a problem was sent. */
-static bool ask(struct api_call *call, const struct groups_question *g, struct buf *ret_result)
-{
-    struct handler_source source;
-    struct api_problem problem;
-    struct api_backend *backend = &call->api->backend;
-    struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
-    if (g->from_ns >= g->to_ns) {
-        call_fail(call, 400, "The time range ends before it begins.");
-        return false;
-    }
-    if (g->limit < 1 || g->limit > MAX_GROUPS) {
-        call_fail(call, 400, "\"limit\" has to lie between 1 and 5,000.");
-        return false;
-    }
-    if (!handler_source(call, g->source, &source))
-        return false;
-    struct buf question;
-    buf_init(&question, MAX_QUESTION_BYTES);
-    write_question(g, &question);
-    int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
-                           ret_result, &problem);
-    buf_done(&question);
-    if (e)
-        call_send_problem(call, &problem);
-    return e == 0;
-}
-
-static void answer(struct api_call *call, struct groups_question *g, int64_t default_limit)
-{
-    struct buf result;
     g->source = call_query(call, "source");
     g->filter = call_query(call, "filter");
     g->from_ns = call_query_time(call, "from", INT64_MIN);
     g->to_ns = call_query_time(call, "to", INT64_MAX);
     g->limit = call_query_int(call, "limit", default_limit);
-    if (!g->source) {
+    if (!g->source)
         call_fail(call, 400, "\"source\" is needed.");
-        return;
-    }
-    buf_init(&result, API_MAX_ANSWER_BYTES);
-    if (ask(call, g, &result))
-        call_send_json(call, 200, &result);
-    buf_done(&result);
+    else if (g->limit < 1 || g->limit > MAX_GROUPS)
+        call_fail(call, 400, "\"limit\" has to lie between 1 and 5,000.");
+    else if (question_range(call, g))
+        question_answer(call, g);
 }
 
 void handle_top(struct api_call *call)
 {
     char **by = call_query_list(call, "by");
     static const char *const none[] = {NULL};
-    struct groups_question g = {.by = by ? (const char *const *)by : none,
-                                .order = call_query(call, "order")};
+    struct question g = {
+        .op = "top", .by = by ? (const char *const *)by : none, .order = call_query(call, "order")};
     answer(call, &g, TOP_GROUPS);
     free(by);
 }
@@ -112,269 +39,15 @@ void handle_top(struct api_call *call)
 void handle_values(struct api_call *call)
 {
     const char *field = call_query(call, "field");
-    struct groups_question g = {.by = (const char *const[]){field ? field : "", NULL},
-                                .prefix = call_query(call, "prefix")};
+    struct question g = {.op = "top",
+                         .by = (const char *const[]){field ? field : "", NULL},
+                         .prefix = call_query(call, "prefix")};
     answer(call, &g, TOP_GROUPS);
 }
 
 void handle_map(struct api_call *call)
 {
     static const char *const by[] = {"src", "dst", "dst.port", "protocol", NULL};
-    struct groups_question g = {.by = by};
+    struct question g = {.op = "top", .by = by};
     answer(call, &g, MAP_EDGES);
-}
-
-/* ── compare ── */
-
-static const char *const endpoint[] = {"protocol", "dst", "method", "path_template", NULL};
-
-struct side {
-    const char *source;
-    json_t *answer; /* TopResponse */
-    json_t *by_key; /* its groups by their keys as text */
-    double minutes;
-    bool complete; /* every group is there */
-};
-
-struct pair {
-    const json_t *keys, *a, *b; /* groups; NULL: not there */
-    double errors, p95, volume; /* how much worse b is */
-};
-
-static double value(const json_t *group, const char *name)
-{
-    return group ? json_number_value(json_object_get(group, name)) : 0;
-}
-
-static double minutes_of(const json_t *top)
-{
-    int64_t from = 0, to = 0;
-    const char *from_text = json_string_value(json_object_get(top, "from")),
-               *to_text = json_string_value(json_object_get(top, "to"));
-    if (!from_text || !to_text || clock_parse_rfc3339(from_text, &from) < 0 ||
-        clock_parse_rfc3339(to_text, &to) < 0 || to <= from)
-        return 0;
-    return (double)(to - from) / (60.0 * (double)NS_PER_S);
-}
-
-/* Owned text of the keys: what two groups of one endpoint have in common. */
-static char *key_text(const json_t *group)
-{
-    return json_dumps(json_object_get(group, "keys"), JSON_COMPACT);
-}
-
-static bool index_groups(struct side *side)
-{
-    size_t i;
-    const json_t *group, *groups = json_object_get(side->answer, "groups");
-    side->by_key = json_object();
-    json_array_foreach(groups, i, group)
-    {
-        char *key = key_text(group);
-        int e = key ? json_object_set(side->by_key, key, (json_t *)(uintptr_t)group) : -1;
-        free(key);
-        if (e)
-            return false;
-    }
-    side->minutes = minutes_of(side->answer);
-    side->complete = (json_int_t)json_array_size(groups) ==
-                     json_integer_value(json_object_get(side->answer, "groups_total"));
-    return side->by_key != NULL;
-}
-
-static bool ask_side(struct api_call *call, struct side *side, const char *from, const char *to)
-{
-    struct groups_question g = {.source = side->source,
-                                .filter = call_query(call, "filter"),
-                                .by = endpoint,
-                                .from_ns = call_query_time(call, from, INT64_MIN),
-                                .to_ns = call_query_time(call, to, INT64_MAX),
-                                .limit = MAX_GROUPS};
-    struct buf result;
-    buf_init(&result, API_MAX_ANSWER_BYTES);
-    bool asked = ask(call, &g, &result);
-    if (asked)
-        side->answer = json_loadb((const char *)result.data, result.len, 0, NULL);
-    buf_done(&result);
-    if (asked && (!side->answer || !index_groups(side))) {
-        call_fail(call, 502, "The query process gave an answer that makes no sense.");
-        return false;
-    }
-    return asked;
-}
-
-static double per_minute(const struct side *side, double n)
-{
-    return side->minutes > 0 ? n / side->minutes : 0;
-}
-
-static struct pair make_pair(const struct side *a, const struct side *b, const json_t *in_a,
-                             const json_t *in_b)
-{
-    return (struct pair){
-        .keys = json_object_get(in_b ? in_b : in_a, "keys"),
-        .a = in_a,
-        .b = in_b,
-        .errors = per_minute(b, value(in_b, "errors")) - per_minute(a, value(in_a, "errors")),
-        .p95 = in_a && in_b ? value(in_b, "p95_us") - value(in_a, "p95_us") : 0,
-        .volume = per_minute(b, value(in_b, "calls")) - per_minute(a, value(in_a, "calls")),
-    };
-}
-
-/* The worst first: more errors, slower, more calls. */
-static int by_worst(const void *x, const void *y)
-{
-    const struct pair *a = x, *b = y;
-    if (a->errors < b->errors || a->errors > b->errors)
-        return a->errors < b->errors ? 1 : -1;
-    if (a->p95 < b->p95 || a->p95 > b->p95)
-        return a->p95 < b->p95 ? 1 : -1;
-    return (a->volume < b->volume) - (a->volume > b->volume);
-}
-
-static size_t make_pairs(const struct side *a, const struct side *b, struct pair *pairs)
-{
-    size_t n = 0, i;
-    const json_t *group;
-    json_array_foreach(json_object_get(b->answer, "groups"), i, group)
-    {
-        char *key = key_text(group);
-        pairs[n++] = make_pair(a, b, key ? json_object_get(a->by_key, key) : NULL, group);
-        free(key);
-    }
-    json_array_foreach(json_object_get(a->answer, "groups"), i, group)
-    {
-        char *key = key_text(group);
-        if (key && !json_object_get(b->by_key, key))
-            pairs[n++] = make_pair(a, b, group, NULL);
-        free(key);
-    }
-    qsort(pairs, n, sizeof *pairs, by_worst);
-    return n;
-}
-
-static void write_calls(struct json_writer *w, const char *name, const struct side *side,
-                        const json_t *group)
-{
-    static const char *const same[] = {"calls", "errors", "p50_us", "p95_us", "p99_us"};
-    json_key(w, name);
-    if (!group) {
-        json_none(w);
-        return;
-    }
-    json_begin_object(w);
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        json_member_int(w, same[i], json_integer_value(json_object_get(group, same[i])));
-    json_key(w, "calls_per_min");
-    json_double(w, per_minute(side, value(group, "calls")));
-    json_key(w, "error_share");
-    json_double(w, value(group, "calls") > 0 ? value(group, "errors") / value(group, "calls") : 0);
-    json_end_object(w);
-}
-
-static void write_pair(struct json_writer *w, const struct pair *p, const struct side *a,
-                       const struct side *b)
-{
-    size_t i;
-    const json_t *key;
-    const char *state = p->a && p->b ? "both"
-                        : p->b       ? (a->complete ? "new" : "unknown")
-                                     : (b->complete ? "vanished" : "unknown");
-    json_begin_object(w);
-    json_key(w, "keys");
-    json_begin_array(w);
-    json_array_foreach(p->keys, i, key)
-    {
-        json_str(w, json_string_value(key));
-    }
-    json_end_array(w);
-    json_member_str(w, "state", state);
-    write_calls(w, "a", a, p->a);
-    write_calls(w, "b", b, p->b);
-    json_end_object(w);
-}
-
-static void write_side(struct json_writer *w, const char *name, const struct side *side)
-{
-    json_key(w, name);
-    json_begin_object(w);
-    json_member_str(w, "source", side->source);
-    json_member_str(w, "from", json_string_value(json_object_get(side->answer, "from")));
-    json_member_str(w, "to", json_string_value(json_object_get(side->answer, "to")));
-    json_member_int(w, "calls", json_integer_value(json_object_get(side->answer, "calls")));
-    json_member_bool(w, "complete", side->complete);
-    json_end_object(w);
-}
-
-static void write_warnings(struct json_writer *w, const struct side *sides)
-{
-    char text[400];
-    json_key(w, "warnings");
-    json_begin_array(w);
-    for (size_t s = 0; s < 2; s++) {
-        size_t i;
-        const json_t *warning;
-        json_array_foreach(json_object_get(sides[s].answer, "warnings"), i, warning)
-        {
-            snprintf(text, sizeof text, "%s: %.300s", s ? "b" : "a",
-                     json_string_value(warning) ? json_string_value(warning) : "");
-            json_str(w, text);
-        }
-        if (!sides[s].complete) {
-            snprintf(text, sizeof text,
-                     "%s has more than 5,000 endpoints: the rarer ones are not compared.",
-                     s ? "b" : "a");
-            json_str(w, text);
-        }
-    }
-    json_end_array(w);
-}
-
-static void send_comparison(struct api_call *call, const struct side sides[2], int64_t limit)
-{
-    struct buf out;
-    struct json_writer w;
-    struct pair *pairs = calloc(2 * MAX_GROUPS + 1, sizeof *pairs);
-    if (!pairs) {
-        call_fail(call, 503, "There is no memory to compare.");
-        return;
-    }
-    size_t count = make_pairs(&sides[0], &sides[1], pairs);
-    buf_init(&out, API_MAX_ANSWER_BYTES);
-    json_init(&w, &out);
-    json_begin_object(&w);
-    json_key(&w, "by");
-    json_begin_array(&w);
-    for (size_t i = 0; endpoint[i]; i++)
-        json_str(&w, endpoint[i]);
-    json_end_array(&w);
-    write_side(&w, "a", &sides[0]);
-    write_side(&w, "b", &sides[1]);
-    json_key(&w, "endpoints");
-    json_begin_array(&w);
-    for (size_t i = 0; i < count && (int64_t)i < limit; i++)
-        write_pair(&w, &pairs[i], &sides[0], &sides[1]);
-    json_end_array(&w);
-    json_member_uint(&w, "endpoints_total", count);
-    write_warnings(&w, sides);
-    json_end_object(&w);
-    call_send_json(call, 200, &out);
-    buf_done(&out);
-    free(pairs);
-}
-
-void handle_compare(struct api_call *call)
-{
-    struct side sides[2] = {{.source = call_query(call, "a")}, {.source = call_query(call, "b")}};
-    int64_t limit = call_query_int(call, "limit", COMPARED_ENDPOINTS);
-    if (!sides[0].source || !sides[1].source || limit < 1 || limit > MAX_GROUPS)
-        call_fail(call, 400,
-                  "\"a\" and \"b\" are needed, and \"limit\" has to lie between 1 and 5,000.");
-    else if (ask_side(call, &sides[0], "a_from", "a_to") &&
-             ask_side(call, &sides[1], "b_from", "b_to"))
-        send_comparison(call, sides, limit);
-    for (size_t i = 0; i < 2; i++) {
-        json_decref(sides[i].by_key);
-        json_decref(sides[i].answer);
-    }
 }

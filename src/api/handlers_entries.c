@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/question.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "entries/har.h"
 
 enum {
-    MAX_QUESTION_BYTES = 256 * 1024,
     DEFAULT_LIMIT = 100,
     DEFAULT_NEIGHBOURS = 20,
     MAX_LIMIT = 1000
@@ -52,68 +52,6 @@ bool handler_source(struct api_call *call, const char *text, struct handler_sour
     return good;
 }
 
-/* What a page, lines or timeline is asked with. Texts are borrowed. */
-struct question {
-    const char *op, *source, *filter, *order, *cursor;
-    int64_t from_ns, to_ns; /* INT64_MIN, INT64_MAX = open */
-    int64_t limit, buckets; /* 0 = none */
-};
-
-static void write_question(const struct question *q, struct buf *out)
-{
-    struct buf object;
-    struct json_writer w;
-    buf_init(&object, MAX_QUESTION_BYTES);
-    json_init(&w, &object);
-    json_begin_object(&w);
-    json_member_str(&w, "op", q->op);
-    if (q->filter)
-        json_member_str(&w, "filter", q->filter);
-    if (q->order)
-        json_member_str(&w, "order", q->order);
-    if (q->cursor)
-        json_member_str(&w, "cursor", q->cursor);
-    if (q->from_ns != INT64_MIN)
-        json_member_int(&w, "from_ns", q->from_ns);
-    if (q->to_ns != INT64_MAX)
-        json_member_int(&w, "to_ns", q->to_ns);
-    if (q->limit)
-        json_member_int(&w, "limit", q->limit);
-    if (q->buckets)
-        json_member_int(&w, "buckets", q->buckets);
-    json_end_object(&w);
-    /* The backend puts its own first member before ours. */
-    if (!buf_failed(&object))
-        buf_append(out, object.data + 1, object.len - 2);
-    buf_done(&object);
-}
-
-bool handler_client_gone(void *ctx)
-{
-    return http_response_client_gone(ctx);
-}
-
-static void ask(struct api_call *call, const struct question *q)
-{
-    struct handler_source source;
-    if (!handler_source(call, q->source, &source))
-        return;
-    struct buf question, result;
-    struct api_problem problem;
-    struct api_backend *backend = &call->api->backend;
-    buf_init(&question, MAX_QUESTION_BYTES);
-    buf_init(&result, API_MAX_ANSWER_BYTES);
-    write_question(q, &question);
-    struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
-    if (backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
-                       &result, &problem) < 0)
-        call_send_problem(call, &problem);
-    else
-        call_send_json(call, 200, &result);
-    buf_done(&result);
-    buf_done(&question);
-}
-
 /* False when a problem was sent. */
 static bool check_question(struct api_call *call, const struct question *q)
 {
@@ -138,11 +76,7 @@ static bool check_question(struct api_call *call, const struct question *q)
                   "\"order\" has to be time, elapsed_time or size with + or - before it.");
         return false;
     }
-    if (q->from_ns >= q->to_ns) {
-        call_fail(call, 400, "The time range ends before it begins.");
-        return false;
-    }
-    return true;
+    return question_range(call, q);
 }
 
 /* A plus sign in a query is a space, and none at all is meant as one. */
@@ -172,10 +106,10 @@ void handle_entries(struct api_call *call)
     if (!check_question(call, &q))
         return;
     q.order = clean_order(q.order, order);
-    ask(call, &q);
+    question_answer(call, &q);
 }
 
-static void question_from_body(const json_t *body, const char *op, struct question *q)
+static void read_question(const json_t *body, const char *op, struct question *q)
 {
     const char *from = json_string_value(json_object_get(body, "from")),
                *to = json_string_value(json_object_get(body, "to"));
@@ -200,14 +134,14 @@ void handle_entries_query(struct api_call *call)
     if (!body)
         return;
     struct question q;
-    question_from_body(body, "page", &q);
+    read_question(body, "page", &q);
     if (!json_object_get(body, "limit"))
         q.limit = DEFAULT_LIMIT;
     if (q.limit < 1 || q.limit > MAX_LIMIT) {
         call_fail(call, 400, "\"limit\" has to lie between 1 and 1,000.");
     } else if (check_question(call, &q)) {
         q.order = clean_order(q.order, order);
-        ask(call, &q);
+        question_answer(call, &q);
     }
     json_decref(body);
 }
@@ -219,11 +153,11 @@ static void ask_about_all(struct api_call *call, const char *op)
     if (!body)
         return;
     struct question q;
-    question_from_body(body, op, &q);
+    read_question(body, op, &q);
     q.limit = 0;
     q.order = q.cursor = NULL;
     if (check_question(call, &q))
-        ask(call, &q);
+        question_answer(call, &q);
     json_decref(body);
 }
 
@@ -306,16 +240,16 @@ static void stream_entries(struct api_call *call, bool har)
         return;
     struct question q;
     struct handler_source source;
-    question_from_body(body, har ? "har" : "lines", &q);
+    read_question(body, har ? "har" : "lines", &q);
     if (check_question(call, &q) && handler_source(call, q.source, &source)) {
         q.order = clean_order(q.order, order);
         struct stream stream = {.call = call, .har = har};
         struct buf question, result;
         struct api_problem problem;
         struct api_backend *backend = &call->api->backend;
-        buf_init(&question, MAX_QUESTION_BYTES);
+        buf_init(&question, QUESTION_MAX_BYTES);
         buf_init(&result, API_MAX_ANSWER_BYTES);
-        write_question(&q, &question);
+        question_write(&q, &question);
         struct api_listener listener = {.item = write_item,
                                         .item_ctx = &stream,
                                         .gone = handler_client_gone,
@@ -369,17 +303,11 @@ static bool ask_entry(struct api_call *call, const char *op, const char *more,
     if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
         return false;
     struct buf question;
-    struct api_problem problem;
-    struct api_backend *backend = &call->api->backend;
     buf_init(&question, 1024);
     buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"%s", op, call->params[1], more);
-    struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
-    int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question), &listener,
-                           ret_result, &problem);
+    bool answered = question_put(call, &source, buf_slice(&question), ret_result);
     buf_done(&question);
-    if (e)
-        call_send_problem(call, &problem);
-    return e == 0;
+    return answered;
 }
 
 void handle_entry(struct api_call *call)
@@ -534,5 +462,5 @@ void handle_timeline(struct api_call *call)
         call_fail(call, 400,
                   "\"source\" is needed, and \"buckets\" has to lie between 1 and 1,000.");
     else if (check_question(call, &q))
-        ask(call, &q);
+        question_answer(call, &q);
 }
