@@ -199,7 +199,8 @@ static bool advance_side(struct flow_table *table, struct flow *flow, uint8_t si
     return end_if_over(table, flow, side) || progress;
 }
 
-void flow_stream_advance(struct flow_table *table, struct flow *flow)
+/* Hands on all that waits for nothing any more. */
+static void hand_on_ready(struct flow_table *table, struct flow *flow)
 {
     for (;;) {
         bool progress = advance_side(table, flow, 0);
@@ -213,17 +214,42 @@ void flow_stream_advance(struct flow_table *table, struct flow *flow)
         uint8_t later = flow->side[1].first->arrival > flow->side[0].first->arrival;
         hand_on_first(table, flow, later);
     }
+}
+
+void flow_stream_advance(struct flow_table *table, struct flow *flow)
+{
+    hand_on_ready(table, flow);
     flow_stream_watch(table, flow);
+}
+
+/* No more comes: what the first of the waiting segments waits for is given up, then what it let go
+ * is handed on, so that the order of the two directions holds to the end. */
+static void flush_waiting(struct flow_table *table, struct flow *flow)
+{
+    for (;;) {
+        hand_on_ready(table, flow);
+        const struct flow_segment *a = flow->side[0].first, *b = flow->side[1].first;
+        if (!a && !b)
+            return;
+        uint8_t side = !a || (b && b->arrival < a->arrival);
+        const struct flow_segment *first = flow->side[side].first;
+        struct flow_side *peer = &flow->side[side ^ 1];
+        if (!is_contiguous(&flow->side[side])) {
+            flow_stream_gap(table, flow, side, first->offset);
+            continue;
+        }
+        int64_t to =
+            peer->first && peer->first->offset < first->ack ? peer->first->offset : first->ack;
+        if (to > peer->next)
+            flow_stream_gap(table, flow, side ^ 1, to);
+        else
+            hand_on_first(table, flow, side);
+    }
 }
 
 void flow_stream_flush(struct flow_table *table, struct flow *flow)
 {
-    while (flow->side[0].first || flow->side[1].first) {
-        const struct flow_segment *a = flow->side[0].first, *b = flow->side[1].first;
-        uint8_t side = !a || (b && b->arrival < a->arrival);
-        flow_stream_gap(table, flow, side, flow->side[side].first->offset);
-        hand_on_first(table, flow, side);
-    }
+    flush_waiting(table, flow);
     for (uint8_t side = 0; side < 2; side++) {
         struct flow_side *s = &flow->side[side];
         if (s->fin_seen && s->next < s->fin)

@@ -212,6 +212,21 @@ static enum dissect_result is_body_withheld(const struct side *side,
     return DISSECT_OK;
 }
 
+/* An answer whose request is not known may be that of a HEAD, which has no body whatever its head
+ * says: then the next answer follows. MORE: not decided yet. */
+static enum dissect_result is_body_of_head(const struct side *side,
+                                           const struct dissect_stream *stream, bool *ret_is)
+{
+    static const char next[] = "HTTP/1.";
+    size_t n = stream->len < sizeof next - 1 ? stream->len : sizeof next - 1;
+    *ret_is = false;
+    if (stream->dir != DIR_SERVER || side->at->request.begun || side->at->response.body_size ||
+        memcmp(stream->data, next, n) != 0)
+        return DISSECT_OK;
+    *ret_is = n == sizeof next - 1;
+    return *ret_is || stream->ended ? DISSECT_OK : DISSECT_MORE;
+}
+
 static enum dissect_result read_length(struct dissect_conn *conn, struct http1_state *state,
                                        struct dissect_stream *stream)
 {
@@ -311,6 +326,25 @@ static enum dissect_result read_chunk_end(struct dissect_conn *conn, struct http
     }
     take(conn, side, stream, n);
     side->phase = PHASE_CHUNK_SIZE;
+    return DISSECT_OK;
+}
+
+static enum dissect_result read_body(struct dissect_conn *conn, struct http1_state *state,
+                                     struct dissect_stream *stream)
+{
+    struct side *side = &state->side[stream->dir];
+    bool is_head;
+    if (is_body_of_head(side, stream, &is_head) == DISSECT_MORE)
+        return DISSECT_MORE;
+    if (is_head) {
+        http1_message_done(conn, state, stream->dir);
+        return DISSECT_OK;
+    }
+    if (side->phase == PHASE_LENGTH)
+        return read_length(conn, state, stream);
+    if (side->phase == PHASE_CHUNK_SIZE)
+        return read_chunk_size(conn, state, stream);
+    take_body(conn, side, stream, stream->len);
     return DISSECT_OK;
 }
 
@@ -483,18 +517,15 @@ static enum dissect_result read_phase(struct dissect_conn *conn, struct http1_st
     case PHASE_HEAD:
         return read_head(conn, state, stream);
     case PHASE_LENGTH:
-        return read_length(conn, state, stream);
     case PHASE_CHUNK_SIZE:
-        return read_chunk_size(conn, state, stream);
+    case PHASE_UNTIL_CLOSE:
+        return read_body(conn, state, stream);
     case PHASE_CHUNK_DATA:
         return read_chunk_data(conn, state, stream);
     case PHASE_CHUNK_END:
         return read_chunk_end(conn, state, stream);
     case PHASE_TRAILERS:
         return read_trailers(conn, state, stream);
-    case PHASE_UNTIL_CLOSE:
-        take_body(conn, side, stream, stream->len);
-        return DISSECT_OK;
     case PHASE_WAIT:
         state->client_held = true;
         if (!stream->ended)

@@ -259,7 +259,8 @@ void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum 
     struct side *side = &state->side[dir];
     side->phase = is_gap || !side->at ? PHASE_LOST : PHASE_BROKEN;
     side->scanned = 0;
-    side->lost_some |= is_gap;
+    /* What begins like no message follows one whose end was taken for another place. */
+    side->lost_some |= side->phase == PHASE_LOST;
     if (is_gap && side->at)
         http1_message_of(side->at, dir)->cut_short = true;
     if (dir == DIR_CLIENT && is_gap && state->pipelines)

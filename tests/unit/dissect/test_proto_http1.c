@@ -579,39 +579,6 @@ static void bytes_that_are_no_text(void **state)
     proto_run_free(run);
 }
 
-/* An answer and the next request are lost: the answer to that one is not the first one's. */
-static void answer_and_next_request_lost(void **state)
-{
-    (void)state;
-    struct proto_run *run = RUN(C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), SGAP(100), CGAP(60),
-                                S("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nbb"),
-                                C("GET /c HTTP/1.1\r\nHost: h\r\n\r\n"),
-                                S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
-    proto_count(run, 3);
-    proto_has(run, 0, "\"path\":\"/a\"");
-    proto_has(run, 0, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
-    proto_lacks(run, 0, "status_code");
-    proto_has(run, 1, "\"summary\":\"→ 201\"");
-    proto_has(run, 1, "\"incomplete\":true");
-    proto_has(run, 2, "\"summary\":\"GET /c → 200\"");
-    proto_has(run, 2, "\"incomplete\":false");
-    proto_run_free(run);
-}
-
-/* The loss came before anybody knew which protocol it is. */
-static void loss_before_detection(void **state)
-{
-    (void)state;
-    struct proto_run *run =
-        RUN(CGAP(40), S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-            C("GET /next HTTP/1.1\r\nHost: a\r\n\r\n"), S("HTTP/1.1 204 No Content\r\n\r\n"));
-    proto_count(run, 2);
-    proto_lacks(run, 0, "\"path\"");
-    proto_has(run, 0, "\"incomplete\":true");
-    proto_has(run, 1, "\"summary\":\"GET /next → 204\"");
-    proto_run_free(run);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,8 +605,6 @@ int main(void)
         cmocka_unit_test(endless_pipeline),
         cmocka_unit_test(a_long_pipeline_is_answered),
         cmocka_unit_test(bytes_that_are_no_text),
-        cmocka_unit_test(answer_and_next_request_lost),
-        cmocka_unit_test(loss_before_detection),
         cmocka_unit_test(not_http),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -400,6 +400,22 @@ static void a_fin_in_front_of_missing_bytes_waits(void **state)
     EXPECT(unseen, "s:abc c. <data>");
 }
 
+/* Where the recording ends before holes were given up, answers still come behind what they answer.
+ */
+static void the_end_keeps_the_order_of_directions(void **state)
+{
+    (void)state;
+    /* The answer to "one" and the request "two" are missing. */
+    const struct segment in[] = {HANDSHAKE, SEG('c', 3, A, 100, 500, "one"),
+                                 SEG('s', 4, A, 505, 106, "B"), SEG('c', 5, A, 106, 506, "three"),
+                                 SEG('s', 6, A, 506, 111, "C")};
+    EXPECT(in, "c:one s!5 c!3 s:B c:three s:C <data>");
+    /* Each waits for the other, and the second has a hole of its own. */
+    const struct segment both[] = {HANDSHAKE, SEG('c', 3, A, 100, 502, "one"),
+                                   SEG('s', 4, A, 502, 105, "B"), SEG('c', 5, A, 105, 503, "two")};
+    EXPECT(both, "s!2 c:one c!2 s:B c:two <data>");
+}
+
 static void packets_kept_in_part_leave_a_gap(void **state)
 {
     (void)state;
@@ -538,6 +554,7 @@ int main(void)
         cmocka_unit_test(refused_unanswered_reset),
         cmocka_unit_test(ports_used_again),
         cmocka_unit_test(a_fin_in_front_of_missing_bytes_waits),
+        cmocka_unit_test(the_end_keeps_the_order_of_directions),
         cmocka_unit_test(packets_kept_in_part_leave_a_gap),
         cmocka_unit_test(copies_from_other_places_count_once),
         cmocka_unit_test(caps_give_up_the_hole),
