@@ -25,6 +25,8 @@ ROUNDS, FIRST_SEED = int(os.environ.get("LOSS_ROUNDS", "3")), int(os.environ.get
 # Of the file or the connection, not of the call.
 ELSEWHERE = ("id", "index", "stream", "seen_at", "conn_id", "flow_id", "capture_source", "gap_bytes", "request.packets",
              "response.packets", "request.packets_truncated", "response.packets_truncated")
+# What an earlier message of the connection said: it may be unknown, also in the summary.
+EARLIER = ("mqtt_client_id", "mqtt_version", "mqtt_topic", "nats_queue")
 TIMES = ("timestamp", "elapsed_time", "time_to_response_us")
 IP_AT = {0: 4, 1: 14, 12: 0, 101: 0, 108: 4, 113: 16, 228: 0, 229: 0, 276: 20}
 
@@ -43,12 +45,16 @@ class Recording:
             self.offsets.append(at)
             self.flows.append(self.flow(data[at + 16:end]))
             at = end
-        self.has_copies = False
-        seen = set()
+        # Where bytes came twice the second ones and their time may be what is left.
+        self.ports_with_copies, ends = set(), {}
         for flow, sequence, length in self.flows:
-            if sequence is not None and length:
-                self.has_copies |= (flow, sequence) in seen
-                seen.add((flow, sequence))
+            if length > 0:
+                if sequence < ends.get(flow, sequence):
+                    self.ports_with_copies.add(frozenset(port for _, port in flow))
+                ends[flow] = max(ends.get(flow, 0), sequence + length)
+
+    def has_copies(self, entry):
+        return frozenset((entry["src"].get("port"), entry["dst"].get("port"))) in self.ports_with_copies
 
     def flow(self, frame):
         """((address, port), (address, port)) of an IP packet, its TCP sequence number and payload length."""
@@ -133,10 +139,10 @@ def differences(entry, twin, fields, timed):
         return [f for f in fields if entry.get(f) not in (None, "<unknown>", twin.get(f))] + \
             [h for h in ("request", "response") if body(entry, h) != body(twin, h) and body(entry, h)]
     ours, theirs = said(entry), said(twin)
-    wrong = [name for name in sorted({*ours, *theirs}) if ours.get(name) not in (None, "<unknown>", theirs.get(name))
-             and name != "summary" and (timed or name not in TIMES)]
-    # A summary names what the connection's beginning said (a client's name): it may lack that.
-    if not wrong and ours["summary"] != theirs["summary"] and all(ours.get(name, "<unknown>") != "<unknown>" for name in theirs):
+    unknown = {name for name in theirs if ours.get(name, "<unknown>") == "<unknown>"}
+    wrong = [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name) and name != "summary"
+             and (timed or name not in TIMES) and not (name in unknown and name in EARLIER)]
+    if not wrong and not unknown and ours["summary"] != theirs["summary"]:
         wrong = ["summary"]
     return [f"{name}: {str(ours.get(name))[:80]} for {str(theirs.get(name))[:80]}" for name in wrong]
 
@@ -147,11 +153,7 @@ class Judge:
         self.recording = Recording(path)
         whole = entries(trawl, path, protocols)
         self.by_id = {entry["id"]: entry for entry in whole}
-        # Where a packet came twice the second one's time may be what is left.
-        self.by_content = {}
-        if self.recording.has_copies:
-            for entry in whole:
-                self.by_content.setdefault(self.content(entry), entry)
+        self.by_content = {self.content(entry): entry for entry in whole if self.recording.has_copies(entry)}
         self.bodies = {body(entry, half) for entry in whole for half in ("request", "response")}
         self.was_sent = {}
         numbers = {offset: number for number, offset in enumerate(self.recording.offsets)}
@@ -172,7 +174,7 @@ class Judge:
             twin = self.by_id.get(entry["id"]) or self.by_content.get(self.content(entry))
             if twin is None:
                 return "is not in the whole recording"
-            wrong = differences(entry, twin, self.fields, not self.recording.has_copies)
+            wrong = differences(entry, twin, self.fields, not self.recording.has_copies(entry))
             return f"differs in {wrong}" if wrong else None
         for half in ("request", "response"):
             text = body(entry, half)

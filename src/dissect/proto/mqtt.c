@@ -110,18 +110,27 @@ static void wait_for_answer(struct dissect_conn *conn, struct mqtt_state *state,
     state->waiting++;
 }
 
+/* A call is whole when every packet of it was seen. That something was lost may be known only
+ * later: an answer without its request is never whole. */
 static void emit_done(struct dissect_conn *conn, const struct mqtt_state *state,
                       struct mqtt_call *call)
 {
     bool late =
         dissect_is_late_join(conn) && !state->side[0].lost_some && !state->side[1].lost_some;
-    if (call->has_gap)
+    if (call->has_gap || call->is_unsure)
         mqtt_emit(conn, &state->session, call, "incomplete", "capture_gap");
-    else if (call->has_unknown_version ||
-             (call->is_lone && (late || state->side[0].lost_some || state->side[1].lost_some)))
+    else if (call->has_unknown_version || call->is_lone)
         mqtt_emit(conn, &state->session, call, "incomplete", late ? "window_start" : "capture_gap");
     else
         mqtt_emit(conn, &state->session, call, "ok", NULL);
+}
+
+/* Packet identifiers are used again: behind a loss an answer may be that of another packet. */
+static void doubt_waiting(struct mqtt_side *asked)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct mqtt_call *call = asked->waiting[i]; call; call = call->next)
+            call->is_unsure = true;
 }
 
 /* ── topic aliases (5.0 section 3.3.2.3.4) ── */
@@ -291,6 +300,19 @@ static uint8_t request_of(uint8_t answer)
     }
 }
 
+/* The acknowledgements of QoS 1 and of QoS 2 are others. */
+static bool answers(const struct mqtt_call *call, uint8_t answer)
+{
+    return call->header.type != MQTT_PUBLISH ||
+           (mqtt_qos(call->header.flags) == 2) == (answer != MQTT_PUBACK);
+}
+
+/* QoS 2: the last answer, and one of those before it was not seen. */
+static bool lacks_a_step(const struct mqtt_call *call, uint8_t answer)
+{
+    return answer == MQTT_PUBCOMP && !(call->is_received && call->is_released);
+}
+
 static void read_answer(struct dissect_conn *conn, struct mqtt_state *state,
                         struct dissect_stream *stream, const struct mqtt_header *header)
 {
@@ -302,7 +324,7 @@ static void read_answer(struct dissect_conn *conn, struct mqtt_state *state,
     if (header->type == MQTT_CONNACK && packet.properties.assigned_client_id.len)
         state->session.client_id = keep_text(conn, packet.properties.assigned_client_id);
     struct mqtt_call *call = find_waiting(state, from, request_of(header->type), packet.packet_id);
-    bool is_lone = !call;
+    bool is_lone = !call || !answers(call, header->type);
     if (is_lone)
         call = begin_call(conn, state, header, from);
     if (!call) {
@@ -310,6 +332,9 @@ static void read_answer(struct dissect_conn *conn, struct mqtt_state *state,
         return;
     }
     call->is_lone = is_lone;
+    call->is_received |= header->type == MQTT_PUBREC;
+    call->is_released |= is_release;
+    call->has_gap |= lacks_a_step(call, header->type);
     mqtt_set_answer(call, header, &packet);
     dissect_take(conn, stream, dissect_entry_arena(call->entry),
                  is_release ? dissect_entry_request(call->entry)
@@ -477,6 +502,7 @@ static void mqtt_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
     struct mqtt_call *call = side->at;
     side->lost_some = true;
     forget_aliases(side);
+    doubt_waiting(&state->side[!dir]);
     if (side->phase != PHASE_PAYLOAD) {
         side->phase = PHASE_LOST;
         return;

@@ -23,7 +23,9 @@ struct mqtt_call {
     uint64_t raw_bytes; /* on the wire */
     bool is_lone;       /* an answer whose request was not seen */
     bool is_failed, has_gap;
-    bool has_unknown_version; /* its payload may begin with properties of 5.0 */
+    bool is_unsure;                /* what was lost may have held its answer */
+    bool is_received, is_released; /* QoS 2: PUBREC and PUBREL were seen */
+    bool has_unknown_version;      /* its payload may begin with properties of 5.0 */
 };
 
 /* What is known of the connection. */

@@ -9,8 +9,17 @@ enum {
     LINE_MAX_BYTES = 128 * 1024, /* INFO and CONNECT can be long */
     RAW_MAX_BYTES = DISSECT_BODY_CAP + 64 * 1024,
     MAX_WAITING = 640,
+    MAX_UNKNOWN = 32,  /* operations without a word of the server: there are no confirmations */
     MAX_QUEUES = 1024, /* subscriptions with a queue group that are remembered */
     BUCKETS = 64
+};
+
+/* Whether operations are confirmed. Nobody knows where CONNECT was not recorded, until the server
+ * says something: what comes first behind an operation is its confirmation, or there are none. */
+enum nats_mode {
+    MODE_UNKNOWN,
+    MODE_QUIET,
+    MODE_VERBOSE
 };
 
 enum nats_phase {
@@ -39,7 +48,8 @@ struct nats_state {
     struct nats_call *oldest, *newest; /* verbose: wait for +OK */
     size_t waiting, queues;
     struct nats_queue *buckets[BUCKETS]; /* by sid */
-    bool verbose, unsure, any_entry, is_secured;
+    enum nats_mode mode;
+    bool unsure, any_entry, is_secured;
 };
 
 /* ── calls ── */
@@ -113,6 +123,19 @@ static void stop_pairing(struct dissect_conn *conn, struct nats_state *state)
     state->waiting = 0;
 }
 
+/* CONNECT, or what the server says, tells whether operations are confirmed. */
+static void learn_mode(struct dissect_conn *conn, struct nats_state *state, enum nats_mode mode)
+{
+    if (state->mode == MODE_UNKNOWN && mode == MODE_QUIET)
+        while (state->oldest) {
+            struct nats_call *call = state->oldest;
+            state->oldest = call->next;
+            state->waiting--;
+            emit(conn, call);
+        }
+    state->mode = mode;
+}
+
 static void append(struct nats_call **first, struct nats_call **last, struct nats_call *call)
 {
     if (*first)
@@ -128,14 +151,22 @@ static void operation_done(struct dissect_conn *conn, struct nats_state *state,
 {
     struct nats_side *side = &state->side[dir];
     bool is_ping = call->line.op == NATS_PING;
-    bool is_confirmed = state->verbose && dir == DIR_CLIENT && call->line.op != NATS_UNKNOWN;
-    if (state->unsure || call->is_answer || !(is_ping || is_confirmed)) {
+    bool is_confirmed =
+        state->mode != MODE_QUIET && dir == DIR_CLIENT && call->line.op != NATS_UNKNOWN;
+    if (call->is_answer || !(is_ping || is_confirmed)) {
         emit(conn, call);
         return;
     }
-    if (state->waiting == MAX_WAITING) { /* the other direction was not recorded */
+    if (state->waiting == MAX_WAITING) /* the other direction was not recorded */
         stop_pairing(conn, state);
+    if (state->unsure && (is_ping || state->mode == MODE_VERBOSE)) {
+        call->has_gap = true; /* its answer cannot be told from others */
         emit(conn, call);
+        return;
+    }
+    if (state->mode == MODE_UNKNOWN && state->waiting == MAX_UNKNOWN) {
+        learn_mode(conn, state, MODE_QUIET);
+        operation_done(conn, state, dir, call);
         return;
     }
     state->waiting++;
@@ -205,6 +236,35 @@ static bool answer(struct dissect_conn *conn, struct nats_state *state,
     return true;
 }
 
+/* An error of the connection, which no operation caused. */
+static bool is_unasked(struct slice error)
+{
+    static const char *const texts[] = {"Stale Connection",      "Slow Consumer",
+                                        "Server Shutdown",       "Authentication Timeout",
+                                        "Authorization Timeout", "Maximum Connections Exceeded"};
+    struct slice text = slice_sub(slice_trim(error), 1, SIZE_MAX); /* behind the quote */
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (slice_starts_with(text, slice_str(texts[i])))
+            return true;
+    return false;
+}
+
+/* CONNECT was not recorded: what the server says tells. */
+static void hear_server(struct dissect_conn *conn, struct nats_state *state,
+                        const struct nats_line *line)
+{
+    if (state->mode != MODE_UNKNOWN || line->op == NATS_INFO ||
+        (line->op == NATS_ERR && is_unasked(line->rest)))
+        return;
+    if (line->op == NATS_OK || line->op == NATS_ERR) {
+        if (state->unsure || dissect_is_late_join(conn))
+            stop_pairing(conn, state);
+        learn_mode(conn, state, MODE_VERBOSE);
+    } else if (state->oldest) {
+        learn_mode(conn, state, MODE_QUIET);
+    }
+}
+
 static bool mentions(struct slice text, const char *word)
 {
     return text.len && memmem(text.data, text.len, word, strlen(word));
@@ -252,7 +312,10 @@ static enum dissect_result read_operation(struct dissect_conn *conn, struct nats
     }
     if (!is_known && !state->any_entry)
         return DISSECT_NOT_MINE;
-    bool is_answer = line.op == NATS_OK || line.op == NATS_ERR || line.op == NATS_PONG;
+    bool is_error = line.op == NATS_ERR && !is_unasked(line.rest);
+    bool is_answer = line.op == NATS_OK || is_error || line.op == NATS_PONG;
+    if (stream->dir == DIR_SERVER)
+        hear_server(conn, state, &line);
     if (is_answer && answer(conn, state, stream, &line, size))
         return DISSECT_OK;
     if (line.op == NATS_OK) { /* of something that was not recorded */
@@ -264,10 +327,10 @@ static enum dissect_result read_operation(struct dissect_conn *conn, struct nats
     struct nats_call *call = begin_call(conn, state, &line, stream->dir);
     if (call && line.op == NATS_ERR)
         call->error = call->line.rest;
-    if (call && is_answer) /* of something that was lost, perhaps */
-        call->has_gap = state->unsure || (line.op == NATS_PONG && dissect_is_late_join(conn));
+    if (call && is_answer) /* of something that was lost, unless nothing is confirmed */
+        call->has_gap = !(is_error && state->mode == MODE_QUIET);
     if (line.op == NATS_CONNECT)
-        state->verbose = asks_for_confirmation(line.rest);
+        learn_mode(conn, state, asks_for_confirmation(line.rest) ? MODE_VERBOSE : MODE_QUIET);
     take(conn, stream, call, size);
     if (line.has_payload) {
         side->at = call;
@@ -478,6 +541,7 @@ static void nats_close(struct dissect_conn *conn, void *opaque, enum dissect_end
                                           [END_OF_DATA] = NULL};
     struct nats_state *state = opaque;
     bool is_open = end == END_OF_DATA;
+    learn_mode(conn, state, MODE_QUIET);
     struct nats_call *lists[] = {state->oldest, state->side[0].pings, state->side[1].pings};
     for (int i = 0; i < 3; i++)
         for (struct nats_call *call = lists[i], *next; call; call = next) {

@@ -101,7 +101,38 @@ static void losses(void **state)
               SGAP(5), C("PUB b 1\r\ny\r\n"), S("\r\n+OK\r\n"), CFIN, SFIN);
     proto_count(run, 4);
     proto_has(run, 2, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
-    proto_has(run, 3, "\"summary\":\"PUB b: y\"");
+    proto_has(run, 3, "\"summary\":\"PUB b: y\",\"status\":\"incomplete\"");
+    proto_run_free(run);
+    /* an answer without its question, whose loss may show later */
+    run = RUN(INFO, QUIET, C("PONG\r\n"), S("PONG\r\n"), S("-ERR 'Invalid Subject'\r\n"), SFIN);
+    proto_count(run, 5);
+    proto_has(run, 2, "\"summary\":\"→ PONG\",\"status\":\"incomplete\"");
+    proto_has(run, 3, "\"summary\":\"→ PONG\",\"status\":\"incomplete\"");
+    proto_has(run, 4, "\"status\":\"error\",\"incomplete\":false");
+    proto_run_free(run);
+}
+
+/* Without CONNECT what comes behind an operation tells whether operations are confirmed. */
+static void unknown_modes(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        RUN(INFO, CGAP(60), C("\r\nSUB a 1\r\n"), S("-ERR 'Invalid Subject'\r\n"),
+            C("PUB a 1\r\nx\r\n"), S("-ERR 'Stale Connection'\r\n"), SFIN, CFIN);
+    proto_count(run, 5);
+    for (size_t i = 1; i < 4; i++)
+        proto_has(run, i, "\"status\":\"incomplete\"");
+    proto_has(run, 4, "\"status\":\"error\",\"incomplete\":false");
+    proto_run_free(run);
+    run = RUN_LATE(C("SUB a 1\r\nSUB b 2\r\n"), S("+OK\r\n+OK\r\n"), C("SUB c 3\r\n"), CFIN);
+    proto_count(run, 3);
+    for (size_t i = 0; i < 3; i++)
+        proto_has(run, i, "\"status\":\"incomplete\"");
+    proto_run_free(run);
+    run = RUN_LATE(C("SUB a 1\r\nSUB b 2\r\n"), S("MSG a 1 1\r\nx\r\n"), C("SUB c 3\r\n"), CFIN);
+    proto_count(run, 4);
+    for (size_t i = 0; i < 4; i++)
+        proto_has(run, i, "\"status\":\"ok\"");
     proto_run_free(run);
 }
 
@@ -187,6 +218,7 @@ int main(void)
         cmocka_unit_test(verbose_answers),
         cmocka_unit_test(headers_and_statuses),
         cmocka_unit_test(losses),
+        cmocka_unit_test(unknown_modes),
         cmocka_unit_test(late_joins),
         cmocka_unit_test(hostile),
         cmocka_unit_test(not_nats),
