@@ -37,5 +37,14 @@ struct part_list {
 /* Names of sealed parts in order, or of unsealed ones. */
 int part_list_folder(int dir_fd, bool unsealed, struct part_list *ret_list);
 void part_list_done(struct part_list *list);
+/* -ENOMEM. */
+int part_list_add(struct part_list *list, const char *name);
+bool part_list_has(const struct part_list *list, const char *name);
+
+/* The parts that a dissection consists of, in the order of their entries: what parts.json names, or
+ * every sealed part where there is no parts.json. */
+int part_list_read(int dir_fd, struct part_list *ret_list, struct error *reterr);
+/* Replaces parts.json: all of the old list or all of the new one, whatever happens. */
+int part_list_write(int dir_fd, const struct part_list *list);
 
 #endif

@@ -57,8 +57,10 @@ static int run(struct job_context *ctx)
     const char *source = json_string_value(json_object_get(request, "source"));
     for (size_t i = 0; i < json_array_size(list) && i < MAX_SOURCES; i++)
         dirs[i] = json_string_value(json_array_get(list, i));
-    struct query_session session = {
-        .source = source ? source : "", .send = send_line, .send_ctx = ctx};
+    struct query_session session = {.source = source ? source : "",
+                                    .send = send_line,
+                                    .send_ctx = ctx,
+                                    .follows = json_is_true(json_object_get(request, "follows"))};
     int r = dirs[0] ? query_session_open(&session, dirs, &error)
                     : error_set(&error, -EINVAL, "the query job was given no folder.");
     if (r == 0)

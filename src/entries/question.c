@@ -250,8 +250,39 @@ static int64_t time_member(const json_t *json, const char *name, int64_t absent)
     return json_is_integer(v) ? json_integer_value(v) : absent;
 }
 
+/* What was learned from the rows as they were. */
+static void forget_matches(struct query_session *session)
+{
+    for (size_t i = 0; i < QUERY_CACHED_FILTERS; i++) {
+        struct match_table *t = &session->tables[i];
+        if (!t->filter_text)
+            continue;
+        char sql[64];
+        struct error ignored; /* a table that stays costs memory only */
+        snprintf(sql, sizeof sql, "DROP TABLE m%u", t->number);
+        duckdb_api_run(entries_reader_connection(session->reader), sql, &ignored);
+        free(t->filter_text);
+        t->filter_text = NULL;
+    }
+}
+
+static int refresh(struct question *q)
+{
+    bool changed = false;
+    struct error error;
+    if (!q->session->follows)
+        return 0;
+    int r = entries_reader_refresh(q->session->reader, &changed, &error);
+    if (changed)
+        forget_matches(q->session);
+    return r < 0 ? question_refuse(q, 500, "The entry store failed", &error) : 0;
+}
+
 static int run_op(struct question *q, struct json_writer *w)
 {
+    int r = refresh(q);
+    if (r < 0)
+        return r;
     const char *name = json_string_value(json_object_get(q->json, "op"));
     for (const struct query_op *op = query_ops; name && op->name; op++)
         if (strcmp(op->name, name) == 0)

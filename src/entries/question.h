@@ -34,6 +34,7 @@ struct query_session {
     struct arena arena; /* of the row that is being written */
     int (*send)(void *ctx, struct slice line);
     void *send_ctx;
+    bool follows;   /* the folders grow: each question is answered from what they hold by then */
     bool judge_all; /* no push-down: the evaluator answers alone (tests compare with it) */
 };
 

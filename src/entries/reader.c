@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "entries/reader_internal.h"
@@ -15,6 +16,18 @@ enum {
     MAX_THREADS = 16,
     ROW_ARENA_BYTES = 64 * 1024 * 1024
 };
+
+static int copy_dirs(struct entries_reader *r, const char *const *dirs, struct error *reterr)
+{
+    size_t count = 0;
+    while (dirs[count])
+        count++;
+    r->dirs = calloc(count + 1, sizeof *r->dirs);
+    for (size_t i = 0; r->dirs && i < count; i++)
+        if (!(r->dirs[r->dir_count++] = strdup(dirs[i])))
+            return error_set(reterr, -ENOMEM, "out of memory.");
+    return r->dirs ? 0 : error_set(reterr, -ENOMEM, "out of memory.");
+}
 
 int entries_reader_open(const struct entries_reader_options *options,
                         struct entries_reader **ret_reader, struct error *reterr)
@@ -27,11 +40,13 @@ int entries_reader_open(const struct entries_reader_options *options,
         r->threads = MAX_THREADS;
     uint64_t memory =
         options->duckdb_memory_bytes ? options->duckdb_memory_bytes : DEFAULT_MEMORY_BYTES;
-    int result = duckdb_api_open(NULL, memory, r->threads, &r->database, &r->connection, reterr);
-    for (size_t i = 0; result == 0 && options->dirs[i]; i++)
-        result = reader_open_folder(r, options->dirs[i], reterr);
+    r->next_number = 1;
+    int result = copy_dirs(r, options->dirs, reterr);
     if (result == 0)
-        result = reader_create_view(r, reterr);
+        result = duckdb_api_open(NULL, memory, r->threads, &r->database, &r->connection, reterr);
+    bool changed;
+    if (result == 0)
+        result = reader_open_parts(r, &changed, reterr);
     if (result < 0) {
         entries_reader_free(r);
         return result;
@@ -40,18 +55,21 @@ int entries_reader_open(const struct entries_reader_options *options,
     return 0;
 }
 
+int entries_reader_refresh(struct entries_reader *r, bool *ret_changed, struct error *reterr)
+{
+    return reader_open_parts(r, ret_changed, reterr);
+}
+
 void entries_reader_free(struct entries_reader *r)
 {
     if (!r)
         return;
     duckdb_api_close(&r->database, &r->connection);
-    for (size_t i = 0; i < r->part_count; i++) {
-        part_description_done(&r->parts[i].description);
-        block_reader_free(r->parts[i].reader);
-        free(r->parts[i].blocks);
-        if (r->parts[i].payload_fd >= 0)
-            close(r->parts[i].payload_fd);
-    }
+    for (size_t i = 0; i < r->part_count; i++)
+        reader_close_part(&r->parts[i]);
+    for (size_t i = 0; i < r->dir_count; i++)
+        free(r->dirs[i]);
+    free(r->dirs);
     free(r->parts);
     free(r);
 }

@@ -1,9 +1,10 @@
 /* Opens the sealed parts of one or more dissections for queries.
  *
- * Every entry has a `row`: its place over all parts, counted from 0 in the order of folders, parts
- * and indexes. Columns are answered by DuckDB through the view `rows` (row BIGINT, then the columns
- * of columns.h); payload by entries_reader_entry. Memory: DuckDB's limit, one payload block per
- * part and scan thread, 8 bytes a match. Thread: owner (scans start two of their own). */
+ * Every entry has a `row`: its index, those of the second folder behind the last of the first, and
+ * so on. It stays the same while a folder gets further parts, parts are merged, or the oldest
+ * removed. Columns are answered by DuckDB through the view `rows` (row BIGINT, then the columns of
+ * columns.h); payload by entries_reader_entry. Memory: DuckDB's limit, one payload block per part
+ * and scan thread, 8 bytes a match. Thread: owner (scans start two of their own). */
 #ifndef TRAWL_ENTRIES_READER_H
 #define TRAWL_ENTRIES_READER_H
 
@@ -21,9 +22,12 @@ struct entries_reader_options {
     unsigned threads;             /* of DuckDB and of scans; 0 = 2 */
 };
 
-/* Opens every file it will ever need. */
+/* Opens every file it will need until the next refresh. */
 int entries_reader_open(const struct entries_reader_options *options,
                         struct entries_reader **ret_reader, struct error *reterr);
+/* What has been sealed, merged or removed since (all or nothing). *ret_changed: what was learned
+ * from the rows no longer holds. When it fails the parts that were open still answer. */
+int entries_reader_refresh(struct entries_reader *reader, bool *ret_changed, struct error *reterr);
 void entries_reader_free(struct entries_reader *reader);
 
 uint64_t entries_reader_rows(const struct entries_reader *reader);

@@ -8,6 +8,9 @@
 
 struct part {
     struct part_description description;
+    char name[PART_NAME_SIZE];
+    size_t folder;   /* index of its folder */
+    unsigned number; /* its columns are attached as p<number> */
     int payload_fd;
     uint64_t first_row;
     struct block_info *blocks;
@@ -20,15 +23,19 @@ struct part {
 struct entries_reader {
     duckdb_database database;
     duckdb_connection connection;
+    char **dirs;
+    size_t dir_count;
+    unsigned next_number; /* of the part that is attached next; no part has 0 */
+    bool has_view;
     struct part *parts;
     size_t part_count;
     uint64_t rows;
     unsigned threads;
 };
 
-/* The sealed parts of a folder, behind those that are open. */
-int reader_open_folder(struct entries_reader *r, const char *dir, struct error *reterr);
-/* One view over the tables of all parts. */
-int reader_create_view(struct entries_reader *r, struct error *reterr);
+/* Opens the parts that there are now, those that are open already stay; then rows are counted and
+ * the view is made anew. Without a difference nothing happens. */
+int reader_open_parts(struct entries_reader *r, bool *ret_changed, struct error *reterr);
+void reader_close_part(struct part *part);
 
 #endif
