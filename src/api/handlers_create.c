@@ -3,13 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "snapshot/snapshot_filter.h"
 
 enum {
-    MAX_FUTURE_S = 24 * 3600
+    MAX_FUTURE_S = 24 * 3600,
+    RETURN_WAIT_S = 15
 };
 
 #define MAX_LAST_S 9.2e9 /* what int64_t nanoseconds hold */
@@ -106,14 +108,65 @@ static bool take_request(struct api_call *call, const json_t *body, struct creat
     return take_window(call, body, c);
 }
 
+/* The first node that does not hold all of it says why a whole snapshot cannot be. */
+static void refuse_part(const struct snapshot_availability *found, struct snapshot_interval window,
+                        struct error *reterr)
+{
+    char from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
+    const struct snapshot_node_availability *node = NULL;
+    for (size_t i = 0; i < found->node_count && !node; i++)
+        if (!found->nodes[i].reachable || found->nodes[i].gap_count)
+            node = &found->nodes[i];
+    if (node && !node->reachable) {
+        error_set(reterr, -ENODATA,
+                  "Node %.100s does not answer, so this window cannot be had whole: name the other "
+                  "nodes, or take what there is (leave --whole out).",
+                  node->name);
+        return;
+    }
+    struct snapshot_interval lost = node ? node->gaps[0].at : window;
+    error_set(
+        reterr, -ENODATA,
+        "The window is not whole: node %.100s lacks %s to %s (%s)%s. Ask for a window without "
+        "it, or take what there is (leave --whole out).",
+        node ? node->name : "?", clock_format(lost.from_ns, from), clock_format(lost.to_ns, to),
+        node ? snapshot_gap_reason_text(node->gaps[0].reason) : "gap",
+        node && node->gap_count > 1 ? " and more" : "");
+}
+
+/* A worker's server that starts again is back within seconds. Others are not kept waiting for it:
+ * while one node is taken the next may return. */
+static bool is_worth_waiting(const struct create *c, const struct snapshot_availability *found)
+{
+    bool returns = false;
+    for (size_t i = 0; i < found->node_count; i++)
+        returns |= found->nodes[i].may_return;
+    return returns && (!found->anything || c->max || !c->request.allow_partial);
+}
+
+static int ask_nodes(struct api_call *call, const struct create *c, struct snapshot_interval window,
+                     struct snapshot_availability *ret_found, struct error *reterr)
+{
+    struct api_backend *backend = &call->api->backend;
+    int64_t until = clock_mono_ns() + RETURN_WAIT_S * NS_PER_S;
+    for (;;) {
+        int e = backend->ask(backend->ctx, c->request.nodes ? c->nodes : NULL, window, ret_found,
+                             reterr);
+        if (e || !is_worth_waiting(c, ret_found) || clock_mono_ns() >= until ||
+            http_response_client_gone(call->http))
+            return e;
+        snapshot_availability_done(ret_found);
+        usleep(200 * 1000);
+    }
+}
+
 /* What is there; narrows `max` to it. False when an answer was sent. */
 static bool check_available(struct api_call *call, struct create *c)
 {
     struct snapshot_availability found;
     struct error err = {.offset = ERROR_NO_OFFSET};
-    struct api_backend *backend = &call->api->backend;
     struct snapshot_interval window = {.from_ns = c->request.from_ns, .to_ns = c->request.to_ns};
-    if (backend->ask(backend->ctx, c->request.nodes ? c->nodes : NULL, window, &found, &err) < 0) {
+    if (ask_nodes(call, c, window, &found, &err) < 0) {
         call_error(call, &err);
         return false;
     }
@@ -121,9 +174,7 @@ static bool check_available(struct api_call *call, struct create *c)
         c->request.from_ns = window.from_ns = found.oldest_ns;
     bool good = snapshot_availability_check(&found, window, &err) == 0;
     if (good && !c->max && !found.whole && !c->request.allow_partial) {
-        error_set(&err, -ENODATA,
-                  "A part of this window is no longer held (or a node does not answer); ask for a "
-                  "partial snapshot or for a shorter window.");
+        refuse_part(&found, window, &err);
         good = false;
     }
     c->request.estimate_bytes = found.estimate_bytes;

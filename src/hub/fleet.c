@@ -292,6 +292,22 @@ int fleet_node_connect(struct fleet_node *node, struct worker_client **ret_clien
     return worker_client_new(node->name, address, port, token, ret_client, reterr);
 }
 
+unsigned fleet_node_generation(struct fleet_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    unsigned generation = node->generation;
+    pthread_mutex_unlock(&node->lock);
+    return generation;
+}
+
+bool fleet_node_heard_lately(struct fleet_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    bool silent = fleet_node_is_silent(node);
+    pthread_mutex_unlock(&node->lock);
+    return !silent;
+}
+
 int fleet_node_ring_fd(struct fleet_node *node)
 {
     pthread_mutex_lock(&node->lock);

@@ -26,6 +26,10 @@ struct fleet_registration {
 /* −EINVAL, −EEXIST (another instance of this name lives), −ENOSPC, each with a sentence. */
 int fleet_register(struct fleet *fleet, const struct fleet_registration *r, struct error *reterr);
 
+/* Counts the changes of address and token: whoever connected before has to do it again. */
+unsigned fleet_node_generation(struct fleet_node *node);
+/* Heard of within WORKER_SILENT_SECONDS. */
+bool fleet_node_heard_lately(struct fleet_node *node);
 /* A reference each, sorted by name; the array is the caller's (fleet_nodes_done). names ends with
  * NULL; NULL = all. −ENOENT with a sentence for an unknown name. */
 int fleet_nodes(struct fleet *fleet, const char *const *names, struct fleet_node ***ret_nodes,

@@ -11,17 +11,43 @@
 struct node_source {
     struct snapshot_source interface;
     struct fleet_node *node;
-    struct worker_client *client;  /* of the thread that takes */
-    struct worker_client *renewer; /* of the thread that renews pins */
+    struct worker_client *client;                   /* of the thread that takes */
+    struct worker_client *renewer;                  /* of the thread that renews pins */
+    unsigned client_generation, renewer_generation; /* of the addresses they speak to */
     struct worker_status status;
     struct packet_interface interfaces[WORKER_MAX_INTERFACES];
     int ring_fd; /* −1 = not asked yet, −EXDEV = no */
 };
 
+/* A worker whose server was started again announces itself from another port. */
+static int reach(struct node_source *s, struct worker_client **client, unsigned *generation,
+                 struct error *reterr)
+{
+    unsigned now = fleet_node_generation(s->node);
+    if (*client && *generation == now)
+        return 0;
+    struct worker_client *fresh = NULL;
+    int e = fleet_node_connect(s->node, &fresh, reterr);
+    if (e)
+        return e;
+    worker_client_free(*client);
+    *client = fresh;
+    *generation = now;
+    return 0;
+}
+
+static bool source_may_return(void *ctx)
+{
+    const struct node_source *s = ctx;
+    return fleet_node_heard_lately(s->node);
+}
+
 static int source_status(void *ctx, struct snapshot_source_status *ret_status, struct error *reterr)
 {
     struct node_source *s = ctx;
-    int e = worker_client_status(s->client, &s->status, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    if (!e)
+        e = worker_client_status(s->client, &s->status, reterr);
     if (e)
         return e;
     struct fleet_clock clock = fleet_node_clock(s->node);
@@ -47,51 +73,53 @@ static int source_list(void *ctx, int64_t from_ns, int64_t to_ns, struct ring_li
                        struct error *reterr)
 {
     struct node_source *s = ctx;
-    return worker_client_list(s->client, from_ns, to_ns, ret_list, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    return e ? e : worker_client_list(s->client, from_ns, to_ns, ret_list, reterr);
 }
 
 static int source_rotate(void *ctx, struct error *reterr)
 {
     struct node_source *s = ctx;
-    return worker_client_rotate(s->client, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    return e ? e : worker_client_rotate(s->client, reterr);
 }
 
 static int source_pin(void *ctx, int64_t from_ns, int64_t to_ns, char ret_pin[SNAPSHOT_PIN_SIZE],
                       struct error *reterr)
 {
     struct node_source *s = ctx;
-    return worker_client_pin(s->client, from_ns, to_ns, ret_pin, SNAPSHOT_PIN_SIZE, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    return e ? e : worker_client_pin(s->client, from_ns, to_ns, ret_pin, SNAPSHOT_PIN_SIZE, reterr);
 }
 
 static int source_renew(void *ctx, const char *pin, struct error *reterr)
 {
     struct node_source *s = ctx;
-    if (!s->renewer) {
-        int e = fleet_node_connect(s->node, &s->renewer, reterr);
-        if (e)
-            return e;
-    }
-    return worker_client_renew(s->renewer, pin, reterr);
+    int e = reach(s, &s->renewer, &s->renewer_generation, reterr);
+    return e ? e : worker_client_renew(s->renewer, pin, reterr);
 }
 
 static int source_release(void *ctx, const char *pin, struct error *reterr)
 {
     struct node_source *s = ctx;
-    return worker_client_release(s->client, pin, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    return e ? e : worker_client_release(s->client, pin, reterr);
 }
 
 static int source_fetch(void *ctx, const char *name, uint64_t offset, uint64_t length,
                         snapshot_sink sink, void *sink_ctx, struct error *reterr)
 {
     struct node_source *s = ctx;
-    return worker_client_fetch(s->client, name, offset, length, sink, sink_ctx, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    return e ? e : worker_client_fetch(s->client, name, offset, length, sink, sink_ctx, reterr);
 }
 
 static int source_openings(void *ctx, const struct ring_openings_window *window, snapshot_sink sink,
                            void *sink_ctx, struct error *reterr)
 {
     struct node_source *s = ctx;
-    return worker_client_openings(s->client, window, sink, sink_ctx, reterr);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
+    return e ? e : worker_client_openings(s->client, window, sink, sink_ctx, reterr);
 }
 
 static int link_file(struct node_source *s, const char *name, int dir, const char *to_name,
@@ -137,14 +165,15 @@ int node_source_new(struct fleet_node *node, struct node_source **ret_source, st
         return error_set(reterr, -ENOMEM, "There is no memory to ask %.100s.",
                          fleet_node_name(node));
     s->ring_fd = -1;
-    int e = fleet_node_connect(node, &s->client, reterr);
+    s->node = fleet_node_ref(node);
+    int e = reach(s, &s->client, &s->client_generation, reterr);
     if (e) {
-        free(s);
+        node_source_free(s);
         return e;
     }
-    s->node = fleet_node_ref(node);
     s->interface = (struct snapshot_source){.ctx = s,
                                             .status = source_status,
+                                            .may_return = source_may_return,
                                             .list = source_list,
                                             .rotate = source_rotate,
                                             .pin = source_pin,

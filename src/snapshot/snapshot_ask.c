@@ -76,6 +76,7 @@ static int ask_node(struct snapshot_node_availability *node, const struct snapsh
                      &e);
     }
     node->reachable = r == 0;
+    node->may_return = r < 0 && source && source->may_return && source->may_return(source->ctx);
     node->detail = strdup(r == 0 ? "" : e.text);
     if (!node->name || !node->detail || r == -ENOMEM)
         return error_set(reterr, -ENOMEM, "There is no memory to ask the nodes.");
@@ -131,7 +132,8 @@ int snapshot_availability_check(const struct snapshot_availability *a,
     if (a->node_count == 0)
         return error_set(reterr, -EHOSTUNREACH, "No node is known: there is nothing to take.");
     if (!reachable)
-        return error_set(reterr, -EHOSTUNREACH, "None of the nodes answers.");
+        return error_set(reterr, -EHOSTUNREACH,
+                         "None of the nodes answers; `trawl nodes` says since when.");
     char f[CLOCK_TEXT_SIZE], t[CLOCK_TEXT_SIZE], o[CLOCK_TEXT_SIZE], n[CLOCK_TEXT_SIZE];
     clock_format(window.from_ns, f);
     clock_format(window.to_ns, t);

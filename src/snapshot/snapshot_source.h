@@ -35,6 +35,9 @@ struct snapshot_source {
     void *ctx;
     /* −EHOSTUNREACH, −ECONNREFUSED, −ETIMEDOUT …: the node is unreachable. */
     int (*status)(void *ctx, struct snapshot_source_status *ret_status, struct error *reterr);
+    /* After status failed: the node was heard of lately, so its server may only be starting again
+     * (at another port). False once it is silent for longer. NULL: never. */
+    bool (*may_return)(void *ctx);
     /* What ring_reader_list() says: segments that touch [from, to), covered time, gaps, drops. The
      * list is snapshot_take's (ring_list_done). */
     int (*list)(void *ctx, int64_t from_ns, int64_t to_ns, struct ring_list *ret_list,
@@ -73,6 +76,7 @@ struct snapshot_take_node {
 struct snapshot_node_availability {
     char *name;
     bool reachable;
+    bool may_return;                /* not reachable, but heard of lately */
     char *detail;                   /* why not; else "" */
     struct snapshot_interval *held; /* hub time, within the asked window */
     size_t held_count;

@@ -217,7 +217,8 @@ static int refuse_empty(const struct take *take, struct error *reterr)
             newest = n->newest_ns;
     }
     if (!answered)
-        return error_set(reterr, -EHOSTUNREACH, "None of the nodes answered.");
+        return error_set(reterr, -EHOSTUNREACH,
+                         "None of the nodes answered; `trawl nodes` says since when.");
     if (covered)
         return 0;
     char a[CLOCK_TEXT_SIZE], b[CLOCK_TEXT_SIZE];

@@ -12,6 +12,7 @@
 
 enum {
     STATUS_TRIES = 2,
+    RETURN_WAIT_MS = 15000, /* for a worker's server that starts again */
     VISIBLE_WAIT_MS = 3000, /* what is captured is visible after at most 1 s */
     RELIST_TRIES = 3,
     RELIST_MS = 50
@@ -83,12 +84,16 @@ static int remember_status(struct take_node *n, const struct snapshot_source_sta
 static int ask_status(struct take_node *n, struct snapshot_source_status *status)
 {
     const struct snapshot_source *source = n->who->source;
-    int r = -EHOSTUNREACH;
-    for (int i = 0; source && i < STATUS_TRIES && r < 0; i++) {
-        if (i)
-            sleep_ms(200);
+    int64_t until = clock_mono_ns() + RETURN_WAIT_MS * NS_PER_MS;
+    int r = source ? 0 : -EHOSTUNREACH;
+    for (int i = 0; source; i++) {
         *status = (struct snapshot_source_status){0};
         r = source->status(source->ctx, status, NULL);
+        bool waits = i + 1 < STATUS_TRIES || (clock_mono_ns() < until && source->may_return &&
+                                              source->may_return(source->ctx));
+        if (r == 0 || !waits || take_stopped(n->take))
+            break;
+        sleep_ms(200);
     }
     return r;
 }
@@ -299,6 +304,8 @@ int take_node_run(struct take_node *n, struct error *reterr)
         struct ring_list list;
         struct error why;
         r = list_window(n, &list, &why);
+        if (r < 0 && ask_status(n, &status) == 0) /* its server was started again meanwhile */
+            r = list_window(n, &list, &why);
         if (r < 0)
             r = give_up(n, reterr);
         else
