@@ -79,8 +79,6 @@ static int check(struct ring_index_image *image)
     memcpy(header, image->bytes.data, RING_INDEX_HEADER_BYTES_1);
     if (memcmp(header->magic, RING_INDEX_MAGIC, 8) != 0)
         return -EBADMSG;
-    if (header->version > RING_INDEX_VERSION)
-        return -EPROTO;
     bool first = header->version == 1 && header->header_bytes == RING_INDEX_HEADER_BYTES_1;
     if (first)
         header->owner_count = 0;

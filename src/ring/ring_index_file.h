@@ -29,7 +29,8 @@ struct ring_index_image {
     struct ring_index_parts parts;
 };
 
-/* -ENOENT, -EBADMSG (torn or not ours), -EPROTO (newer). */
+/* -ENOENT, -EBADMSG: torn, damaged or of a version that this one does not know. Everything in it
+ * can be made again from the segment. */
 int ring_index_read(int dir_fd, const char *index_name, struct ring_index_image *ret_image);
 void ring_index_image_done(struct ring_index_image *image);
 

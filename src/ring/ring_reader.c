@@ -361,9 +361,11 @@ static int copy_cache(const struct ring_reader *reader, struct ring_look *look)
 static void read_state(const struct ring_reader *reader, struct ring_look *look)
 {
     struct ring_state_map *map;
-    if (ring_state_open(reader->dir_fd, &map, NULL) < 0)
+    look->state_error = ring_state_open(reader->dir_fd, &map, NULL);
+    if (look->state_error < 0)
         return;
-    look->has_state = ring_state_read(map, &look->state) == 0;
+    look->state_error = ring_state_read(map, &look->state);
+    look->has_state = look->state_error == 0;
     ring_state_close(map);
     if (look->has_state)
         look->alive = ring_lock_held(reader->dir_fd) &&
@@ -505,9 +507,6 @@ int ring_index_load(int dir_fd, const char *segment_name, const char *index_name
 {
     struct ring_index_image image;
     int r = index_name ? ring_index_read(dir_fd, index_name, &image) : -ENOENT;
-    if (r == -EPROTO)
-        return error_set(reterr, r, "%s was written by a newer trawl: use that version",
-                         index_name);
     if (r == 0) {
         r = ring_index_publish(&image.parts, segment_name, ret_index);
         ring_index_image_done(&image);

@@ -34,6 +34,7 @@ struct ring_look {
     struct ring_cached *segments; /* by sequence; events borrowed from copies owned here */
     size_t count, cap;
     bool has_state, alive;
+    int state_error; /* without one: why, a negative errno */
     struct ring_state_body state;
 };
 

@@ -26,6 +26,11 @@ static int store_segment(struct ring_store *store, const char *name,
         stored.to_ns = header->last_ns;
     if (header->covered_to_ns > recovered->covered_to_ns)
         recovered->covered_to_ns = header->covered_to_ns;
+    if (!recovered->oldest_sequence || header->sequence < recovered->oldest_sequence) {
+        recovered->oldest_sequence = header->sequence;
+        recovered->oldest_from_ns = header->covered_from_ns;
+        recovered->oldest_previous_ns = header->previous_covered_to_ns;
+    }
     return ring_store_add(store, &stored);
 }
 

@@ -9,10 +9,13 @@
 struct ring_recovered {
     uint64_t next_sequence;
     int64_t covered_to_ns; /* the latest; 0 = nothing is there */
-    unsigned rebuilt;      /* indexes */
-    unsigned cut;          /* segments with a torn tail */
-    unsigned removed;      /* files with nothing readable */
-    unsigned left;         /* files that cannot be opened: not touched, as if not there */
+    /* of the oldest segment; sequence 0 = there is none */
+    uint64_t oldest_sequence;
+    int64_t oldest_from_ns, oldest_previous_ns;
+    unsigned rebuilt; /* indexes */
+    unsigned cut;     /* segments with a torn tail */
+    unsigned removed; /* files with nothing readable */
+    unsigned left;    /* files that cannot be opened: not touched, as if not there */
 };
 
 /* old: the state as the last capturer left it. Fills the store. */

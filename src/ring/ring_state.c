@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/io.h"
 
 enum {
@@ -22,7 +24,8 @@ struct ring_state_file {
     uint32_t version;
     uint32_t body_bytes;
     _Atomic uint64_t sequence; /* odd while the body changes */
-    uint64_t reserved;
+    uint32_t header_sum;       /* of all before `sequence`; the same in every version */
+    _Atomic uint32_t body_sum; /* of the words */
     _Atomic uint64_t words[BODY_WORDS];
 };
 
@@ -31,9 +34,20 @@ struct ring_state_map {
     int fd;
 };
 
+static uint32_t sum_of(const void *data, size_t n)
+{
+    return (uint32_t)hash_bytes(hash_fixed_key, data, n);
+}
+
+static uint32_t header_sum(const struct ring_state_file *file)
+{
+    return sum_of(file, offsetof(struct ring_state_file, sequence));
+}
+
+/* Only a whole header is believed that a newer version wrote it. */
 static int check_header(const struct ring_state_file *file, struct error *reterr)
 {
-    if (memcmp(file->magic, RING_STATE_MAGIC, 8) != 0)
+    if (memcmp(file->magic, RING_STATE_MAGIC, 8) != 0 || file->header_sum != header_sum(file))
         return -EBADMSG;
     if (file->version > RING_STATE_VERSION)
         return error_set(reterr, -EPROTO,
@@ -62,14 +76,12 @@ static int map_fd(int fd, bool writable, struct ring_state_map **ret_map)
     return 0;
 }
 
-static void format_file(struct ring_state_file *file)
+static void write_header(struct ring_state_file *file)
 {
     memcpy(file->magic, RING_STATE_MAGIC, 8);
     file->version = RING_STATE_VERSION;
     file->body_bytes = sizeof(struct ring_state_body);
-    atomic_store(&file->sequence, 0);
-    for (size_t i = 0; i < BODY_WORDS; i++)
-        atomic_store_explicit(&file->words[i], 0, memory_order_relaxed);
+    file->header_sum = header_sum(file);
 }
 
 int ring_state_create(int ring_fd, struct ring_state_map **ret_map, struct ring_state_body *ret_old,
@@ -77,9 +89,10 @@ int ring_state_create(int ring_fd, struct ring_state_map **ret_map, struct ring_
 {
     int fd = io_create("ring-state", ring_fd, RING_STATE_FILE, O_RDWR | O_CREAT, 0640);
     int r = fd < 0 ? fd : 0;
-    struct stat st;
+    struct stat st = {0};
     if (r == 0 && fstat(fd, &st) < 0)
         r = -errno;
+    bool was_there = st.st_size > 0;
     if (r == 0 && st.st_size < (off_t)sizeof(struct ring_state_file)) {
         /* allocated now, so that storing into the mapping cannot fail on a full disk */
         r = -posix_fallocate(fd, 0, sizeof(struct ring_state_file));
@@ -100,12 +113,14 @@ int ring_state_create(int ring_fd, struct ring_state_map **ret_map, struct ring_
         ring_state_close(map);
         return r;
     }
-    if (r < 0 || ring_state_read(map, ret_old) < 0) {
+    if (r == 0)
+        r = ring_state_read(map, ret_old);
+    if (r < 0) {
         memset(ret_old, 0, sizeof *ret_old);
-        format_file(map->file);
+        ring_state_publish(map, ret_old);
     }
     *ret_map = map;
-    return 0;
+    return r < 0 && was_there ? 1 : 0;
 }
 
 int ring_state_open(int ring_fd, struct ring_state_map **ret_map, struct error *reterr)
@@ -116,7 +131,7 @@ int ring_state_open(int ring_fd, struct ring_state_map **ret_map, struct error *
     struct stat st;
     struct ring_state_map *map = NULL;
     int r = fstat(fd, &st) < 0                                   ? -errno
-            : st.st_size < (off_t)sizeof(struct ring_state_file) ? -ENOENT
+            : st.st_size < (off_t)sizeof(struct ring_state_file) ? -EBADMSG
                                                                  : map_fd(fd, false, &map);
     if (r < 0) {
         close(fd);
@@ -125,7 +140,7 @@ int ring_state_open(int ring_fd, struct ring_state_map **ret_map, struct error *
     r = check_header(map->file, reterr);
     if (r < 0) {
         ring_state_close(map);
-        return r == -EBADMSG ? -ENOENT : r;
+        return r;
     }
     *ret_map = map;
     return 0;
@@ -146,7 +161,9 @@ void ring_state_publish(struct ring_state_map *map, const struct ring_state_body
     uint64_t sequence = atomic_load_explicit(&file->sequence, memory_order_relaxed) & ~UINT64_C(1);
     atomic_store_explicit(&file->sequence, sequence + 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
+    write_header(file); /* mends what somebody else did to it */
     const uint8_t *bytes = (const uint8_t *)body;
+    atomic_store_explicit(&file->body_sum, sum_of(body, sizeof *body), memory_order_relaxed);
     for (size_t i = 0; i < BODY_WORDS; i++) {
         uint64_t word;
         memcpy(&word, bytes + i * 8, 8);
@@ -155,18 +172,22 @@ void ring_state_publish(struct ring_state_map *map, const struct ring_state_body
     atomic_store_explicit(&file->sequence, sequence + 2, memory_order_release);
 }
 
-static bool try_read(const struct ring_state_file *file, struct ring_state_body *ret_body)
+/* -EAGAIN while it changes. */
+static int try_read(const struct ring_state_file *file, struct ring_state_body *ret_body)
 {
     uint64_t before = atomic_load_explicit(&file->sequence, memory_order_acquire);
     if (before & 1)
-        return false;
+        return -EAGAIN;
     uint8_t *bytes = (uint8_t *)ret_body;
+    uint32_t sum = atomic_load_explicit(&file->body_sum, memory_order_relaxed);
     for (size_t i = 0; i < BODY_WORDS; i++) {
         uint64_t word = atomic_load_explicit(&file->words[i], memory_order_relaxed);
         memcpy(bytes + i * 8, &word, 8);
     }
     atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&file->sequence, memory_order_relaxed) == before;
+    if (atomic_load_explicit(&file->sequence, memory_order_relaxed) != before)
+        return -EAGAIN;
+    return sum_of(ret_body, sizeof *ret_body) == sum ? 0 : -EBADMSG;
 }
 
 /* Names that end, whatever the file holds. */
@@ -184,14 +205,15 @@ static void terminate(struct ring_state_body *body)
 
 int ring_state_read(const struct ring_state_map *map, struct ring_state_body *ret_body)
 {
-    for (int i = 0; i < READ_TRIES; i++) {
-        if (try_read(map->file, ret_body)) {
-            terminate(ret_body);
-            return 0;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    int r = -EAGAIN;
+    for (int i = 0; i < READ_TRIES && r == -EAGAIN; i++) {
+        if (i > 0)
+            nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+        r = try_read(map->file, ret_body);
     }
-    return -EAGAIN;
+    if (r == 0)
+        terminate(ret_body);
+    return r;
 }
 
 int ring_state_sync(struct ring_state_map *map)

@@ -9,7 +9,7 @@
 
 #define RING_STATE_MAGIC "TRWLSTA1"
 enum {
-    RING_STATE_VERSION = 1,
+    RING_STATE_VERSION = 2,
     RING_STATE_SECONDS = 300
 };
 
@@ -68,15 +68,19 @@ _Static_assert(sizeof(struct ring_state_body) % 8 == 0, "copied in words");
 
 struct ring_state_map; /* the mapped file */
 
-/* Makes the file if it is missing or of another version; the old body (or zeros) into ret_old. */
+/* Makes the file if it is missing, damaged or of another version; the old body (or zeros) into
+ * ret_old. 1 when something was there that cannot be read, else 0; -EPROTO when a newer version
+ * wrote it. */
 int ring_state_create(int ring_fd, struct ring_state_map **ret_map, struct ring_state_body *ret_old,
                       struct error *reterr);
-/* Maps for reading; -ENOENT, or -EPROTO when it is a newer version. */
+/* Maps for reading; -ENOENT, -EBADMSG (damaged, or of an older version), -EPROTO when it is a newer
+ * version. */
 int ring_state_open(int ring_fd, struct ring_state_map **ret_map, struct error *reterr);
 void ring_state_close(struct ring_state_map *map);
 
 void ring_state_publish(struct ring_state_map *map, const struct ring_state_body *body);
-/* 0, or -EAGAIN when the writer died in the middle of publishing. */
+/* 0, -EAGAIN when the writer died in the middle of publishing, -EBADMSG when the body is not what
+ * was published. */
 int ring_state_read(const struct ring_state_map *map, struct ring_state_body *ret_body);
 /* Pushes the mapped page to the disk. */
 int ring_state_sync(struct ring_state_map *map);

@@ -139,6 +139,28 @@ static void read_problem(int dir_fd, char *detail, size_t size)
     buf_done(&text);
 }
 
+/* The state is lost: what the segments say, and that it is so. */
+static void fill_from_segments(const struct ring_reader *reader, const struct ring_look *look,
+                               struct ring_status *status)
+{
+    *status = (struct ring_status){.segment_count = (uint32_t)look->count};
+    for (size_t i = 0; i < look->count; i++) {
+        const struct ring_segment_info *info = &look->segments[i].info;
+        char index_name[RING_NAME_SIZE];
+        ring_name_index(info->name, index_name);
+        status->used_bytes += ring_store_file_bytes(reader->dir_fd, info->name) +
+                              ring_store_file_bytes(reader->dir_fd, index_name);
+        status->recycling |= i == 0 && info->sequence > 1;
+    }
+    snprintf(status->detail, sizeof status->detail,
+             "the ring's file \"" RING_STATE_FILE
+             "\" is %s: what is shown comes from its %zu %s. %s",
+             look->state_error == -ENOENT ? "missing" : "damaged", look->count,
+             look->count == 1 ? "segment" : "segments",
+             ring_lock_held(reader->dir_fd) ? "A recorder runs; start it again if this stays."
+                                            : "The next start of the recorder makes it again.");
+}
+
 int ring_reader_status(struct ring_reader *reader, struct ring_status *ret_status,
                        struct error *reterr)
 {
@@ -146,15 +168,18 @@ int ring_reader_status(struct ring_reader *reader, struct ring_status *ret_statu
     int r = ring_look(reader, &look, reterr);
     if (r < 0)
         return r;
-    if (!look.has_state) {
+    if (!look.has_state && (look.state_error != -ENOENT || look.count > 0)) {
+        fill_from_segments(reader, &look, ret_status);
+    } else if (!look.has_state) {
         char problem[400] = "nothing was ever recorded here: start `trawl up` or `trawl worker`";
         read_problem(reader->dir_fd, problem, sizeof problem);
         ring_look_done(&look);
         return error_set(reterr, -ENOENT, "%s", problem);
+    } else {
+        fill_status(&look, clock_now_ns(), ret_status);
+        if (!look.alive)
+            read_problem(reader->dir_fd, ret_status->detail, sizeof ret_status->detail);
     }
-    fill_status(&look, clock_now_ns(), ret_status);
-    if (!look.alive)
-        read_problem(reader->dir_fd, ret_status->detail, sizeof ret_status->detail);
     struct ring_list list = {0};
     r = ring_coverage(&look, INT64_MIN, INT64_MAX, &list);
     if (r == 0 && list.covered_count) {

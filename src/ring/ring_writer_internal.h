@@ -39,7 +39,7 @@ struct ring_writer {
     int64_t begin_ns;                 /* coverage begins here */
     int64_t now_ns, mono_ns;          /* of the last tick */
     int64_t flushed_mono_ns, published_mono_ns, cleaned_mono_ns;
-    char detail[200], recovery[200];
+    char detail[200], recovery[260];
     struct ring_flow_key keys[RING_WRITER_BATCH];
     struct ring_openings *openings; /* NULL: there is no room for them */
     int openings_fd;

@@ -85,13 +85,32 @@ static int open_pins(struct ring_writer *writer, struct error *reterr)
                : 0;
 }
 
-static void note_recovery(struct ring_writer *writer, const struct ring_recovered *recovered)
+static void note_recovery(struct ring_writer *writer, const struct ring_recovered *recovered,
+                          bool damaged)
 {
-    if (recovered->rebuilt || recovered->removed || recovered->left)
-        snprintf(writer->recovery, sizeof writer->recovery,
+    int n = 0;
+    if (damaged)
+        n = snprintf(writer->recovery, sizeof writer->recovery,
+                     "the state file was damaged and is made again from the segments; ");
+    if (damaged || recovered->rebuilt || recovered->removed || recovered->left)
+        snprintf(writer->recovery + n, sizeof writer->recovery - (size_t)n,
                  "%u segments indexed again, %u torn tails cut off, %u unreadable files removed, "
                  "%u that cannot be opened left alone",
                  recovered->rebuilt, recovered->cut, recovered->removed, recovered->left);
+}
+
+/* What the segments know of it, when the state is lost: what lay before the oldest was recycled. */
+static void restore_state(struct ring_state_body *old, const struct ring_recovered *recovered)
+{
+    if (old->started_ns || !recovered->oldest_sequence)
+        return;
+    old->captured_until_ns = recovered->covered_to_ns;
+    old->first_recorded_ns = recovered->oldest_from_ns;
+    if (recovered->oldest_previous_ns && recovered->oldest_sequence > 1) {
+        old->first_recorded_ns = 1;
+        old->recycled_until_ns = recovered->oldest_previous_ns;
+        old->flags |= RING_STATE_RECYCLING;
+    }
 }
 
 static int open_state(struct ring_writer *writer, int64_t now_ns, struct error *reterr)
@@ -101,17 +120,19 @@ static int open_state(struct ring_writer *writer, int64_t now_ns, struct error *
     int r = ring_state_create(writer->options.dir_fd, &disk->map, &old, reterr);
     if (r < 0)
         return r;
+    bool damaged = r > 0;
     disk->store = (struct ring_store){.dir_fd = writer->options.dir_fd,
                                       .pins_fd = writer->pins_fd,
                                       .budget_bytes = writer->options.budget_bytes,
-                                      .floor_bytes = writer->options.floor_bytes,
-                                      .recycled_until_ns = old.recycled_until_ns,
-                                      .recycling = old.flags & RING_STATE_RECYCLING};
+                                      .floor_bytes = writer->options.floor_bytes};
     struct ring_recovered recovered;
     r = ring_recover(&disk->store, &old, &recovered, reterr);
     if (r < 0)
         return r;
-    note_recovery(writer, &recovered);
+    note_recovery(writer, &recovered, damaged);
+    restore_state(&old, &recovered);
+    disk->store.recycled_until_ns = old.recycled_until_ns;
+    disk->store.recycling = old.flags & RING_STATE_RECYCLING;
     writer->next_sequence = recovered.next_sequence;
     writer->series[0].link_type = writer->options.primary_link_type;
     writer->series[0].chain_covered_to_ns = recovered.covered_to_ns;

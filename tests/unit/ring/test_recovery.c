@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "ring/ring_format.h"
 #include "ring/ring_scan.h"
@@ -162,8 +163,19 @@ static void damaged_indexes_are_rebuilt(void **state)
     ring_name_index(before.segments[0].name, index_name);
     struct buf index = read_file(f, index_name);
     struct buf segment = read_file(f, before.segments[0].name);
-    for (size_t cut = 0; cut < index.len; cut += 61) {
-        write_file(f, index_name, index.data, cut);
+    for (size_t cut = 0; cut < index.len + 61; cut += 61) {
+        write_file(f, index_name, index.data, cut < index.len ? cut : index.len);
+        if (cut >= index.len) { /* another version: nobody can know whether by damage */
+            int fd = openat(f->dir_fd, index_name, O_RDWR);
+            assert_int_equal(pwrite(fd, "\x07", 1, 8), 1);
+            close(fd);
+        }
+        struct ring_index alone;
+        struct error error = {.text = ""};
+        if (ring_reader_index(f->reader, before.segments[0].name, &alone, &error) < 0)
+            fail_msg("%s", error.text);
+        assert_int_equal(alone.segment.packets, before.segments[0].packets);
+        ring_index_done(&alone);
         ring_start(f);
         ring_stop(f);
         struct buf again = read_file(f, index_name);
@@ -296,14 +308,102 @@ static void newer_state_is_refused_by_its_version(void **state)
     ring_start(f);
     ring_stop(f);
     int fd = openat(f->dir_fd, "state", O_RDWR);
+    uint8_t header[16];
     uint32_t version = 7;
-    assert_int_equal(pwrite(fd, &version, 4, 8), 4);
+    assert_int_equal(pread(fd, header, sizeof header, 0), sizeof header);
+    memcpy(header + 8, &version, 4);
+    uint32_t sum = (uint32_t)hash_bytes(hash_fixed_key, header, sizeof header);
+    assert_int_equal(pwrite(fd, header, sizeof header, 0), sizeof header);
+    assert_int_equal(pwrite(fd, &sum, 4, 24), 4);
     close(fd);
     struct ring_reader *reader;
     struct error error;
     assert_int_equal(ring_reader_open(AT_FDCWD, f->dir, &reader, &error), -EPROTO);
     assert_non_null(strstr(error.text, "version 7"));
     unlinkat(f->dir_fd, "state", 0);
+}
+
+static void damage_state(const struct ring_fixture *f, unsigned kind, const struct buf *good)
+{
+    static const size_t flipped[] = {3, 8, 13, 16, 25, 29, 40, 700};
+    size_t n = good->len;
+    uint8_t *bytes = malloc(n);
+    assert_non_null(bytes);
+    memcpy(bytes, good->data, n);
+    if (kind < 8)
+        bytes[flipped[kind]] ^= 5;
+    else if (kind == 8)
+        memset(bytes, 0, n);
+    else if (kind == 9)
+        n = 100;
+    else
+        n = 0;
+    write_file(f, "state", bytes, n);
+    if (kind == 10)
+        assert_int_equal(unlinkat(f->dir_fd, "state", 0), 0);
+    free(bytes);
+}
+
+/* Whatever happened to the state file: status and lists show what the segments hold and say so; the
+ * next start goes on from there, and what was recycled stays recycled. */
+static void damaged_state_is_made_again(void **state)
+{
+    struct ring_fixture *f = *state;
+    ring_start(f);
+    ring_feed(f, 60000, 1000, NS_PER_MS / 10, 50);
+    ring_stop(f);
+    struct buf good = read_file(f, "state");
+    struct ring_list before = ring_list_all(f);
+    struct ring_status *status = malloc(sizeof *status);
+    assert_non_null(status);
+    struct error error = {.text = ""};
+    assert_true(before.segments[0].sequence > 1);
+    for (unsigned kind = 0; kind < 11; kind++) {
+        damage_state(f, kind, &good);
+        if (ring_reader_status(f->reader, status, &error) < 0)
+            fail_msg("kind %u: %s", kind, error.text);
+        assert_false(status->alive);
+        assert_non_null(strstr(status->detail, kind < 10 ? "is damaged" : "is missing"));
+        assert_int_equal(status->segment_count, before.segment_count);
+        assert_int_equal(status->oldest_ns, before.covered[0].from_ns);
+        assert_int_equal(status->newest_ns, before.covered[before.covered_count - 1].to_ns);
+        assert_true(status->used_bytes > 20 << 20);
+        struct ring_list list = ring_list_all(f);
+        assert_int_equal(list.segment_count, before.segment_count);
+        ring_list_done(&list);
+    }
+    for (unsigned kind = 0; kind < 11; kind++) {
+        damage_state(f, kind, &good);
+        ring_start(f);
+        assert_int_equal(strstr(ring_writer_recovery(f->writer), "state file") != NULL, kind < 10);
+        ring_writer_tick(f->writer, f->now_ns, f->mono_ns, f->now_ns);
+        ring_stop(f);
+        assert_int_equal(ring_reader_status(f->reader, status, &error), 0);
+        assert_non_null(strstr(status->detail, "was stopped"));
+        assert_true(status->recycling);
+        struct ring_list list;
+        assert_int_equal(ring_reader_list(f->reader, T0, f->now_ns, &list, NULL), 0);
+        assert_true(list.segment_count > before.segment_count / 2); /* a start may recycle one */
+        assert_int_equal(list.gaps[0].from_ns, T0);
+        assert_int_equal(list.gaps[0].to_ns, list.covered[0].from_ns);
+        assert_int_equal(list.gaps[0].reason, RING_GAP_RECYCLED);
+        ring_list_done(&list);
+    }
+    /* a recorder that runs mends it */
+    ring_start(f);
+    ring_pass(f, NS_PER_S);
+    int fd = openat(f->dir_fd, "state", O_RDWR);
+    assert_int_equal(pwrite(fd, "hello world, this is not a state", 32, 0), 32);
+    close(fd);
+    assert_int_equal(ring_reader_status(f->reader, status, &error), 0);
+    assert_non_null(strstr(status->detail, "is damaged"));
+    ring_pass(f, NS_PER_S);
+    assert_int_equal(ring_reader_status(f->reader, status, &error), 0);
+    assert_null(strstr(status->detail, "is damaged"));
+    ring_stop(f);
+    free(status);
+    ring_list_done(&before);
+    buf_done(&good);
 }
 
 /* A link, a folder and a device called like segments: as if they were not there. */
@@ -343,6 +443,7 @@ int main(void)
         RING_TEST(killed_capturer_leaves_a_good_ring),
         RING_TEST(state_is_never_seen_torn),
         RING_TEST(newer_state_is_refused_by_its_version),
+        RING_TEST(damaged_state_is_made_again),
         RING_TEST(what_is_no_file_does_not_stop_the_ring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

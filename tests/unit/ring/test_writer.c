@@ -79,13 +79,13 @@ static void visible_within_a_second(void **state)
     struct ring_list list;
     do {
         list = ring_list_all(f);
-        if (total_packets(&list) == 3)
+        /* written and published: in between it reads like one that was left behind */
+        if (total_packets(&list) == 3 && !list.segments[0].sealed)
             break;
         ring_list_done(&list);
         usleep(1000);
     } while (true);
     assert_int_equal(list.segment_count, 1);
-    assert_false(list.segments[0].sealed);
     assert_content(f, &list, 100, 1);
     ring_list_done(&list);
 }
