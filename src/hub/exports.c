@@ -1,8 +1,8 @@
+/* Captures out of snapshots: cut, merged, chosen by a display filter. */
 #include "hub/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +11,11 @@
 #include "base/log.h"
 #include "hub/export_selection.h"
 #include "hub/exports_private.h"
-#include "snapshot/snapshot_body.h"
 #include "snapshot/snapshot_changed.h"
 #include "snapshot/snapshot_pcap.h"
-#include "snapshot/snapshot_stream.h"
 
 enum {
-    PIPE_BYTES = 1024 * 1024,
-    PIECE_BYTES = 256 * 1024,
-    MAX_REFS = SNAPSHOT_PACKETS_MAX,
-    MAX_RESULT_BYTES = 64 * 1024 * 1024
+    PIPE_BYTES = 1024 * 1024
 };
 
 int exports_new(struct snapshot_store *store, struct queries *queries, struct exports **ret_exports)
@@ -41,35 +36,12 @@ void exports_free(struct exports *exports)
 
 /* ── a merged capture ── */
 
-/* The job's messages must not pile up in its socket. */
-static void drain(struct job *job)
+int export_out_write(void *ctx, const void *data, size_t n)
 {
-    while (job_receive(job, 0, NULL) == 1) {
-    }
-}
-
-static int copy(int fd, struct job *job, const struct api_export_sink *sink, int64_t estimate)
-{
-    uint8_t *piece = malloc(PIECE_BYTES);
-    bool begun = false;
-    int e = piece ? 0 : -ENOMEM;
-    while (!e) {
-        ssize_t n = read(fd, piece, PIECE_BYTES);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            e = n < 0 ? -errno : 0;
-            break;
-        }
-        if (!begun)
-            e = sink->begin(sink->ctx, estimate, false);
-        begun = true;
-        if (!e)
-            e = sink->write(sink->ctx, piece, (size_t)n);
-        drain(job);
-    }
-    free(piece);
-    return e;
+    struct export_out *out = ctx;
+    int e = out->begun ? 0 : out->sink->begin(out->sink->ctx, out->bytes, out->exact);
+    out->begun = true;
+    return e ? e : out->sink->write(out->sink->ctx, data, n);
 }
 
 static int run_export(struct exports *exports, const struct snapshot *snapshot,
@@ -92,7 +64,8 @@ static int run_export(struct exports *exports, const struct snapshot *snapshot,
         problem_from_error(problem, &err);
         return e;
     }
-    e = copy(ends[0], job, sink, estimate);
+    struct export_out out = {.sink = sink, .bytes = estimate};
+    e = job_copy(job, ends[0], export_out_write, &out);
     close(ends[0]);
     if (e) /* the client went away */
         job_cancel(job);
@@ -209,7 +182,8 @@ static int estimate_and_run(struct exports *exports, const struct snapshot *snap
                : run_export(exports, snapshot, request, sink, (int64_t)estimate.bytes, problem);
 }
 
-static struct snapshot *get(struct exports *exports, const char *id, struct api_problem *problem)
+struct snapshot *exports_snapshot(struct exports *exports, const char *id,
+                                  struct api_problem *problem)
 {
     struct snapshot *snapshot = NULL;
     struct error err = {.offset = ERROR_NO_OFFSET};
@@ -229,7 +203,7 @@ int exports_pcap(struct exports *exports, const char *id, const struct api_expor
                  const struct api_export_sink *sink, struct api_estimate *ret_estimate,
                  struct api_problem *ret_problem)
 {
-    struct snapshot *snapshot = get(exports, id, ret_problem);
+    struct snapshot *snapshot = exports_snapshot(exports, id, ret_problem);
     if (!snapshot)
         return -EBUSY;
     struct export_selection selection = {0};
@@ -256,231 +230,6 @@ int exports_pcap(struct exports *exports, const char *id, const struct api_expor
     if (!e && what->filter && !what->calls_only)
         ret_estimate->connections = (int64_t)selection.connections;
     selection_free(selection.selection);
-    snapshot_unref(snapshot);
-    return e;
-}
-
-/* ── one entry ── */
-
-/* The answer of the query job to an op about one entry, parsed; NULL with a problem. */
-static json_t *ask_entry(struct exports *exports, const char *id, const char *name, const char *op,
-                         const char *entry, struct api_problem *problem)
-{
-    struct buf question, result;
-    buf_init(&question, 1024);
-    buf_init(&result, MAX_RESULT_BYTES);
-    buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"", op, entry); /* ids are base32hex */
-    json_t *object = NULL;
-    if (queries_ask(exports->queries, id, name, buf_slice(&question), NULL, &result, problem) ==
-        0) {
-        object = json_loadb((const char *)result.data, result.len, 0, NULL);
-        if (!json_is_object(object)) {
-            json_decref(object);
-            object = NULL;
-            problem_set(problem, 502, "The query process gave an answer that makes no sense.");
-        }
-    }
-    buf_done(&question);
-    buf_done(&result);
-    return object;
-}
-
-static size_t take_refs(const json_t *list, struct snapshot_packet_ref *refs)
-{
-    size_t n = 0, i;
-    const json_t *item;
-    json_array_foreach(list, i, item)
-    {
-        const char *node = json_string_value(json_object_get(item, "node")),
-                   *direction = json_string_value(json_object_get(item, "direction"));
-        json_int_t sequence = json_integer_value(json_object_get(item, "seq")),
-                   offset = json_integer_value(json_object_get(item, "offset"));
-        if (n == MAX_REFS || !node || sequence < 0 || offset < 0)
-            break;
-        refs[n++] = (struct snapshot_packet_ref){
-            .node = node,
-            .sequence = (uint64_t)sequence,
-            .offset = (uint64_t)offset,
-            .from_server = direction && strcmp(direction, "server") == 0,
-        };
-    }
-    return n;
-}
-
-int exports_entry_packets(struct exports *exports, const char *id, const char *name,
-                          const char *entry, struct buf *ret_result,
-                          struct api_problem *ret_problem)
-{
-    struct snapshot *snapshot = get(exports, id, ret_problem);
-    if (!snapshot)
-        return -EBUSY;
-    json_t *object = ask_entry(exports, id, name, "refs", entry, ret_problem);
-    struct snapshot_packet_ref *refs = calloc(MAX_REFS, sizeof *refs);
-    int e = object && refs ? 0 : -EIO;
-    if (object && !refs)
-        problem_set(ret_problem, 503, "There is no memory for the packets.");
-    if (!e) {
-        struct error err = {.offset = ERROR_NO_OFFSET};
-        size_t count = take_refs(json_object_get(object, "refs"), refs);
-        e = snapshot_packets(exports->store, snapshot, refs, count, MAX_REFS, ret_result, &err);
-        if (e)
-            problem_from_error(ret_problem, &err);
-    }
-    free(refs);
-    json_decref(object);
-    snapshot_unref(snapshot);
-    return e;
-}
-
-/* The filter that matches all calls of the entry's connection. False with a problem. */
-static bool connection_filter(const json_t *entry, char out[200], struct api_problem *problem)
-{
-    const char *conn_id = json_string_value(json_object_get(entry, "conn_id"));
-    if (!conn_id || strlen(conn_id) > 100 || strpbrk(conn_id, "\"\\\n")) {
-        problem_set(problem, 409, "This entry belongs to no connection.");
-        return false;
-    }
-    snprintf(out, 200, "conn_id == \"%s\"", conn_id);
-    return true;
-}
-
-int exports_entry_pcap(struct exports *exports, const char *id, const char *name, const char *entry,
-                       const struct api_export_sink *sink, struct api_problem *ret_problem)
-{
-    char filter[200];
-    json_t *object = ask_entry(exports, id, name, "entry", entry, ret_problem);
-    bool found = object && connection_filter(object, filter, ret_problem);
-    json_decref(object);
-    if (!found)
-        return -EIO;
-    struct api_export what = {
-        .from_ns = INT64_MIN, .to_ns = INT64_MAX, .filter = filter, .dissection = name};
-    struct api_estimate estimate = {.connections = -1};
-    return exports_pcap(exports, id, &what, sink, &estimate, ret_problem);
-}
-
-static int run_stream(struct exports *exports, const struct snapshot *snapshot, const char *name,
-                      const json_t *entry, struct buf *ret_result, struct api_problem *problem)
-{
-    char filter[200];
-    const json_t *client = json_object_get(entry, "src");
-    const char *ip = json_string_value(json_object_get(client, "ip"));
-    json_int_t port = json_integer_value(json_object_get(client, "port"));
-    if (!connection_filter(entry, filter, problem))
-        return -ENODATA;
-    struct export_selection selection = {0};
-    int e = export_selection_ask(exports->queries, snapshot->id, name, filter, INT64_MIN, INT64_MAX,
-                                 false, &selection, problem);
-    if (e)
-        return e;
-    const struct snapshot_files_check all = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
-    struct snapshot_stream_request request = {.connection = selection.selection,
-                                              .client_ip = ip ? ip : "",
-                                              .client_port = (uint16_t)port};
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    e = snapshot_files_check(exports->store, snapshot, &all, &err);
-    if (!e)
-        e = snapshot_stream(exports->store, snapshot, &request, ret_result, &err);
-    if (e)
-        problem_from_error(problem, &err);
-    selection_free(selection.selection);
-    return e;
-}
-
-int exports_entry_stream(struct exports *exports, const char *id, const char *name,
-                         const char *entry, struct buf *ret_result, struct api_problem *ret_problem)
-{
-    struct snapshot *snapshot = get(exports, id, ret_problem);
-    json_t *object = snapshot ? ask_entry(exports, id, name, "entry", entry, ret_problem) : NULL;
-    int e = object ? run_stream(exports, snapshot, name, object, ret_result, ret_problem) : -EIO;
-    json_decref(object);
-    snapshot_unref(snapshot);
-    return e;
-}
-
-/* ── a body that is larger than what an entry keeps ── */
-
-struct body_out {
-    const struct api_export_sink *sink;
-    int64_t bytes; /* −1 = not known before */
-    bool begun;
-};
-
-static int write_body(void *ctx, const void *data, size_t n)
-{
-    struct body_out *out = ctx;
-    int e = out->begun ? 0 : out->sink->begin(out->sink->ctx, out->bytes, out->bytes >= 0);
-    out->begun = true;
-    return e ? e : out->sink->write(out->sink->ctx, data, n);
-}
-
-/* Content codings, then transfer codings; chunks are the dissector's business. */
-static void add_codings(const json_t *where, const char *header, char out[256])
-{
-    char text[200];
-    const char *value = json_string_value(json_object_get(where, header));
-    snprintf(text, sizeof text, "%s", value ? value : "");
-    char *rest = NULL;
-    for (char *item = strtok_r(text, ", \t", &rest); item; item = strtok_r(NULL, ", \t", &rest)) {
-        size_t len = strlen(out);
-        if (strcasecmp(item, "chunked") != 0 && strcasecmp(item, "identity") != 0)
-            snprintf(out + len, 256 - len, "%s%s", len ? "," : "", item);
-    }
-}
-
-static int run_body(struct exports *exports, const struct snapshot *snapshot, const char *name,
-                    const char *entry, const json_t *where, struct body_out *out,
-                    struct snapshot_body_request *request, struct api_problem *problem)
-{
-    char filter[200], codings[256] = "";
-    const char *protocol = json_string_value(json_object_get(where, "protocol"));
-    json_int_t bytes = json_integer_value(json_object_get(where, "bytes")),
-               begin_ns = json_integer_value(json_object_get(where, "begin_ns")),
-               elapsed_us = json_integer_value(json_object_get(where, "elapsed_us"));
-    if (!connection_filter(where, filter, problem))
-        return -ENODATA;
-    struct export_selection selection = {0};
-    int e = export_selection_ask(exports->queries, snapshot->id, name, filter, INT64_MIN, INT64_MAX,
-                                 false, &selection, problem);
-    if (e)
-        return e;
-    add_codings(where, "content_encoding", codings);
-    add_codings(where, "transfer_encoding", codings);
-    request->connection = selection.selection;
-    request->protocol = protocol ? protocol : "";
-    request->id = entry;
-    request->bytes = bytes > 0 ? (uint64_t)bytes : 0;
-    request->codings = codings;
-    /* a call without an answer has no end */
-    if (elapsed_us <= 0 || __builtin_mul_overflow(elapsed_us, 1000, &request->end_ns) ||
-        __builtin_add_overflow(begin_ns, request->end_ns, &request->end_ns))
-        request->end_ns = INT64_MAX;
-    if (!codings[0])
-        out->bytes = bytes;
-    struct error err = {.offset = ERROR_NO_OFFSET};
-    e = snapshot_body(exports->store, snapshot, request, write_body, out, &err);
-    if (e)
-        problem_from_error(problem, &err);
-    selection_free(selection.selection);
-    return e;
-}
-
-int exports_entry_body(struct exports *exports, const char *id, const char *name, const char *entry,
-                       bool of_request, const struct api_export_sink *sink,
-                       struct api_problem *ret_problem)
-{
-    char op[64];
-    snprintf(op, sizeof op, "body\",\"half\":\"%s", of_request ? "request" : "response");
-    struct snapshot *snapshot = get(exports, id, ret_problem);
-    json_t *object = snapshot ? ask_entry(exports, id, name, op, entry, ret_problem) : NULL;
-    struct body_out out = {.sink = sink, .bytes = -1};
-    struct snapshot_body_request request = {.of_request = of_request};
-    int e = object ? run_body(exports, snapshot, name, entry, json_object_get(object, "whole"),
-                              &out, &request, ret_problem)
-                   : -EIO;
-    if (!e && !out.begun) /* all of it was nothing */
-        e = sink->begin(sink->ctx, 0, true);
-    json_decref(object);
     snapshot_unref(snapshot);
     return e;
 }

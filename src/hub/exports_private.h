@@ -1,4 +1,4 @@
-/* Shared by exports.c (captures), exports_archive.c and exports_stream.c. */
+/* Shared by exports.c (captures), exports_entry.c and exports_archive.c. */
 #ifndef TRAWL_HUB_EXPORTS_PRIVATE_H
 #define TRAWL_HUB_EXPORTS_PRIVATE_H
 
@@ -8,5 +8,18 @@ struct exports {
     struct snapshot_store *store;
     struct queries *queries;
 };
+
+/* A snapshot that holds something: a reference, or NULL with a problem. */
+struct snapshot *exports_snapshot(struct exports *exports, const char *id,
+                                  struct api_problem *problem);
+
+/* A sink that is begun with its first bytes; for job_copy and snapshot_body. */
+struct export_out {
+    const struct api_export_sink *sink;
+    int64_t bytes; /* as the sink's begin takes them: −1 = not known */
+    bool exact;
+    bool begun;
+};
+int export_out_write(void *ctx, const void *data, size_t n);
 
 #endif

@@ -22,6 +22,7 @@
 
 enum {
     MAX_DIRS = 64,
+    COPY_BYTES = 256 * 1024,
     KEPT_ERROR_BYTES = 4096
 };
 
@@ -128,6 +129,27 @@ int job_start(const struct job_spec *spec, struct job **ret_job, struct error *r
 }
 
 /* ── talking ── */
+
+int job_copy(struct job *job, int fd, int (*write)(void *ctx, const void *data, size_t n),
+             void *ctx)
+{
+    uint8_t *piece = malloc(COPY_BYTES);
+    int r = piece ? 0 : -ENOMEM;
+    while (r == 0) {
+        ssize_t n = read(fd, piece, COPY_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            r = n < 0 ? -errno : 0;
+            break;
+        }
+        r = write(ctx, piece, (size_t)n);
+        while (job_receive(job, 0, NULL) == 1) {
+        }
+    }
+    free(piece);
+    return r;
+}
 
 int job_send(struct job *job, struct slice line)
 {

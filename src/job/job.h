@@ -56,6 +56,11 @@ int job_start(const struct job_spec *spec, struct job **ret_job, struct error *r
  * delivered and is also kept as the reason for job_wait. */
 int job_receive(struct job *job, int64_t timeout_ns, struct buf *ret_line);
 int job_send(struct job *job, struct slice line);
+/* Hands on what comes out of `fd` (a pipe at whose far end the job writes, or one that reads from
+ * it) until it ends; the job's messages are taken meanwhile and thrown away, so that they cannot
+ * pile up. 0, what `write` returned when not 0, or an error. */
+int job_copy(struct job *job, int fd, int (*write)(void *ctx, const void *data, size_t n),
+             void *ctx);
 /* Waits for the end (after job_receive gave 0, or anyway: messages are discarded). */
 int job_wait(struct job *job, struct job_result *ret_result);
 void job_cancel(struct job *job); /* SIGKILL; job_wait then says "cancelled" */

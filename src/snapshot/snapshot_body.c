@@ -16,7 +16,6 @@
 #include "snapshot/snapshot_pcap.h"
 
 enum {
-    PIECE_BYTES = 256 * 1024,
     SLACK_NS = 1000 * 1000 * 1000 /* behind the call: its last bytes may have been sent again */
 };
 
@@ -169,27 +168,6 @@ static int64_t last_of(const struct snapshot *s, int64_t end_ns)
     return end_ns < INT64_MAX - slack ? end_ns + slack : INT64_MAX;
 }
 
-static int copy(int fd, struct job *exporter, int (*write)(void *ctx, const void *data, size_t n),
-                void *ctx)
-{
-    uint8_t *piece = malloc(PIECE_BYTES);
-    int r = piece ? 0 : -ENOMEM;
-    while (r == 0) {
-        ssize_t n = read(fd, piece, PIECE_BYTES);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            r = n < 0 ? -errno : 0;
-            break;
-        }
-        r = write(ctx, piece, (size_t)n);
-        while (job_receive(exporter, 0, NULL) == 1) { /* or its messages pile up */
-        }
-    }
-    free(piece);
-    return r;
-}
-
 static int wait_for(struct job *reader, int copied, struct error *reterr)
 {
     struct job_result result;
@@ -231,7 +209,7 @@ int snapshot_body(struct snapshot_store *store, const struct snapshot *snapshot,
     if (out[1] >= 0)
         close(out[1]);
     if (r == 0)
-        r = wait_for(reader, copy(out[0], exporter, write, ctx), reterr);
+        r = wait_for(reader, job_copy(exporter, out[0], write, ctx), reterr);
     if (out[0] >= 0)
         close(out[0]);
     job_free(reader);
