@@ -32,7 +32,7 @@ N
 ip netns exec "$srv" nginx -c "$work/nginx.conf" 2>>"$work/nginx.err" &
 started+=($!)
 wait_until 10 "nginx answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8080/small.txt"
-get() { on_cli curl -sf -o "$work/got" "$@" || fail "curl $*"; sleep 0.3; } # a recorder on a loaded machine keeps up
+get() { on_cli curl -sSf --retry 2 --retry-all-errors -o "$work/got" "$@" || fail "curl $*: $?"; sleep 0.3; } # a recorder on a loaded machine keeps up
 one() { # name, HTTP version flag, port
   get $2 "http://$srv_ip:$3/random.bin?$1" && cmp -s "$work/got" "$work/www/random.bin" || fail "curl got other bytes"
   get $2 --compressed "http://$srv_ip:$3/text.txt?$1"
