@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Measures trawl beside its peers in one run: CPU seconds, MB and packets per CPU second, peak memory, loss. Prints one table and one JSON file.
 
-usage: tests/bench/run.py [--trawl BINARY] [--seconds N] [--keep DIR] [--only dissect,export,capture,snapshot,query]
-Needs root (network namespaces), nginx, wrk, tcpdump, tshark, mergecap, editcap; httpry and tcpflow are used when installed.
+usage: tests/bench/run.py [--trawl BINARY] [--seconds N] [--keep DIR] [--only dissect,http2,mixed,engine,export,capture,snapshot,query]
+Needs root (network namespaces), nginx, wrk, tcpdump, tshark, mergecap, editcap; httpry, tcpflow and valgrind are used when installed, the
+public captures (../shared/pcaps) for the mixed one.
 Ratios count, absolute figures do not: machines are noisy and differ."""
-import argparse, json, os, shutil, signal, subprocess, sys, tempfile, time
+import argparse, collections, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -151,7 +152,14 @@ class Table:
             print("| " + " | ".join(f"{r[k]:,.2f}" if isinstance(r.get(k), float) else f"{r.get(k, '')}" for k in keys) + " |")
 
 
-def bench_dissect(table, trawl, capture, requests):
+def floor_command(capture, work_dir):
+    """floor.c, which reads the same file and does next to nothing with it."""
+    if not os.path.exists(f"{work_dir}/floor"):
+        subprocess.run(["cc", "-O2", "-o", f"{work_dir}/floor", f"{HERE}/floor.c"], check=True)
+    return [f"{work_dir}/floor", capture]
+
+
+def bench_dissect(table, trawl, capture, requests, work_dir):
     size = os.path.getsize(capture) / 1e6
     packets = capture_info(capture)
     work = f"HTTP/1.1 capture of {size:.0f} MB to calls"
@@ -162,10 +170,11 @@ def bench_dissect(table, trawl, capture, requests):
     commands = {"trawl dissect --jsonl": [trawl, "dissect", capture, "--jsonl", "--threads", "1"]}
     if shutil.which("httpry"):
         commands["httpry (lines only)"] = ["httpry", "-r", capture, "-o", "/dev/null"]
+    commands["floor (headers, flow hash, header lines)"] = floor_command(capture, work_dir)
     for (tool, _), (cpu, wall, rss) in zip(commands.items(), pairs(*commands.values())):
-        figures = {SPEED: size / cpu, "packets/CPU s": packets / cpu, "peak MiB": rss}
+        figures = {SPEED: size / cpu, "MB/s": size / wall, "packets/CPU s": packets / cpu, "peak MiB": rss}
         if tool.startswith("trawl"):
-            figures.update({"calls": calls, "client says": requests})
+            figures.update({"entries/CPU s": calls / cpu, "calls": calls, "client says": requests})
         table.add(work, tool, **figures)
     cpu, wall, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", "2"])
     table.add(work, "two threads: trawl", **{SPEED: size / cpu, "MB/s": size / wall, "peak MiB": rss})
@@ -198,7 +207,7 @@ def record_http2(hosts, work, path, count):
     return int(next(line for line in out.splitlines() if line.startswith("requests:")).split("succeeded")[0].split()[-1])
 
 
-def bench_http2(table, trawl, capture, requests):
+def bench_http2(table, trawl, capture, requests, work_dir):
     size = os.path.getsize(capture) / 1e6
     packets = capture_info(capture)
     work = f"HTTP/2 capture of {size:.0f} MB to calls"
@@ -206,13 +215,82 @@ def bench_http2(table, trawl, capture, requests):
         run_once([trawl, "dissect", capture, "--jsonl"], out)
         out.seek(0)
         calls = sum(1 for line in out if b'"h2_stream_id"' in line)
-    cpu, _, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", "1"])
-    table.add(work, "trawl dissect --jsonl", **{SPEED: size / cpu, "packets/CPU s": packets / cpu, "peak MiB": rss, "calls": calls, "client says": requests})
+    for threads in ("1", "2"):
+        cpu, wall, rss = run([trawl, "dissect", capture, "--jsonl", "--threads", threads])
+        table.add(work, "trawl dissect --jsonl" if threads == "1" else "two threads: trawl",
+                  **{SPEED: size / cpu, "MB/s": size / wall, "packets/CPU s": packets / cpu, "entries/CPU s": calls / cpu, "peak MiB": rss, "calls": calls, "client says": requests})
+    cpu, wall, _ = run(floor_command(capture, work_dir))
+    table.add(work, "floor (headers, flow hash)", **{SPEED: size / cpu, "MB/s": size / wall})
     with tempfile.NamedTemporaryFile(suffix=".pcap") as part:  # the beginning is enough: it is slow
         subprocess.run(["editcap", "-F", "pcap", "-r", capture, part.name, "1-60000"], stderr=subprocess.DEVNULL)
         cpu, _, rss = run(["tshark", "-r", part.name, "-d", "tcp.port==8081,http2", "-Y", "http2", "-T", "fields", "-e", "http2.streamid", "-e", "http2.headers.method", "-e", "http2.headers.path", "-e", "http2.headers.status"], rounds=1)
         table.add(work, "tshark -T fields (60,000 packets)", **{SPEED: os.path.getsize(part.name) / 1e6 / cpu, "packets/CPU s": min(packets, 60000) / cpu, "peak MiB": rss})
     table.ratio(work, SPEED)
+
+
+def bench_mixed(table, trawl, work_dir, megabytes):
+    """Every protocol at once: copies of the public captures (mixed.py)."""
+    folder = os.environ.get("TRAWL_SHARED", f"{ROOT}/../shared") + "/pcaps"
+    if not os.path.isdir(folder):
+        print(f"  mixed: skipped, the public captures are not in {folder}")
+        return
+    capture = f"{work_dir}/mixed.pcap"
+    made = subprocess.run([sys.executable, f"{HERE}/mixed.py", capture, folder, str(megabytes)], check=True, capture_output=True, text=True).stdout
+    captures, copies, packets = map(int, made.split())
+    size = os.path.getsize(capture) / 1e6
+    work = f"mixed capture of {size:.0f} MB, {packets:,} packets ({captures} captures, {copies} copies)"
+    with tempfile.TemporaryFile() as out:
+        run_once([trawl, "dissect", capture, "--jsonl"], out)
+        out.seek(0)
+        protocols = collections.Counter(re.search(rb'"protocol":"(\w+)"', line).group(1).decode() for line in out)
+    entries = protocols.total()
+    print(f"  mixed: {entries:,} entries of {len(protocols)} protocols: " + ", ".join(f"{name} {n:,}" for name, n in sorted(protocols.items())))
+    commands = {"trawl dissect --jsonl": [trawl, "dissect", capture, "--jsonl", "--threads", "1"],
+                "two threads: trawl": [trawl, "dissect", capture, "--jsonl", "--threads", "2"],
+                "floor (headers, flow hash, header lines)": floor_command(capture, work_dir)}
+    if shutil.which("httpry"):
+        commands["httpry (HTTP lines only)"] = ["httpry", "-r", capture, "-o", "/dev/null"]
+    for tool, (cpu, wall, rss) in zip(commands, pairs(*commands.values())):
+        figures = {SPEED: size / cpu, "MB/s": size / wall, "packets/CPU s": packets / cpu, "peak MiB": rss}
+        if "trawl" in tool:
+            figures.update({"entries/CPU s": entries / cpu, "entries": entries})
+        table.add(work, tool, **figures)
+    with tempfile.TemporaryDirectory() as d:
+        cpu, wall, rss = run([trawl, "dissect", capture, "-o", f"{d}/store", "--threads", "1"], rounds=1)
+        table.add(work, "into the entry store: trawl", **{SPEED: size / cpu, "MB/s": size / wall, "entries/CPU s": entries / cpu, "peak MiB": rss})
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as part:  # the beginning is enough: it is slow
+        subprocess.run(["editcap", "-F", "nsecpcap", "-r", capture, part.name, "1-60000"], stderr=subprocess.DEVNULL)
+        cpu, wall, rss = run(["tshark", "-n", "-r", part.name, "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info"], rounds=1)
+        table.add(work, "tshark -T fields, the columns (60,000 packets)", **{SPEED: os.path.getsize(part.name) / 1e6 / cpu, "MB/s": os.path.getsize(part.name) / 1e6 / wall, "packets/CPU s": min(packets, 60000) / cpu, "peak MiB": rss})
+    if shutil.which("tcpflow"):
+        with tempfile.TemporaryDirectory() as d:
+            cpu, wall, rss = run(["tcpflow", "-r", capture, "-o", d], rounds=1)
+        table.add(work, "tcpflow (TCP streams only)", **{SPEED: size / cpu, "MB/s": size / wall, "packets/CPU s": packets / cpu, "peak MiB": rss})
+    table.ratio(work, SPEED)
+
+
+def instructions(command):
+    """What callgrind counts, and why not where it does not."""
+    said = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
+    found = re.search(r"Collected : (\d+)", said)
+    if not found:
+        raise SystemExit(f"callgrind counted nothing: {said[-300:]}")
+    return int(found.group(1))
+
+
+def bench_engine(table, trawl, work_dir):
+    """Instructions a packet, without those of the start: the same on every machine, so that a change of some per cent is seen."""
+    if not shutil.which("valgrind"):
+        print("  engine: skipped, valgrind is not installed")
+        return
+    counts, packets = [], []
+    for calls in (10_000, 30_000):
+        capture = f"{work_dir}/engine.pcap"
+        write_calls(capture, calls)
+        packets.append(capture_info(capture))
+        counts.append(instructions([trawl, "dissect", capture, "--jsonl", "--threads", "1"]))
+    per_packet = (counts[1] - counts[0]) / (packets[1] - packets[0])
+    table.add("engine cost, HTTP/1.1 calls of 436 bytes", "trawl dissect --jsonl", **{"instructions/packet": per_packet, "instructions/call": (counts[1] - counts[0]) / 20_000, "start, million instructions": (counts[0] - per_packet * packets[0]) / 1e6})
 
 
 def bench_export(table, trawl, capture, work_dir):
@@ -454,7 +532,9 @@ def main():
     parser.add_argument("--trawl", default=f"{ROOT}/build/release/trawl")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--keep")
-    parser.add_argument("--only", default="dissect,http2,export,capture,snapshot,query")
+    parser.add_argument("--only", default="dissect,http2,mixed,engine,export,capture,snapshot,query")
+    parser.add_argument("--mixed", type=int, default=300, help="MB of the mixed capture")
+    parser.add_argument("--h2-requests", type=int, default=100_000)
     parser.add_argument("--ring", type=int, default=1024, help="MiB of the ring that is filled for the snapshot")
     parser.add_argument("--entries", type=int, default=1_000_000)
     args = parser.parse_args()
@@ -471,10 +551,14 @@ def main():
         if needs_capture:
             print(f"{capture_info(capture):,} packets, {os.path.getsize(capture) / 1e6:.0f} MB, {requests:,} requests")
         if "dissect" in args.only:
-            bench_dissect(table, args.trawl, capture, requests)
+            bench_dissect(table, args.trawl, capture, requests, work_dir)
         if "http2" in args.only:
-            requests = record_http2(hosts, work_dir, f"{work_dir}/http2.pcap", 100_000)
-            bench_http2(table, args.trawl, f"{work_dir}/http2.pcap", requests)
+            requests = record_http2(hosts, work_dir, f"{work_dir}/http2.pcap", args.h2_requests)
+            bench_http2(table, args.trawl, f"{work_dir}/http2.pcap", requests, work_dir)
+        if "mixed" in args.only:
+            bench_mixed(table, args.trawl, work_dir, args.mixed)
+        if "engine" in args.only:
+            bench_engine(table, args.trawl, work_dir)
         if "export" in args.only:
             bench_export(table, args.trawl, capture, work_dir)
         if "capture" in args.only:
