@@ -1,6 +1,7 @@
-/* The least that any reader of a capture does, to know how far above it the others are: the file mapped, every record's
- * headers read, every TCP flow looked up in a hash table, line ends found in payloads that begin as HTTP does. Ethernet, IPv4,
- * little-endian pcap. Prints packets, flows and header lines. usage: floor FILE.pcap */
+/* The least that any reader of a capture does, to know how far above it the others are: the file
+ * mapped, every record's headers read, every TCP flow looked up in a hash table, line ends found in
+ * payloads that begin as HTTP does. Ethernet, IPv4, little-endian pcap. Prints packets, flows and
+ * header lines. usage: floor FILE.pcap */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLOTS = 1 << 20 };
+enum {
+    SLOTS = 1 << 20
+};
 static uint64_t slots[SLOTS], flows, lines;
 
 static void flow(uint64_t addresses, uint32_t ports)
