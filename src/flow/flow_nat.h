@@ -46,12 +46,12 @@ struct flow_nat;
 
 enum flow_nat_result {
     FLOW_NAT_AS_IT_IS,
-    FLOW_NAT_TRANSLATED, /* ret_frame has the addresses of the first half */
+    FLOW_NAT_TRANSLATED, /* verdict->frame has the addresses of the first half */
     /* The same, and from this packet on: the flow that *packet's own addresses may have by now is
      * no connection of its own (flow_table_absorb). */
     FLOW_NAT_NEWLY_TRANSLATED,
     /* This packet's connection is the first half, and the half that was seen before it is the
-     * second: that one's flow (ret_absorbed) is no connection of its own. */
+     * second: that one's flow (verdict->absorbed) is no connection of its own. */
     FLOW_NAT_FIRST_HALF
 };
 
@@ -66,8 +66,9 @@ struct flow_nat_verdict {
 /* NULL without memory. */
 struct flow_nat *flow_nat_new(void);
 void flow_nat_free(struct flow_nat *nat);
-/* A packet in capture order; frames other than TCP and UDP are as they are. `verdict` is written
- * only where the result says so. Borrows what packet->frame borrows. */
+/* A packet in capture order, with its tuple_hash and print; frames other than TCP and UDP are as
+ * they are. `verdict` is written only where the result says so. Borrows what packet->frame borrows.
+ */
 enum flow_nat_result flow_nat_packet(struct flow_nat *nat, const struct flow_packet *packet,
                                      struct flow_nat_verdict *verdict);
 /* Pairs found so far. */
