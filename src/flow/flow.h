@@ -144,7 +144,7 @@ struct flow_side {
 struct flow_fingerprint {
     uint64_t hash; /* 0 = free */
     int64_t ts_ns;
-    uint32_t vantage_bits;
+    uint64_t vantage_bits;
 };
 
 struct flow {
@@ -184,8 +184,8 @@ struct flow {
     void *user; /* the handler's */
 };
 
-/* All calls come from within flow_table_packet, _tick, _evict and _finish. Bytes are borrowed for
- * the call. */
+/* All calls come from within flow_table_packet, _absorb, _tick, _evict and _finish. Bytes are
+ * borrowed for the call. */
 struct flow_handler {
     void (*bytes)(void *ctx, struct flow *flow, uint8_t side, const struct flow_ref *ref,
                   struct slice bytes);

@@ -57,7 +57,7 @@ bool flow_is_copy(struct flow_table *table, struct flow *flow, const struct flow
     uint64_t sight = packet->print ? packet->print : flow_packet_print(packet->frame);
     uint64_t hash = mix(sight, side) | 1;
     /* Where one interface sees a packet before and after its translation, it is two places. */
-    uint32_t bit = UINT32_C(1) << ((packet->vantage + packet->is_translated * 16U) & 31);
+    uint64_t bit = UINT64_C(1) << ((packet->vantage & 31) + packet->is_translated * 32U);
     int64_t ts_ns = packet->ref.ts_ns;
     add_vantage(table, flow, packet->vantage);
     for (int i = 0; i < FLOW_FINGERPRINTS; i++) {

@@ -113,14 +113,19 @@ static void keep(struct flow_table *table, struct flow *flow, struct flow_side *
 
 /* ── handing on ── */
 
+/* An acknowledgement of `ack` speaks of the bytes up to here: a FIN is none of them. */
+static int64_t acked_bytes(const struct flow_side *peer, int64_t ack)
+{
+    return peer->fin_seen && ack > peer->fin ? peer->fin : ack;
+}
+
 /* Bytes of the other side that this one answers have been handed on, or will never come. */
 static bool is_answerable(const struct flow *flow, uint8_t side, int64_t ack)
 {
     const struct flow_side *peer = &flow->side[side ^ 1];
     if (ack == INT64_MIN || !peer->known || peer->packets == 0)
         return true;
-    if (peer->fin_seen && ack > peer->fin)
-        ack = peer->fin;
+    ack = acked_bytes(peer, ack);
     /* One more than expected may be a FIN that was not recorded. */
     return ack <= peer->next || (ack == peer->next + 1 && !peer->first);
 }
@@ -238,8 +243,9 @@ static void flush_waiting(struct flow_table *table, struct flow *flow)
             flow_stream_gap(table, flow, side, first->offset);
             continue;
         }
-        int64_t to =
-            peer->first && peer->first->offset < first->ack ? peer->first->offset : first->ack;
+        int64_t to = acked_bytes(peer, first->ack);
+        if (peer->first && peer->first->offset < to)
+            to = peer->first->offset;
         if (to > peer->next)
             flow_stream_gap(table, flow, side ^ 1, to);
         else

@@ -6,13 +6,18 @@
 /* In less time nobody sends 4 GiB. */
 #define SURE_NS NS_PER_S
 
-/* The stream goes on at `seq`. One less is a keep-alive probe (RFC 9293, 3.8.4). */
+enum {
+    MAX_WINDOW_BYTES = 1 << 30 /* RFC 7323, 2.3: nothing older is under way */
+};
+
+/* The stream goes on at `seq`. One less is a keep-alive probe (RFC 9293, 3.8.4); while nobody can
+ * have gone round the numbers, any less is of before: sent again, or acknowledged late. */
 static void go_on_at(struct flow_table *table, struct flow *flow, uint8_t side, uint32_t seq,
                      bool sure)
 {
     struct flow_side *s = &flow->side[side];
-    uint32_t ahead = seq - (s->base_seq + (uint32_t)s->next);
-    if (!s->known || ahead == 0 || ahead == UINT32_MAX)
+    uint32_t ahead = seq - (s->base_seq + (uint32_t)s->next), behind = -ahead;
+    if (!s->known || behind <= (sure ? MAX_WINDOW_BYTES : 1U))
         return;
     s->next += ahead;
     s->wild_count = 0;

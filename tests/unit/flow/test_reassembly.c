@@ -1,6 +1,7 @@
 /* TCP reassembly by tables: segments in, a transcript of what the handler was told out.
  * Transcript: "c:abc" bytes of the client, "s:x" of the server, "c!5" five bytes missing, "c." end
- * of that side, "<closed>", "<reset>", "<timeout>", "<reused>", "<data>". */
+ * of that side, "<window>" it came into the window, "<closed>", "<reset>", "<timeout>", "<reused>",
+ * "<data>". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ struct segment {
     uint32_t cut; /* bytes on the wire that were not kept */
     uint32_t vantage;
     uint16_t ip_id;
+    bool translated; /* seen there with other addresses */
+    bool outside;    /* part of an opening */
 };
 
 struct transcript {
@@ -103,6 +106,12 @@ static void on_close(void *ctx, struct flow *flow, enum flow_end end)
     note(ctx, names[end]);
 }
 
+static void on_window(void *ctx, struct flow *flow)
+{
+    (void)flow;
+    note(ctx, "<window>");
+}
+
 static void on_forget(void *ctx, struct flow *flow)
 {
     struct transcript *t = ctx;
@@ -121,6 +130,7 @@ static struct transcript *run_with_cap(const struct segment *segments, size_t co
                                    .end_side = on_end,
                                    .close = on_close,
                                    .forget = on_forget,
+                                   .enter_window = on_window,
                                    .ctx = t};
     struct flow_table table;
     assert_int_equal(flow_table_init(&table, &handler, waiting_cap), 0);
@@ -151,7 +161,9 @@ static struct transcript *run_with_cap(const struct segment *segments, size_t co
                               .payload_bytes = (uint32_t)len + seg->cut};
         struct flow_packet packet = {.frame = &frame,
                                      .ref = {.ts_ns = seg->ms * NS_PER_MS, .offset = i},
-                                     .vantage = seg->vantage};
+                                     .vantage = seg->vantage,
+                                     .outside = seg->outside,
+                                     .is_translated = seg->translated};
         assert_int_equal(flow_table_packet(&table, &packet), 0);
         free(copy);
     }
@@ -416,6 +428,46 @@ static void the_end_keeps_the_order_of_directions(void **state)
     EXPECT(both, "s!2 c:one c!2 s:B c:two <data>");
 }
 
+static void a_fin_that_was_acknowledged_is_no_byte(void **state)
+{
+    (void)state;
+    /* The request is lost, its FIN is there, and the answer acknowledges both. */
+    const struct segment in[] = {HANDSHAKE, SEG('c', 3, A | F, 103, 500, NULL),
+                                 SEG('s', 4, A, 500, 104, "B")};
+    RUN(t, in);
+    assert_string_equal(t->text, "c!3 s:B c. <data>");
+    assert_int_equal(t->forgotten.side[t->forgotten.client_side].gap_bytes, 3);
+    free(t);
+}
+
+#define OPENING                                              \
+    SEG('c', 0, S, 99, 0, NULL, .outside = true),            \
+        SEG('s', 1, S | A, 499, 100, NULL, .outside = true), \
+        SEG('c', 2, A, 100, 500, "get", .outside = true),    \
+        SEG('s', 3, A, 500, 103, "body", .outside = true)
+
+static void a_connection_comes_into_the_window(void **state)
+{
+    (void)state;
+    const struct segment at_once[] = {OPENING, SEG('s', 4, A, 504, 103, "more")};
+    EXPECT(at_once, "c:get s:body <window> s:more <data>");
+    /* What is acknowledged late, or sent again, was sent before. */
+    const struct segment late_ack[] = {OPENING, SEG('c', 4, A, 103, 502, NULL),
+                                       SEG('s', 5, A, 504, 103, "more")};
+    EXPECT(late_ack, "c:get s:body <window> s:more <data>");
+    const struct segment again[] = {OPENING, SEG('s', 4, A, 502, 103, "dy"),
+                                    SEG('s', 5, A, 504, 103, "more")};
+    EXPECT(again, "c:get s:body <window> s:more <data>");
+    const struct segment hole[] = {OPENING, SEG('c', 4, A, 110, 504, "put")};
+    EXPECT(hole, "c:get s:body c!7 <window> c:put <data>");
+    /* After an hour nobody knows how often the numbers went round. */
+    const struct segment long_ago[] = {OPENING, SEG('c', 3600 * 1000, A, 110, 504, "put")};
+    EXPECT(long_ago, "c:get s:body c!4294967303 <window> c:put <data>");
+    const struct segment keep_alive[] = {OPENING, SEG('c', 3600 * 1000, A, 102, 504, NULL),
+                                         SEG('c', 3600 * 1000 + 1, A, 103, 504, "put")};
+    EXPECT(keep_alive, "c:get s:body <window> c:put <data>");
+}
+
 static void packets_kept_in_part_leave_a_gap(void **state)
 {
     (void)state;
@@ -443,6 +495,17 @@ static void copies_from_other_places_count_once(void **state)
     assert_int_equal(t->forgotten.health.counts.retransmissions, 0);
     assert_int_equal(t->forgotten.vantage_count, 2);
     assert_int_equal(t->forgotten.copies, 3);
+    free(t);
+}
+
+static void a_place_of_translations_is_no_other_place(void **state)
+{
+    (void)state;
+    const struct segment in[] = {SEG('c', 0, S, 99, 0, NULL, .vantage = 16, .ip_id = 11),
+                                 SEG('c', 0, S, 99, 0, NULL, .ip_id = 11, .translated = true)};
+    RUN(t, in);
+    assert_int_equal(t->forgotten.copies, 1);
+    assert_int_equal(t->forgotten.side[t->forgotten.client_side].packets, 1);
     free(t);
 }
 
@@ -555,8 +618,11 @@ int main(void)
         cmocka_unit_test(ports_used_again),
         cmocka_unit_test(a_fin_in_front_of_missing_bytes_waits),
         cmocka_unit_test(the_end_keeps_the_order_of_directions),
+        cmocka_unit_test(a_fin_that_was_acknowledged_is_no_byte),
+        cmocka_unit_test(a_connection_comes_into_the_window),
         cmocka_unit_test(packets_kept_in_part_leave_a_gap),
         cmocka_unit_test(copies_from_other_places_count_once),
+        cmocka_unit_test(a_place_of_translations_is_no_other_place),
         cmocka_unit_test(caps_give_up_the_hole),
         cmocka_unit_test(silence_does_not_cut_off_the_next_connection),
         cmocka_unit_test(the_longest_silent_is_evicted),
