@@ -316,8 +316,8 @@ void conn_end_work(struct dissect_conn *conn)
     if (!conn->lacks_memory && conn_lacks_memory(conn))
         give_up(conn);
     conn->failures_seen = memory_failures();
-    if (conn->outer)
-        conn->outer->failures_seen += conn->failures_seen - before;
+    for (struct dissect_conn *outer = conn->outer; outer; outer = outer->outer)
+        outer->failures_seen += conn->failures_seen - before;
 }
 
 void dissect_conn_give_up(struct dissect_conn *conn)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "dissect/conn.h"
 #include "dissect/key_store.h"
 #include "dissect/registry.h"
@@ -246,6 +247,33 @@ static void layers_are_bounded(void **state)
     end(&f);
 }
 
+static void want_of_memory_is_of_the_layer_that_had_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct conn_spec spec = {.transport = DISSECT_TCP, .ip_version = 4};
+    struct dissect_conn *chain[3] = {f.conn};
+    for (int i = 1; i < 3; i++) {
+        chain[i] = dissect_conn_new(&f.host, &spec);
+        assert_non_null(chain[i]);
+        chain[i]->outer = chain[i - 1];
+    }
+    for (int i = 0; i < 3; i++)
+        conn_begin_work(chain[i]);
+    memory_failed();
+    for (int i = 2; i >= 0; i--) {
+        conn_end_work(chain[i]);
+        assert_int_equal(chain[i]->lacks_memory, i == 2);
+    }
+    assert_int_equal(f.host.given_up, 1);
+    for (int i = 2; i > 0; i--) {
+        chain[i]->outer = NULL;
+        dissect_conn_free(chain[i]);
+    }
+    end(&f);
+}
+
 static void messages_of_sctp_are_datagrams_of_their_own(void **state)
 {
     (void)state;
@@ -313,6 +341,7 @@ int main(void)
         cmocka_unit_test(one_record_that_grew_gives_different_ids),
         cmocka_unit_test(a_gap_and_an_end_reach_the_layer),
         cmocka_unit_test(layers_are_bounded),
+        cmocka_unit_test(want_of_memory_is_of_the_layer_that_had_it),
         cmocka_unit_test(messages_of_sctp_are_datagrams_of_their_own),
         cmocka_unit_test(a_switch_carries_parameters),
         cmocka_unit_test(secrets_exist_from_their_packet_on),
