@@ -451,8 +451,7 @@ void dissect_body_piece(struct dissect_conn *conn, struct dissect_entry *entry, 
 /* All its bytes are of an opening. */
 static bool is_outside(const struct dissect_conn *conn, const struct dissect_entry *entry)
 {
-    while (conn->outer)
-        conn = conn->outer;
+    conn = root_of(conn);
     const struct dissect_span *request = &entry->request, *response = &entry->response;
     if (conn->outside)
         return true;

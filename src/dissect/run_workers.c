@@ -73,7 +73,7 @@ static int serve(struct worker *worker, struct batch *batch)
         record->frame.payload.data = record->payload;
         record->packet.frame = &record->frame;
         if (record->kind == RECORD_ABSORB) {
-            flow_table_absorb(&shards[record->shard].flows, &record->packet);
+            shard_absorb(&shards[record->shard], &record->packet);
             continue;
         }
         int r = shard_packet(&shards[record->shard], &record->packet);
@@ -200,7 +200,7 @@ int run_workers_packet(struct run_workers *all, unsigned shard, const struct flo
 void run_workers_absorb(struct run_workers *all, unsigned shard, const struct flow_packet *packet)
 {
     if (all->threads == 1)
-        flow_table_absorb(&all->shards[shard].flows, packet);
+        shard_absorb(&all->shards[shard], packet);
     else
         put_packet(all, shard, packet, 0)->kind = RECORD_ABSORB;
 }

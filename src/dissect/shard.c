@@ -258,6 +258,13 @@ int shard_packet(struct shard *shard, const struct flow_packet *packet)
     return r;
 }
 
+void shard_absorb(struct shard *shard, const struct flow_packet *packet)
+{
+    uint64_t failures = memory_failures();
+    flow_table_absorb(&shard->flows, packet);
+    shard->failed_allocations += memory_failures() - failures;
+}
+
 void shard_tick(struct shard *shard, int64_t now_ns)
 {
     uint64_t failures = memory_failures();

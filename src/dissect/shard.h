@@ -44,6 +44,8 @@ struct shard {
 int shard_init(struct shard *shard, const struct shard_context *context);
 void shard_done(struct shard *shard);
 int shard_packet(struct shard *shard, const struct flow_packet *packet);
+/* flow_table_absorb. */
+void shard_absorb(struct shard *shard, const struct flow_packet *packet);
 /* Capture time has come to now_ns. */
 void shard_tick(struct shard *shard, int64_t now_ns);
 /* The capture ends. */
