@@ -59,23 +59,20 @@ int duckdb_api_error(struct error *reterr, const char *doing, const char *raw)
     static const struct {
         const char *words;
         int code;
-        const char *sentence;
+        const char *why;
     } known[] = {
-        {"Out of Memory", -ENOMEM, "the entry store could not %s: its memory does not suffice."},
-        {"No space left on device", -ENOSPC,
-         "the entry store could not %s: the disk is full; make room."},
-        {"Disk quota exceeded", -EDQUOT,
-         "the entry store could not %s: the disk quota is used up; make room."},
+        {"Out of Memory", -ENOMEM, ": its memory does not suffice"},
+        {"No space left on device", -ENOSPC, ": the disk is full; make room"},
+        {"Disk quota exceeded", -EDQUOT, ": the disk quota is used up; make room"},
     };
     int code = -EIO;
-    const char *sentence = "the entry store could not %s.";
+    const char *why = "";
     for (size_t i = 0; raw && i < sizeof known / sizeof *known; i++)
         if (strstr(raw, known[i].words)) {
             code = known[i].code;
-            sentence = known[i].sentence;
+            why = known[i].why;
         }
-    const char *hole = strstr(sentence, "%s");
-    error_set(reterr, code, "%.*s%s%s", (int)(hole - sentence), sentence, doing, hole + 2);
+    error_set(reterr, code, "the entry store could not %s%s.", doing, why);
     error_set_cause(reterr, raw);
     return code;
 }

@@ -74,8 +74,9 @@ static int64_t number_of(struct filling *f, struct slice text)
     f->keys->value_bytes += text.len + sizeof(struct string_map_entry);
     if (map->count == GROUP_MAX_VALUES || f->keys->value_bytes > GROUP_MAX_VALUE_BYTES)
         return question_refuse_text(f->q, 400, "Too many values",
-                                    "These fields have more than 250,000 different values: narrow "
-                                    "the time or the filter, or group by another field.");
+                                    "These fields have more different values than can be told "
+                                    "apart (250,000, or 32 MiB of text): narrow the time or the "
+                                    "filter, or group by another field.");
     int64_t number = (int64_t)map->count;
     return string_map_set(map, text, (void *)(uintptr_t)(number + 1), NULL) < 0
                ? question_no_memory(f->q)

@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define NS_PER_US INT64_C(1000)
-
 /* The fields of one side of a call. */
 struct side {
     field_id headers, cookies, body, body_size, headers_size;
