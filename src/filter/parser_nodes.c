@@ -69,15 +69,6 @@ struct filter_node *parser_node(struct parser *p, enum node_kind kind, uint32_t 
     return node;
 }
 
-static bool parser_check_depth(struct parser *p, const struct filter_node *node)
-{
-    if (node->depth <= FILTER_MAX_DEPTH)
-        return true;
-    compile_fail(p->c, node->begin, node->end,
-                 "the filter is nested too deeply: more than %d levels", FILTER_MAX_DEPTH);
-    return false;
-}
-
 struct filter_node *parser_set_args(struct parser *p, struct filter_node *node,
                                     const struct node_list *list)
 {
@@ -97,7 +88,12 @@ struct filter_node *parser_set_args(struct parser *p, struct filter_node *node,
     node->depth = (uint16_t)(depth + 1);
     node->weight = (uint16_t)weight;
     node->end = p->prev_end;
-    return parser_check_depth(p, node) ? node : NULL;
+    if (node->depth > FILTER_MAX_DEPTH) {
+        compile_fail(c, node->begin, node->end,
+                     "the filter is nested too deeply: more than %d levels", FILTER_MAX_DEPTH);
+        return NULL;
+    }
+    return node;
 }
 
 bool parser_push(struct parser *p, struct node_list *list, struct filter_node *node, bool optional)
