@@ -1,7 +1,6 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,18 +11,9 @@ enum {
     MAX_LINE = 2048
 };
 
-static _Atomic int minimum_level = LOG_LEVEL_INFO;
-
-void log_set_level(enum log_level level)
-{
-    minimum_level = (int)level;
-}
-
 void log_event(enum log_level level, const char *area, const char *message, const char *format, ...)
 {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    if ((int)level < minimum_level)
-        return;
+    static const char *const names[] = {"info", "warn", "error"};
     char time[CLOCK_TEXT_SIZE];
     char line[MAX_LINE];
     int n = snprintf(line, sizeof line - 1, "ts=%s level=%s area=%s msg=\"%s\"",

@@ -5,19 +5,15 @@
 #define TRAWL_BASE_LOG_H
 
 enum log_level {
-    LOG_LEVEL_DEBUG,
     LOG_LEVEL_INFO,
     LOG_LEVEL_WARN,
     LOG_LEVEL_ERROR
 };
 
-/* Init-only. Default: info. */
-void log_set_level(enum log_level level);
 /* `message` is a sentence of ours; `format` gives further key=value pairs, or NULL. */
 void log_event(enum log_level level, const char *area, const char *message, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-#define log_debug(area, ...) log_event(LOG_LEVEL_DEBUG, area, __VA_ARGS__)
 #define log_info(area, ...)  log_event(LOG_LEVEL_INFO, area, __VA_ARGS__)
 #define log_warn(area, ...)  log_event(LOG_LEVEL_WARN, area, __VA_ARGS__)
 #define log_error(area, ...) log_event(LOG_LEVEL_ERROR, area, __VA_ARGS__)

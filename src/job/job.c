@@ -355,11 +355,6 @@ void job_cancel(struct job *job)
     pthread_mutex_unlock(&job->lock);
 }
 
-pid_t job_pid(const struct job *job)
-{
-    return job->pid;
-}
-
 void job_free(struct job *job)
 {
     if (!job)

@@ -64,8 +64,7 @@ int job_copy(struct job *job, int fd, int (*write)(void *ctx, const void *data, 
 /* Waits for the end (after job_receive gave 0, or anyway: messages are discarded). */
 int job_wait(struct job *job, struct job_result *ret_result);
 void job_cancel(struct job *job); /* SIGKILL; job_wait then says "cancelled" */
-pid_t job_pid(const struct job *job);
-void job_free(struct job *job); /* kills and reaps what still runs */
+void job_free(struct job *job);   /* kills and reaps what still runs */
 
 /* ── inside the job ── */
 struct job_context {

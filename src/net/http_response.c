@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -101,11 +100,6 @@ void http_response_send(struct http_request *r, int status, const char *content_
         (void)http_response_write(r, body.data, body.len);
 }
 
-int http_response_status(const struct http_request *r)
-{
-    return r->status;
-}
-
 enum range_kind {
     RANGE_NONE,
     RANGE_PART,
@@ -200,16 +194,4 @@ void http_response_send_file_part(struct http_request *r, int fd, uint64_t lengt
             send_part(r, fd, from, len);
     }
     close(fd);
-}
-
-void http_response_send_file(struct http_request *r, int fd, const char *content_type,
-                             const char *etag)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-        close(fd);
-        http_response_send(r, 500, "text/plain", SLICE_LITERAL("The file cannot be read.\n"));
-        return;
-    }
-    http_response_send_file_part(r, fd, (uint64_t)st.st_size, content_type, etag);
 }

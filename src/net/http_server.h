@@ -84,13 +84,8 @@ void http_response_abort(struct http_request *r);
 bool http_response_client_gone(struct http_request *r);
 void http_response_send(struct http_request *r, int status, const char *content_type,
                         struct slice body);
-/* A file, honouring Range and If-None-Match; takes over fd. */
-void http_response_send_file(struct http_request *r, int fd, const char *content_type,
-                             const char *etag);
-/* The same for the first `length` bytes of a file that may be longer. */
+/* The first `length` bytes of a file, honouring Range and If-None-Match; takes over fd. */
 void http_response_send_file_part(struct http_request *r, int fd, uint64_t length,
                                   const char *content_type, const char *etag);
-/* The status that was sent, 0 before begin (for the audit log and metrics). */
-int http_response_status(const struct http_request *r);
 
 #endif
