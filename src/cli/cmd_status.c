@@ -28,7 +28,7 @@ static size_t count_recording(const json_t *nodes)
     return n;
 }
 
-/* Why a node does not record, a line each. */
+/* Why a node does not record, or not all, a line each. */
 static void print_others(const json_t *nodes)
 {
     size_t i;
@@ -37,7 +37,7 @@ static void print_others(const json_t *nodes)
     {
         char state[32];
         snprintf(state, sizeof state, "%s", client_text(node, "state"));
-        if (strcmp(state, "recording") == 0)
+        if (strcmp(state, "recording") == 0 && !*client_text(node, "state_detail"))
             continue;
         for (char *c = state; *c; c++)
             *c = *c == '_' ? ' ' : *c;

@@ -133,7 +133,7 @@ struct ring_status {
     bool paused;      /* by request */
     bool disk_full;   /* records nothing because the disk takes nothing */
     bool waiting;     /* records nothing because no wanted interface is there */
-    char detail[400]; /* a sentence when it is not recording, else "" */
+    char detail[400]; /* a sentence when it is not recording, or not all that it should; else "" */
     int32_t capturer_pid;
     int64_t started_ns, heartbeat_ns;
     int64_t captured_until_ns; /* everything captured before this is visible */

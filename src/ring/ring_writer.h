@@ -54,7 +54,7 @@ void ring_writer_put(struct ring_writer *writer, const struct packet *packets, s
 void ring_writer_declare(struct ring_writer *writer, const struct ring_drop_event *event,
                          uint32_t slot);
 void ring_writer_count_excluded(struct ring_writer *writer, uint64_t packets);
-/* A sentence for the status: why nothing is recorded; "" when all is well. */
+/* A sentence for the status: why nothing is recorded, or what is not; "" when all is well. */
 void ring_writer_set_detail(struct ring_writer *writer, const char *detail);
 
 /* To be called at least every 100 ms, and before packets of a new poll are put. drained_until_ns:

@@ -157,6 +157,8 @@ static void update_interfaces(struct capturer *c)
         snprintf(detail, sizeof detail, "waits for the interface %.60s to appear; there are %s",
                  missing, there[0] ? there : "none");
     }
+    if (!detail[0])
+        snprintf(detail, sizeof detail, "%s", owner_watch_problem(&c->owners));
     ring_writer_set_detail(c->writer, detail);
     /* whatever was captured of the last interface is put first */
     bool waiting = capture_is_waiting(c->capture);

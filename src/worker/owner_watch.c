@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,7 +27,11 @@ enum {
     MAX_PENDING = 8192,
     TURN_MS = 250, /* flows come in batches */
     MAX_TRIES = 3,
-    QUEUE_BYTES = 1 << 20
+    QUEUE_BYTES = 1 << 20,
+    EXIT_CANNOT = 2, /* starting it again would not help */
+    STEADY_S = 10,   /* one that lived so long is started again at once */
+    FIRST_BACK_OFF_MS = 100,
+    LONGEST_BACK_OFF_MS = 30000
 };
 
 /* ── the process ── */
@@ -114,9 +120,26 @@ static void watch(struct watcher *w)
     }
 }
 
+/* What the keeper does beside that: fork without new namespaces, wait, confine its child further.
+ */
+static int allow_keeping(scmp_filter_ctx filter)
+{
+    static const int calls[] = {SCMP_SYS(wait4),   SCMP_SYS(prctl),           SCMP_SYS(seccomp),
+                                SCMP_SYS(getppid), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+                                SCMP_SYS(kill),    SCMP_SYS(setpriority)};
+    unsigned long namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                               CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof calls / sizeof *calls; i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+    return r < 0 ? r
+                 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                    SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0));
+}
+
 /* It may read below /proc and ask the kernel for sockets; it starts nothing, connects to nothing,
  * writes no file, traces nobody. (No Landlock: that would forbid looking at other processes.) */
-static int confine(void)
+static int confine(bool keeper)
 {
     static const int calls[] = {SCMP_SYS(read),
                                 SCMP_SYS(write),
@@ -169,39 +192,43 @@ static int confine(void)
     if (r == 0) /* the addresses of this host, the sockets of this kernel */
         r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                              SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+    if (r == 0 && keeper)
+        r = allow_keeping(filter);
     if (r == 0)
         r = seccomp_load(filter);
     seccomp_release(filter);
     return r;
 }
 
-static __attribute__((noreturn)) void run(int fd, const struct ring_owner *owner, pid_t parent)
+static __attribute__((noreturn)) void give_up(int r, const struct error *error)
+{
+    log_warn(AREA, "processes of connections are not recorded", "reason=\"%s\"",
+             error->text[0] ? error->text : strerror(-r));
+    _exit(EXIT_CANNOT);
+}
+
+/* Dies with its parent. */
+static void begin_process(const char *name, pid_t parent)
+{
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        _exit(1);
+}
+
+static __attribute__((noreturn)) void run(int fd, pid_t parent)
 {
     struct error error = {.text = ""};
-    (void)prctl(PR_SET_NAME, "trawl-owners", 0, 0, 0);
-    if (dup2(fd, 3) != 3)
-        _exit(1);
-    (void)close_range(4, ~0u, 0);
-    struct sigaction ignore = {.sa_handler = SIG_IGN}; /* the capturer's end is ours */
-    sigaction(SIGINT, &ignore, NULL);
-    sigaction(SIGTERM, &ignore, NULL);
+    begin_process("trawl-owners", parent);
     struct watcher *w = calloc(1, sizeof *w);
-    int r = ring_owner_become(owner, RING_KEEP_PROCESSES, false, &error);
-    if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        r = -errno;
-    if (getppid() != parent || !w)
+    if (!w)
         _exit(1);
     (void)setpriority(PRIO_PROCESS, 0, 19);
-    w->fd = 3;
+    w->fd = fd;
+    int r = socket_owners_new(&w->owners, &error);
     if (r == 0)
-        r = socket_owners_new(&w->owners, &error);
-    if (r == 0)
-        r = confine();
-    if (r < 0) {
-        log_warn(AREA, "processes of connections are not recorded", "reason=\"%s\"",
-                 error.text[0] ? error.text : strerror(-r));
-        _exit(1);
-    }
+        r = confine(false);
+    if (r < 0)
+        give_up(r, &error);
     watch(w);
     struct socket_owners_counters c = socket_owners_counters(w->owners);
     log_info(AREA, "ended", "asked=%llu found=%llu walks=%llu walk_cpu_ms=%lld",
@@ -210,15 +237,64 @@ static __attribute__((noreturn)) void run(int fd, const struct ring_owner *owner
     _exit(0);
 }
 
+/* The keeper: questions that come while nobody looks out wait in the socket. */
+static __attribute__((noreturn)) void keep(int given_fd, const struct ring_owner *owner,
+                                           pid_t parent)
+{
+    enum {
+        FD = 3
+    };
+    struct error error = {.text = ""};
+    if (dup2(given_fd, FD) != FD)
+        _exit(1);
+    (void)close_range(FD + 1, ~0u, 0);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}; /* the capturer's end is ours */
+    sigaction(SIGINT, &ignore, NULL);
+    sigaction(SIGTERM, &ignore, NULL);
+    int r = ring_owner_become(owner, RING_KEEP_PROCESSES, false, &error);
+    begin_process("trawl-keeper", parent); /* a change of user clears what it sets */
+    if (r == 0)
+        r = confine(true);
+    if (r < 0)
+        give_up(r, &error);
+    for (int back_off_ms = 0;;) {
+        int64_t began_ns = clock_mono_ns();
+        pid_t self = getpid(), child = fork();
+        int status = 0;
+        if (child == 0)
+            run(FD, self);
+        while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (child > 0 && WIFEXITED(status) && WEXITSTATUS(status) != 1)
+            _exit(WEXITSTATUS(status)); /* the capturer ended, or it cannot be */
+        if (clock_mono_ns() - began_ns > STEADY_S * NS_PER_S)
+            back_off_ms = 0;
+        log_warn(AREA, "the look-out for processes ended: another is started",
+                 "signal=%d wait_ms=%d", WIFSIGNALED(status) ? WTERMSIG(status) : 0, back_off_ms);
+        poll(NULL, 0, back_off_ms);
+        back_off_ms = back_off_ms == 0                        ? FIRST_BACK_OFF_MS
+                      : back_off_ms * 2 < LONGEST_BACK_OFF_MS ? back_off_ms * 2
+                                                              : LONGEST_BACK_OFF_MS;
+    }
+}
+
 /* ── the capturer's side ── */
+
+static void say_off(struct owner_watch *watch, const char *why)
+{
+    char since[CLOCK_TEXT_SIZE];
+    clock_format(clock_now_ns() / NS_PER_S * NS_PER_S, since);
+    snprintf(watch->problem, sizeof watch->problem,
+             "processes of connections are not recorded since %.30s: %.80s", since, why);
+    log_warn(AREA, "processes of connections are not recorded any more", "reason=\"%s\"", why);
+}
 
 void owner_watch_start(struct owner_watch *watch, const struct ring_owner *owner)
 {
     int fds[2], bytes = QUEUE_BYTES;
     *watch = (struct owner_watch){.fd = -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-        log_warn(AREA, "processes of connections are not recorded", "reason=\"%s\"",
-                 strerror(errno));
+        say_off(watch, strerror(errno));
         return;
     }
     (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
@@ -226,18 +302,32 @@ void owner_watch_start(struct owner_watch *watch, const struct ring_owner *owner
     pid_t parent = getpid();
     watch->pid = fork();
     if (watch->pid == 0)
-        run(fds[1], owner, parent);
+        keep(fds[1], owner, parent);
     close(fds[1]);
     watch->fd = fds[0];
-    if (watch->pid < 0)
+    if (watch->pid < 0) {
+        say_off(watch, strerror(errno));
         owner_watch_stop(watch);
+    }
 }
 
+/* Both ends are closed at the other side, so the keeper is dying if it is not dead. */
 static void forget(struct owner_watch *watch)
 {
+    int status = 0;
     close(watch->fd);
     watch->fd = -1;
-    log_warn(AREA, "the look-out for processes ended: owners are not recorded any more", NULL);
+    (void)kill(watch->pid, SIGKILL);
+    pid_t ended = waitpid(watch->pid, &status, 0);
+    watch->pid = 0;
+    say_off(watch, ended > 0 && WIFEXITED(status)
+                       ? "their look-out cannot run here, its log says why"
+                       : "their look-out was killed; start the recorder again");
+}
+
+const char *owner_watch_problem(const struct owner_watch *watch)
+{
+    return watch->problem;
 }
 
 void owner_watch_turn(struct owner_watch *watch, struct ring_writer *writer)

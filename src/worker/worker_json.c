@@ -41,12 +41,12 @@ static void read_capturer_error(const struct worker *worker, char *out, size_t s
     struct buf text;
     buf_init(&text, 4096);
     snprintf(path, sizeof path, "%.4000s/capturer-error", worker->options->data_dir);
-    out[0] = '\0';
     if (io_read_file(AT_FDCWD, path, &text) == 0) {
         struct slice line = buf_slice(&text);
         while (line.len && line.data[line.len - 1] == '\n')
             line.len--;
-        text_escape(line, out, size);
+        if (line.len)
+            text_escape(line, out, size);
     }
     buf_done(&text);
 }

@@ -42,12 +42,26 @@ for p in $(ip netns pids "$srv"); do
   name=$(cat "/proc/$p/comm" 2>/dev/null) args=$(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null)
   case $name:$args in
     trawl-owners:*) equal "$(caps "$p")" 0000000000080004 "capabilities of the look-out"; found_watch=$p ;;
+    trawl-keeper:*) equal "$(caps "$p")" 0000000000080004 "capabilities of the look-out's keeper"; keeper=$p ;;
     trawl*:*capturer*) equal "$(caps "$p")" 0000000000002000 "capabilities of the capturer"; found_capturer=$p ;;
     trawl*:*" hub "*) equal "$(caps "$p")" 0000000000000000 "capabilities of the hub" ;;
   esac
 done
 [ -n "${found_watch:-}" ] && [ -n "${found_capturer:-}" ] || fail "no look-out or no capturer"
+[ -n "${keeper:-}" ] || fail "nobody starts the look-out again"
 equal "$(awk '/^Seccomp:/ {print $2}' "/proc/$found_watch/status")" 2 "seccomp of the look-out"
+equal "$(awk '/^Seccomp:/ {print $2}' "/proc/$keeper/status")" 2 "seccomp of the keeper"
+equal "$(t nodes --json | jq -r '.nodes[0].state_detail')" "" "a node of which all is well"
+
+# the look-out is killed, twice: another comes with the same rights and no more, and everything below holds
+another() { new=$(pgrep -P "$keeper" -x trawl-owners) && [ "$new" != "$found_watch" ]; }
+for _ in 1 2; do
+  kill -9 "$found_watch"
+  wait_until 5 "another look-out" another
+  found_watch=$new
+  equal "$(caps "$new")" 0000000000080004 "capabilities of the new look-out"
+  wait_until 2 "it is confined" grep -q "^Seccomp:.*2" "/proc/$new/status"
+done
 
 # one client for a while; one over before anybody can look; the same port again by another process
 on_cli "$py" "$work/client.py" 40001 2 /long /again & long=$!
@@ -72,6 +86,13 @@ equal "$(of /again '.src.process.pid')" "$(of /long '.src.process.pid')" "the cl
 equal "$(of /short '.src.process.pid // "none"')" none "the pid of a client that was gone"
 equal "$(of /second .path)" /second "the second connection from the same port"
 [ "$(of /long '.src.process.pid')" != "$(of /second '.src.process.pid')" ] || fail "the second connection from the same port has the first one's process"
+# without its keeper there is none: that is said
+kill -9 "$keeper"
+said() { t nodes --json | jq -re '.nodes[0] | select(.state == "recording") | .state_detail' | grep -Eq "^processes of connections are not recorded since [0-9T:.-]+Z: their look-out was killed"; }
+wait_until 5 "nodes say that owners are not recorded" said
+t nodes | grep -q "processes of connections are not recorded since" || fail "trawl nodes does not say it"
+t status | grep -q "recording: processes of connections are not recorded since" || fail "trawl status does not say it"
+grep -q '^State:.*Z' "/proc/$found_watch/status" 2>/dev/null || [ ! -e "/proc/$found_watch" ] || fail "the look-out outlived its keeper: $(cat "/proc/$found_watch/status")"
 n=$(t entries --source "$id" --filter "dst.process.pid == $server && src.process.name.startsWith(\"py\")" --count)
 [ "$n" -ge 2 ] || fail "the filter finds $n calls"
 stop_trawl

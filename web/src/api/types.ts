@@ -8,7 +8,7 @@ export interface Gap extends Interval { reason: "capture_stopped" | "not_recordi
 export interface Drops { kernel: number; ring: number; disk: number }
 
 export interface NodeInfo {
-  name: string; state: "recording" | "waiting_for_interface" | "not_recording" | "silent"; state_detail: string; // a sentence when not recording
+  name: string; state: "recording" | "waiting_for_interface" | "not_recording" | "silent"; state_detail: string; // a sentence when not recording, or not all
   version: string; heartbeat_at: string | null; address: string;
   interfaces: { name: string; link_type: number; packets: number; dropped: number | null; up: boolean }[];
   ring: { oldest: string | null; newest: string | null; bytes: number; budget_bytes: number; segments: number; retention_s: number; hour_budget_bytes: number };

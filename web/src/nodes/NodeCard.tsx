@@ -39,7 +39,7 @@ export function NodeCard({ node }: { node: NodeInfo }): JSX.Element {
           {state === "recording" ? "●" : state === "silent" ? "✕" : "▲"} {stateWords[state]}
         </span>
       </header>
-      {state !== "recording" && <p class="node-why">{state === "silent" ? (Number.isFinite(quiet) ? `Not heard for ${formatSpan(Math.floor(quiet))}. What it recorded before is still in its ring.` : "Never heard since the hub started.") : <Captured text={node.state_detail} />}</p>}
+      {(state !== "recording" || node.state_detail) && <p class="node-why">{state === "silent" ? (Number.isFinite(quiet) ? `Not heard for ${formatSpan(Math.floor(quiet))}. What it recorded before is still in its ring.` : "Never heard since the hub started.") : <Captured text={node.state_detail} />}</p>}
       <Sparkline values={rates.get(node.name) ?? []} label={`Packets per second, the last five minutes, now ${Math.round(node.packets_per_s)}`} />
       <dl class="facts">
         <Fact word="Packets" tip={`${formatExactCount(node.packets)} since start\n${formatExactCount(node.excluded_packets)} of Trawl's own left out`}>{formatRate(node.packets_per_s, "packets")} · {formatBitrate(node.bytes_per_s)}</Fact>
