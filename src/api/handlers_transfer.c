@@ -255,7 +255,10 @@ void handle_import(struct api_call *call)
     int e = backend->import(backend->ctx, &import, &err);
     call_audit(call, "snapshot.import", import.id, "name=%.200s %s", name ? name : "",
                e ? err.text : "");
-    if (e)
+    if (e == -EAGAIN) {
+        http_response_header(call->http, "Retry-After", "10");
+        call_fail(call, 503, "%s", err.text);
+    } else if (e)
         call_error(call, &err);
     else
         send_imported(call, &import);

@@ -12,6 +12,7 @@
 #include "snapshot/import.h"
 
 enum {
+    MAX_IMPORTS = 8, /* at once: each is a process and up to 1 MiB in its pipe */
     PIPE_BYTES = 1024 * 1024,
     PIECE_BYTES = 256 * 1024
 };
@@ -103,7 +104,7 @@ static int start(struct importer *i, int ends[2], pthread_t *thread, struct erro
     return 0;
 }
 
-int exports_import(struct exports *exports, struct api_import *import, struct error *reterr)
+static int import_one(struct exports *exports, struct api_import *import, struct error *reterr)
 {
     bool cancel = false;
     struct importer i = {
@@ -132,4 +133,16 @@ int exports_import(struct exports *exports, struct api_import *import, struct er
     if (i.result)
         return error_set(reterr, i.result, "%s", i.error.text);
     return cut ? error_set(reterr, -ECANCELED, "The upload broke off.") : 0;
+}
+
+int exports_import(struct exports *exports, struct api_import *import, struct error *reterr)
+{
+    int e = -EAGAIN;
+    if (atomic_fetch_add(&exports->imports, 1) < MAX_IMPORTS)
+        e = import_one(exports, import, reterr);
+    else
+        error_set(reterr, e, "%d imports are under way: send this one again when one has ended.",
+                  MAX_IMPORTS);
+    atomic_fetch_sub(&exports->imports, 1);
+    return e;
 }

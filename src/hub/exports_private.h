@@ -2,11 +2,14 @@
 #ifndef TRAWL_HUB_EXPORTS_PRIVATE_H
 #define TRAWL_HUB_EXPORTS_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "hub/exports.h"
 
 struct exports {
     struct snapshot_store *store;
     struct queries *queries;
+    atomic_uint imports; /* under way */
 };
 
 /* A snapshot that holds something: a reference, or NULL with a problem. */

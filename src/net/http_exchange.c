@@ -174,8 +174,17 @@ static void take_peer(struct http_request *r)
     r->fd = info ? info->connect_fd : -1;
 }
 
+static bool has_blanks(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p <= ' ' || *p == 0x7f)
+            return true;
+    return false;
+}
+
 /* Fills the request from what libmicrohttpd has parsed. The HTTP status to refuse it with, or 0. */
-static int take_request(struct http_request *r, const char *method, struct error *reterr)
+static int take_request(struct http_request *r, const char *method, const char *version,
+                        struct error *reterr)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -189,6 +198,15 @@ static int take_request(struct http_request *r, const char *method, struct error
     if (!r->method || !r->raw_uri) {
         error_set(reterr, -ENOMEM, "There is no memory for this request.");
         return 503;
+    }
+    if (has_blanks(r->raw_uri)) {
+        error_set(reterr, -EINVAL, "The request line holds blanks or control characters.");
+        return 400;
+    }
+    /* RFC 9112 section 3.2 */
+    if (count_header(r, "host") == 0 && strcmp(version, "HTTP/1.0") != 0) {
+        error_set(reterr, -EINVAL, "The request has no Host header.");
+        return 400;
     }
     r->head = strcmp(method, "HEAD") == 0;
     if (http_request_parse_uri(r, reterr) < 0)
@@ -289,11 +307,12 @@ static enum MHD_Result queue_response(struct http_request *r)
 
 /* First call: the headers are here. Waits until the handler answers or asks for the body; an
  * answer without reading the body goes out at once. */
-static enum MHD_Result begin_request(struct http_request *r, const char *method)
+static enum MHD_Result begin_request(struct http_request *r, const char *method,
+                                     const char *version)
 {
     struct error err = {0};
     set_state(r->connection, r->server, HTTP_CONNECTION_BUSY);
-    int status = take_request(r, method, &err);
+    int status = take_request(r, method, version, &err);
     if (status)
         return refuse(r, status, err.text);
     pthread_mutex_lock(&r->server->lock);
@@ -353,11 +372,10 @@ enum MHD_Result http_exchange_on_request(void *cls, struct MHD_Connection *conne
     (void)cls;
     (void)connection;
     (void)url;
-    (void)version;
     struct http_request *r = *con_cls;
     if (!r)
         return MHD_NO;
     if (!r->thread_started)
-        return begin_request(r, method);
+        return begin_request(r, method, version);
     return take_body(r, upload_data, upload_size);
 }

@@ -69,7 +69,7 @@ static int start_threads(struct http_server *s)
                 MHD_OPTION_NOTIFY_COMPLETED, http_exchange_on_completed, s,
                 MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_URI_LOG_CALLBACK,
                 http_exchange_on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK, http_exchange_keep_escapes,
-                s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+                s, MHD_OPTION_END); /* strictness is ours: its answers have two heads (0.9.75) */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return s->daemon ? 0 : -EAGAIN;
 }
