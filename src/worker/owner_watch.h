@@ -17,7 +17,7 @@ enum {
 struct owner_watch {
     int fd;    /* -1: there is none */
     pid_t pid; /* of the keeper */
-    char problem[160];
+    char problem[200];
     struct owner_end ends[OWNER_WATCH_BATCH]; /* not taken yet */
     size_t count;
 };
