@@ -30,7 +30,7 @@ const struct schema schemas[] = {
     {"SnapshotNode",
      "name: text; window: Interval~; covered: Interval[]; gaps: Gap[]; gap_count: int; packets: int; "
      "captured_bytes: int; drops: Drops; clock_offset_ns: int; clock_source: text; "
-     "files: SnapshotFile[]"},
+     "files: SnapshotFile[]; file_count: int"},
     {"DissectionProgress", "percent: number; packets: int; bytes: int; entries: int; "
                            "eta_s: number~; per_protocol: {int}"},
     {"Dissection", "name: text; state: running|done|failed|cancelled; reason?: text; "
@@ -47,7 +47,7 @@ const struct schema schemas[] = {
      "at: time; ok: bool; files: int; bytes: int; problems: int; errors: VerifyError[]"},
     {"Snapshot",
      "id: text; name: text; status: Pending|In Progress|Completed|Dissected|Failed; "
-     "status_detail: text; partial: bool; empty: bool; missing: Missing[]; size_bytes: int; "
+     "status_detail: text; partial: bool; empty: bool; missing: Missing[]; missing_count: int; size_bytes: int; "
      "captured_bytes: int; packets: int; from: time; to: time; start: time~; end: time~; "
      "created_at: time; created_by: text; origin: ring|import; nodes: SnapshotNode[]; "
      "drops: Drops; gaps_total_ns: int; coverage: number; progress: SnapshotProgress; "

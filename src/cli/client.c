@@ -220,7 +220,7 @@ static int run_download(struct client *c, const char *method, const char *path, 
     if (x.ret_note[0]) {
         char note[600];
         text_escape(slice_str(x.ret_note), note, sizeof note);
-        fprintf(stderr, "trawl %s: %s\n", c->command, note);
+        fprintf(stderr, "trawl %s: note: %s\n", c->command, note);
     }
     if (x.ret_status >= 200 && x.ret_status < 300)
         return 0;

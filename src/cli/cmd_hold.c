@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "cli/client.h"
 
+#define MAX_HOLD_NS (24 * 3600 * NS_PER_S)
+
 struct hold_flags {
     struct client_flags client;
     int64_t for_ns;
@@ -35,6 +37,8 @@ static int hold(void *given, const struct option_operands *operands)
 {
     const struct hold_flags *flags = given;
     (void)operands;
+    if (!flags->release && (flags->for_ns < NS_PER_S || flags->for_ns > MAX_HOLD_NS))
+        return cli_fail("hold", 2, "--for has to lie between 1s and 24h.");
     struct client *client = client_open("hold", &flags->client);
     json_t *body = NULL;
     if (!flags->release) {

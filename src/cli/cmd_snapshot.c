@@ -65,7 +65,7 @@ void snapshot_say_warnings(struct client *client, const char *command, const cha
     json_array_foreach(json_object_get(s, "warnings"), i, warning)
     {
         const char *text = json_string_value(warning);
-        fprintf(stderr, "trawl %s: %s\n", command,
+        fprintf(stderr, "trawl %s: note: %s\n", command,
                 text_escape(slice_str(text ? text : ""), shown, sizeof shown));
     }
     json_decref(s);
@@ -271,6 +271,9 @@ static void show_missing(const json_t *snapshot)
         client_print_text(client_text(m, "reason"), 0);
         (void)putchar('\n');
     }
+    long long more = (long long)client_int(snapshot, "missing_count") - (long long)i;
+    if (more > 0)
+        printf("missing      and %lld more: the manifest has all of them\n", more);
 }
 
 /* It is, or was, made once more; the result above stays. */

@@ -56,7 +56,7 @@ int program_compile(struct slice text, const struct filter_options *options,
         return -ENOMEM;
     }
     arena_init(&filter->arena, FILTER_ARENA_CAP_BYTES);
-    filter->text = arena_dup(&filter->arena, slice_sub(text, 0, (size_t)FILTER_MAX_TEXT + 1));
+    filter->text = arena_dup(&filter->arena, slice_sub(text, 0, (size_t)FILTER_MAX_TEXT));
     filter->budget_steps =
         options && options->budget_steps ? options->budget_steps : FILTER_DEFAULT_BUDGET;
     filter->now_ns = options && options->now_ns ? options->now_ns : clock_now_ns();
@@ -67,7 +67,13 @@ int program_compile(struct slice text, const struct filter_options *options,
         .env = env,
         .now_ns = filter->now_ns,
     };
-    int result = filter->text.data ? compile_steps(filter, &c) : compile_no_memory(&c);
+    int result;
+    if (text.len > FILTER_MAX_TEXT)
+        result = compile_fail(&c, FILTER_MAX_TEXT, FILTER_MAX_TEXT,
+                              "the filter is too long: %zu bytes, at most %d are allowed", text.len,
+                              FILTER_MAX_TEXT);
+    else
+        result = filter->text.data ? compile_steps(filter, &c) : compile_no_memory(&c);
     if (result < 0) {
         if (reterr)
             *reterr = diagnostic;

@@ -445,10 +445,6 @@ static struct filter_node *parse_expression(struct parser *p)
 
 static int check_text(struct filter_compiler *c)
 {
-    if (c->text.len > FILTER_MAX_TEXT)
-        return compile_fail(c, FILTER_MAX_TEXT, FILTER_MAX_TEXT,
-                            "the filter is too long: %zu bytes, at most %d are allowed",
-                            c->text.len, FILTER_MAX_TEXT);
     if (text_is_utf8(c->text))
         return 0;
     size_t at = 0;

@@ -34,6 +34,14 @@ void exports_free(struct exports *exports)
     free(exports);
 }
 
+bool exports_was_deleted(struct exports *exports, const char *id)
+{
+    struct snapshot *snapshot = NULL;
+    bool gone = snapshot_store_get(exports->store, id, &snapshot, NULL) == -ENOENT;
+    snapshot_unref(snapshot);
+    return gone;
+}
+
 /* ── a merged capture ── */
 
 int export_out_write(void *ctx, const void *data, size_t n)
@@ -74,6 +82,9 @@ static int run_export(struct exports *exports, const struct snapshot *snapshot,
     job_free(job);
     if (e) {
         problem_set(problem, 499, "The client went away.");
+    } else if (!result.ok && exports_was_deleted(exports, snapshot->id)) {
+        problem_set(problem, 410, "The snapshot was deleted meanwhile.");
+        e = -ESTALE;
     } else if (!result.ok) {
         problem_from_error(problem, &result.error);
         e = result.error.code < 0 ? result.error.code : -EIO;

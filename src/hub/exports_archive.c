@@ -33,6 +33,7 @@ int exports_archive(struct exports *exports, const char *id, uint64_t from,
     int e = snapshot_store_get(exports->store, id, &snapshot, reterr);
     if (e)
         return e;
+    id = snapshot->id;
     e = archive_length(exports->store, snapshot, &bytes, reterr);
     if (!e && from >= bytes)
         e = error_set(reterr, -EINVAL, "The archive has only %llu bytes.",
@@ -42,6 +43,8 @@ int exports_archive(struct exports *exports, const char *id, uint64_t from,
     struct archive_output output = {.write = pass_on, .ctx = (void *)(uintptr_t)sink, .from = from};
     if (!e)
         e = archive_write(exports->store, snapshot, &output, reterr);
+    if (e && e != -EPIPE && exports_was_deleted(exports, id))
+        e = error_set(reterr, -ESTALE, "The snapshot was deleted meanwhile.");
     snapshot_unref(snapshot);
     return e;
 }

@@ -24,5 +24,7 @@ struct export_out {
     bool begun;
 };
 int export_out_write(void *ctx, const void *data, size_t n);
+/* Between the beginning of an export and its failure. */
+bool exports_was_deleted(struct exports *exports, const char *id);
 
 #endif

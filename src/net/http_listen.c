@@ -37,9 +37,10 @@ static int bind_failed(int e, const char *listen_at, struct error *reterr)
     const char *colon = strrchr(listen_at, ':');
     if (e == EADDRINUSE)
         return error_set(reterr, -e,
-                         "Port %s on %.60s is in use by another program; choose another with "
+                         "Port %s of %.*s is in use by another program; choose another with "
                          "--listen, or stop that program.",
-                         colon + 1, listen_at);
+                         colon + 1, (int)(colon - listen_at < 60 ? colon - listen_at : 60),
+                         listen_at);
     if (e == EACCES)
         return error_set(reterr, -e,
                          "Listening on %.60s needs root; choose a port above 1023 with --listen.",

@@ -59,6 +59,12 @@ static struct snapshot_interval past_part(struct snapshot_interval window, int64
     return window;
 }
 
+bool snapshot_source_may_return(const struct snapshot_source *source, int result)
+{
+    bool away = result == -ECONNREFUSED || result == -EIO || result == -EACCES; /* its old token */
+    return away && source->may_return && source->may_return(source->ctx);
+}
+
 static int ask_node(struct snapshot_node_availability *node, const struct snapshot_take_node *who,
                     struct snapshot_interval window, struct error *reterr)
 {
@@ -76,7 +82,7 @@ static int ask_node(struct snapshot_node_availability *node, const struct snapsh
                      &e);
     }
     node->reachable = r == 0;
-    node->may_return = r < 0 && source && source->may_return && source->may_return(source->ctx);
+    node->may_return = source && snapshot_source_may_return(source, r);
     node->detail = strdup(r == 0 ? "" : e.text);
     if (!node->name || !node->detail || r == -ENOMEM)
         return error_set(reterr, -ENOMEM, "There is no memory to ask the nodes.");

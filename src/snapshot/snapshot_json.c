@@ -9,7 +9,8 @@
 #include "snapshot/snapshot_hash.h"
 
 enum {
-    MAX_SHOWN = 1000 /* covered times, gaps of a node: one snapshot is not to fill every list */
+    MAX_SHOWN = 1000 /* covered times, gaps, files of a node, what is missing: one snapshot is not
+                        to fill every list */
 };
 
 void snapshot_interval_write_json(struct snapshot_interval at, struct json_writer *w)
@@ -47,10 +48,11 @@ void snapshot_member_time_or_null(struct json_writer *w, const char *key, bool k
         json_none(w);
 }
 
-void snapshot_missing_write_json(const struct snapshot_manifest *m, struct json_writer *w)
+void snapshot_missing_write_json(const struct snapshot_manifest *m, size_t max,
+                                 struct json_writer *w)
 {
     json_begin_array(w);
-    for (size_t i = 0; m && i < m->missing_count; i++) {
+    for (size_t i = 0; m && i < m->missing_count && i < max; i++) {
         json_begin_object(w);
         json_member_str(w, "node", m->missing[i].node);
         json_member_time(w, "from", m->missing[i].at.from_ns);
@@ -98,7 +100,7 @@ static void node_json(const struct snapshot_node *node, struct json_writer *w)
     json_member_str(w, "clock_source", node->clock_source ? node->clock_source : "");
     json_key(w, "files");
     json_begin_array(w);
-    for (size_t i = 0; i < node->file_count; i++) {
+    for (size_t i = 0; i < node->file_count && i < MAX_SHOWN; i++) {
         json_begin_object(w);
         json_member_str(w, "name", node->files[i].name);
         json_member_uint(w, "size_bytes", node->files[i].size_bytes);
@@ -108,6 +110,7 @@ static void node_json(const struct snapshot_node *node, struct json_writer *w)
         json_end_object(w);
     }
     json_end_array(w);
+    json_member_uint(w, "file_count", node->file_count);
     json_end_object(w);
 }
 
@@ -377,7 +380,8 @@ void snapshot_write_json(const struct snapshot *s, struct json_writer *w)
     json_member_bool(w, "partial", m && m->partial);
     json_member_bool(w, "empty", m && m->empty);
     json_key(w, "missing");
-    snapshot_missing_write_json(m, w);
+    snapshot_missing_write_json(m, MAX_SHOWN, w);
+    json_member_uint(w, "missing_count", m ? m->missing_count : 0);
     json_member_uint(w, "size_bytes", snapshot_size_bytes(s));
     json_member_uint(w, "captured_bytes", m ? m->captured_bytes : 0);
     json_member_uint(w, "packets", m ? m->packets : 0);

@@ -9,7 +9,8 @@
 void snapshot_interval_write_json(struct snapshot_interval at, struct json_writer *w);
 void snapshot_gap_write_json(const struct snapshot_gap *gap, struct json_writer *w);
 void snapshot_drops_write_json(const struct snapshot_drops *drops, struct json_writer *w);
-void snapshot_missing_write_json(const struct snapshot_manifest *manifest, struct json_writer *w);
+void snapshot_missing_write_json(const struct snapshot_manifest *manifest, size_t max,
+                                 struct json_writer *w);
 void snapshot_member_time_or_null(struct json_writer *w, const char *key, bool known, int64_t ns);
 
 /* null, or whose key signed: {"key":base64,"fingerprint":hex,"by":"own"|"foreign"}. */

@@ -144,7 +144,7 @@ int snapshot_manifest_write(const struct snapshot_manifest *m, struct buf *out)
     json_member_bool(w, "partial", m->partial);
     json_member_bool(w, "empty", m->empty);
     json_key(w, "missing");
-    snapshot_missing_write_json(m, w);
+    snapshot_missing_write_json(m, SIZE_MAX, w);
     json_key(w, "nodes");
     json_begin_array(w);
     for (size_t i = 0; i < m->node_count; i++)

@@ -67,6 +67,11 @@ struct snapshot_source {
                       struct error *reterr);
 };
 
+/* Whether it is worth asking again after status ended with `result`: nobody listens, or the
+ * exchange broke off, as when a server starts again. One that answers nonsense, or hangs, is not
+ * waited for. */
+bool snapshot_source_may_return(const struct snapshot_source *source, int result);
+
 struct snapshot_take_node {
     const char *name;
     const struct snapshot_source *source; /* NULL: the hub has no address for it (unreachable) */

@@ -351,6 +351,10 @@ int snapshot_verify(struct snapshot_store *store, const char *id, struct snapsho
     }
     if (dir >= 0)
         close(dir);
+    struct snapshot *still = NULL;
+    if (s && (r < 0 || !v->ok) && snapshot_store_get(store, s->id, &still, NULL) < 0)
+        r = error_set(reterr, -ESTALE, "The snapshot was deleted meanwhile.");
+    snapshot_unref(still);
     snapshot_unref(s);
     return r;
 }

@@ -89,8 +89,8 @@ static int ask_status(struct take_node *n, struct snapshot_source_status *status
     for (int i = 0; source; i++) {
         *status = (struct snapshot_source_status){0};
         r = source->status(source->ctx, status, NULL);
-        bool waits = i + 1 < STATUS_TRIES || (clock_mono_ns() < until && source->may_return &&
-                                              source->may_return(source->ctx));
+        bool waits = i + 1 < STATUS_TRIES ||
+                     (clock_mono_ns() < until && snapshot_source_may_return(source, r));
         if (r == 0 || !waits || take_stopped(n->take))
             break;
         sleep_ms(200);

@@ -151,6 +151,13 @@ refused 2 'buffer' ip netns exec "$srv" "$TRAWL" up --data "$work/second" --buff
 mkdir -m 755 "$work/locked"
 refused 1 'writ|permission|folder' ip netns exec "$srv" setpriv --reuid 65534 --regid 65534 --clear-groups "$TRAWL" up --no-capture --data "$work/locked" --listen 127.0.0.1:8901
 
+# Sentences that speak of what was typed.
+r 2 '^trawl hold: --for has to lie between 1s and 24h' hold --for 99h
+r 2 '^trawl hold: --for has to lie between 1s and 24h' hold --for 0s
+r 1 'is not whole: node .* lacks 20.* to 20.* \(not_recording\)' snapshot create too-early --last 20m --whole
+r 1 'filter is too long: 20000 bytes, at most 16384' filter check "$(head -c 20000 /dev/zero | tr '\0' a)"
+refused 1 "Port $port of 127.0.0.1 is in use" ip netns exec "$srv" "$TRAWL" hub --data "$work/second-hub" --listen "127.0.0.1:$port"
+
 if [ ${#bad[@]} -gt 0 ]; then
   printf '  %s\n' "${bad[@]}" >&2
   fail "${#bad[@]} of $tried"

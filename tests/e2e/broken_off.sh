@@ -80,7 +80,7 @@ breaks "does not match its SHA-256" snapshot download "$id"
 sleep 0.1
 alter && rm "$file" && cp "$work/altered" "$file" && own
 t snapshot pcap "$id" -o "$work/pcap" 2>"$work/err" || fail "the rest is not given out: $(cat "$work/err")"
-grep -q "1 file changed since the recording: nodes/.*no longer matches its SHA-256" "$work/err" || fail "pcap does not say it: $(cat "$work/err")"
+grep -q "note: 1 file changed since the recording: nodes/.*no longer matches its SHA-256" "$work/err" || fail "pcap does not say it: $(cat "$work/err")"
 refused 422 "/api/v1/entries/$id/$big/body/response" "changed since it was recorded (it no longer matches its SHA-256)"
 refused 422 "/api/v1/entries/$id/$big/packets" "changed since it was recorded"
 refused 422 "/api/v1/entries/$id/$big/stream" "changed since it was recorded"

@@ -158,6 +158,15 @@ static void test_limits(void **state)
     assert_int_equal(compile_repeated("http", " ", FILTER_MAX_TEXT - 4, ""), 0);
     assert_int_equal(compile_repeated("http", " ", FILTER_MAX_TEXT - 3, ""), -EINVAL);
     assert_int_equal(compile_repeated("http", " ", 1 << 20, ""), -EINVAL);
+    struct filter_diagnostic d;
+    struct buf long_text;
+    struct filter *none = NULL;
+    buf_init(&long_text, 1 << 20);
+    for (size_t i = 0; i < 20000; i++)
+        buf_append_u8(&long_text, 'a');
+    assert_int_equal(filter_compile(buf_slice(&long_text), NULL, &none, &d), -EINVAL);
+    assert_string_equal(d.text, "the filter is too long: 20000 bytes, at most 16384 are allowed");
+    buf_done(&long_text);
     /* nodes: a list of n numbers, an index, a comparison */
     assert_int_equal(compile_repeated("1 in [1", ",1", FILTER_MAX_NODES - 4, "]"), 0);
     assert_int_equal(compile_repeated("1 in [1", ",1", FILTER_MAX_NODES - 3, "]"), -EINVAL);

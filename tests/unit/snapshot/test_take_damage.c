@@ -1,10 +1,13 @@
 /* What was sealed is not what comes: damage of the source is said, and what can be read is kept. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "packet/packet.h"
+#include "snapshot/snapshot_changed.h"
 #include "unit/snapshot/support_take.h"
 #include "unit/unit_test.h"
 
@@ -243,6 +246,91 @@ static void flipped_bit_is_found(void **state)
     snapshot_unref(s);
 }
 
+struct deletion {
+    struct fixture *f;
+    const char *id;
+    bool done;
+};
+
+static void delete_it(void *ctx, uint64_t done, uint64_t total)
+{
+    struct deletion *d = ctx;
+    uint64_t freed = 0;
+    (void)done;
+    (void)total;
+    if (!d->done)
+        assert_int_equal(snapshot_store_delete(d->f->store, d->id, &freed, NULL), 0);
+    d->done = true;
+}
+
+/* Files that are deleted while they are compared are no damage. */
+static void deleted_while_it_is_verified(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {.text = ""};
+    char id[SNAPSHOT_ID_SIZE];
+    assert_int_equal(take_window(f, fake_time(&f->ring, 500), fake_time(&f->ring, 5500), id, &e),
+                     0);
+    struct deletion d = {.f = f, .id = id};
+    struct snapshot_verify v = {.on_progress = delete_it, .ctx = &d};
+    assert_int_equal(snapshot_verify(f->store, id, &v, &e), -ESTALE);
+    assert_string_equal(e.text, "The snapshot was deleted meanwhile.");
+    assert_true(d.done);
+    snapshot_verify_done(&v);
+}
+
+static void write_at(int dir, const char *name, struct slice bytes, bool older)
+{
+    assert_int_equal(io_replace_file("test", dir, name, bytes, 0600), 0);
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    if (older)
+        assert_int_equal(utimensat(dir, name, times, 0), 0);
+}
+
+/* Cheaply: the size, the time, and only for a younger file the sum. */
+static void changed_files_are_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {.text = ""};
+    char id[SNAPSHOT_ID_SIZE];
+    assert_int_equal(take_window(f, fake_time(&f->ring, 500), fake_time(&f->ring, 5500), id, &e),
+                     0);
+    struct snapshot *s = get(f, id);
+    const struct snapshot_file *file = &s->manifest->nodes[0].files[2];
+    int dir = snapshot_store_open_dir(f->store, id, &e);
+    assert_true(dir >= 0);
+    assert_int_equal(snapshot_file_check(s, dir, file, &e), 0);
+    struct buf bytes;
+    buf_init(&bytes, 64 << 20);
+    assert_int_equal(io_read_file(dir, file->name, &bytes), 0);
+    write_at(dir, file->name, buf_slice(&bytes), false); /* restored: younger, and the same */
+    assert_int_equal(snapshot_file_check(s, dir, file, &e), 0);
+    bytes.data[bytes.len / 2] ^= 1;
+    write_at(dir, file->name, buf_slice(&bytes), false);
+    for (int i = 0; i < 2; i++) { /* read, and remembered */
+        assert_int_equal(snapshot_file_check(s, dir, file, &e), -EBADMSG);
+        assert_non_null(strstr(e.text, "no longer matches its SHA-256"));
+        assert_non_null(strstr(e.text, file->name));
+    }
+    write_at(dir, file->name, buf_slice(&bytes), true); /* hidden: verify finds it, not this */
+    assert_int_equal(snapshot_file_check(s, dir, file, &e), 0);
+    write_at(dir, file->name, slice_sub(buf_slice(&bytes), 0, bytes.len - 1), true);
+    assert_int_equal(snapshot_file_check(s, dir, file, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "it has another size"));
+    const struct snapshot_files_check before = {.from_ns = INT64_MIN,
+                                                .to_ns = fake_time(&f->ring, 600)},
+                                      all = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
+    assert_int_equal(snapshot_files_check(f->store, s, &before, &e), 0);
+    assert_int_equal(snapshot_files_check(f->store, s, &all, &e), -EBADMSG);
+    assert_int_equal(unlinkat(dir, file->name, 0), 0);
+    assert_int_equal(snapshot_file_check(s, dir, file, &e), -ESTALE);
+    assert_int_equal(snapshot_files_check(f->store, s, &before, &e), 0);
+    assert_int_equal(snapshot_files_check(f->store, s, &all, &e), -ESTALE);
+    buf_done(&bytes);
+    close(dir);
+    snapshot_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +344,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(changed_linked_segment_is_found_at_once, take_setup,
                                         take_teardown),
         cmocka_unit_test_setup_teardown(flipped_bit_is_found, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(deleted_while_it_is_verified, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(changed_files_are_noticed, take_setup, take_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

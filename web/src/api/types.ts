@@ -22,7 +22,7 @@ export interface Quota { limit_bytes: number; used_bytes: number; reserved_bytes
 export type SnapshotStatus = "Pending" | "In Progress" | "Completed" | "Dissected" | "Failed";
 export interface SnapshotNode {
   name: string; window: Interval | null; covered: Interval[]; gaps: Gap[]; gap_count: number; // of `covered` and `gaps` the first 1,000; the manifest has all
-  packets: number; captured_bytes: number; drops: Drops; clock_offset_ns: number; clock_source: string; files: { name: string; size_bytes: number; sha256: string; damaged?: string }[];
+  packets: number; captured_bytes: number; drops: Drops; clock_offset_ns: number; clock_source: string; files: { name: string; size_bytes: number; sha256: string; damaged?: string }[]; file_count?: number; // of `files` the first 1,000
 }
 export interface Dissection {
   name: string; state: "running" | "done" | "failed" | "cancelled"; reason?: string;
@@ -38,7 +38,7 @@ export interface Verification { at: string; ok: boolean; files: number; bytes: n
 // `warnings`: sentences on what needs a person's eye (damage, failed dissections), to be shown with the snapshot wherever it is listed.
 export interface Snapshot {
   id: string; name: string; status: SnapshotStatus; status_detail: string; // "7/12 nodes · 20 s left", "disk full on the hub"
-  partial: boolean; empty: boolean; missing: { node: string; from: string; to: string; reason: string }[];
+  partial: boolean; empty: boolean; missing: { node: string; from: string; to: string; reason: string }[]; missing_count?: number; // of `missing` the first 1,000
   size_bytes: number; captured_bytes: number; packets: number; from: string; to: string; start: string | null; end: string | null;
   created_at: string; created_by: string; origin: "ring" | "import"; nodes: SnapshotNode[]; drops: Drops; gaps_total_ns: number; coverage: number; // 0..1
   progress: { nodes_done: number; nodes_total: number; bytes: number; bytes_total: number; eta_s: number | null };
