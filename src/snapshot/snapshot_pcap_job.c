@@ -2,6 +2,7 @@
  * descriptor. It opens files below the snapshot's folder only (Landlock). */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,6 +30,7 @@ struct export_job {
     struct snapshot_filter filter;
     bool has_selection;
     int64_t reported_ns;
+    const char *folder; /* of the snapshot; NULL until the request is read */
 };
 
 static int write_out(void *ctx, const uint8_t *data, size_t n)
@@ -134,7 +136,7 @@ static int parse(struct export_job *j, struct error *reterr)
         return -EBADMSG;
     struct snapshot_read r = {.arena = &j->arena};
     struct export_options *o = &j->options;
-    const char *folder = snapshot_read_text(&r, root, "folder");
+    const char *folder = j->folder = snapshot_read_text(&r, root, "folder");
     o->pcap = snapshot_read_bool(&r, root, "pcap");
     o->from_ns = snapshot_read_int(&r, root, "from");
     o->to_ns = snapshot_read_int(&r, root, "to");
@@ -191,12 +193,21 @@ static int run(struct export_job *j, struct error *reterr)
     return r < 0 ? r : report_result(j, &result);
 }
 
+/* People are told "nodes/n1/000001.pcapng", not where the hub keeps it. */
+static void leave_folder_out(const struct export_job *j, struct error *error)
+{
+    size_t len = j->folder ? strlen(j->folder) : 0;
+    for (char *at; len && (at = strstr(error->text, j->folder)) && at[len] == '/';)
+        memmove(at, at + len + 1, strlen(at + len + 1) + 1);
+}
+
 static int job_main_export(struct job_context *ctx)
 {
     struct error e = {.offset = ERROR_NO_OFFSET};
     struct export_job j = {.ctx = ctx};
     arena_init(&j.arena, 256 * 1024 * 1024);
     int r = run(&j, &e);
+    leave_folder_out(&j, &e);
     selection_free(j.selection);
     snapshot_filter_done(&j.filter);
     arena_done(&j.arena);
