@@ -23,7 +23,7 @@ enum {
 
 struct dissect_args {
     bool jsonl, stats;
-    struct option_list protocols, openings;
+    struct option_list protocols, openings, lead_in;
     char *filter;
     char *out_dir;
     char *keys;
@@ -58,6 +58,12 @@ static const struct option_def defs[] = {
      .doc =
          "captures of before the window: they help to read connections that go on in the others, "
          "and give no entries"},
+    {.name = "lead-in",
+     .type = OPTION_LIST,
+     .offset = ARG(lead_in),
+     .value_name = "LIST",
+     .doc = "captures that end where the others begin: calls that began there are whole, others "
+            "give no entries"},
     {.name = "output",
      .letter = 'o',
      .type = OPTION_TEXT,
@@ -81,7 +87,7 @@ static const struct option_def defs[] = {
 
 static const struct option_spec spec = {
     .usage = "trawl dissect FILE… [--jsonl] [--filter EXPR] [--protocols LIST] [--keys FILE] "
-             "[--openings LIST] [-o DIR] [--threads N] [--stats]",
+             "[--openings LIST] [--lead-in LIST] [-o DIR] [--threads N] [--stats]",
     .summary = "Reads capture files (pcapng, pcap, also gz, zst, lz4; - is standard input) and "
                "prints the calls in them.",
     .example = "trawl dissect capture.pcapng --jsonl --filter 'http && status_code >= 500'",
@@ -227,17 +233,20 @@ static void close_inputs(struct inputs *inputs)
     free(inputs->files);
 }
 
-static int open_inputs(const struct option_operands *operands, const struct option_list *openings,
+static int open_inputs(const struct option_operands *operands, const struct dissect_args *args,
                        struct inputs *inputs, struct error *reterr)
 {
-    size_t count = operands->count + openings->count;
+    const struct option_list *openings = &args->openings, *lead_in = &args->lead_in;
+    size_t lead_in_at = operands->count + openings->count, count = lead_in_at + lead_in->count;
     inputs->list = calloc(count, sizeof *inputs->list);
     inputs->files = calloc(count, sizeof *inputs->files);
     if (!inputs->list || !inputs->files)
         return error_set(reterr, -ENOMEM, "there is not enough memory");
     for (size_t i = 0; i < count; i++) {
         bool outside = i >= operands->count;
-        const char *path = outside ? openings->items[i - operands->count] : operands->items[i];
+        const char *path = i >= lead_in_at ? lead_in->items[i - lead_in_at]
+                           : outside       ? openings->items[i - operands->count]
+                                           : operands->items[i];
         bool standard = strcmp(path, "-") == 0;
         int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
@@ -248,6 +257,7 @@ static int open_inputs(const struct option_operands *operands, const struct opti
         inputs->list[i] = (struct dissect_input){.fd = fd,
                                                  .name = standard ? "standard input" : path,
                                                  .outside = outside,
+                                                 .lead_in = i >= lead_in_at,
                                                  .sequence = i};
         /* A capture does not say which node recorded it, and its name may be any. */
         inputs->files[i] = (struct entry_file){.node = "file", .sequence = i};
@@ -356,7 +366,7 @@ static int dissect_files(void *given, const struct option_operands *operands)
     buf_init(&out.text, MAX_OUT_BYTES);
     int r = compile_filter(&out, &error);
     if (r == 0)
-        r = open_inputs(operands, &args->openings, &inputs, &error);
+        r = open_inputs(operands, args, &inputs, &error);
     out.files = (struct entry_files){inputs.files, inputs.count};
     if (r == 0 && args->out_dir)
         r = open_store(&out, &error);

@@ -96,6 +96,9 @@
       "gap_bytes > 0")                                                                                  \
     X(FROM_OPENING, "from_opening", FIELD_BOOL, 0, 0,                                                   \
       "the connection is older than the data; its kept opening helped to read it", "from_opening")      \
+    X(FROM_LEAD_IN, "from_lead_in", FIELD_BOOL, 0, 0,                                                   \
+      "packets from just before the window helped to read it; the call may have begun there",           \
+      "from_lead_in")                                                                                   \
     X(SEEN_AT, "seen_at", FIELD_LIST, 0, 0, "vantage points (node:interface)",                          \
       "\"n1:eth0\" in seen_at")                                                                         \
     X(HAS_PCAP, "has_pcap", FIELD_BOOL, FIELD_DERIVED, 0, "its packets are known", "has_pcap")          \

@@ -178,12 +178,15 @@ static void charge(struct dissect_conn *conn)
     conn->uncharged_bytes = 0;
 }
 
-void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns, uint64_t number)
+void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns, uint64_t number,
+                               struct conn_before before)
 {
     conn->first_number = number;
     conn->outside = false;
     conn->window_ns = at_ns;
+    conn->before = before;
     conn->vantage_count = 0;
+    conn->first_packet = (struct dissect_packet){0};
 }
 
 void dissect_conn_vantage(struct dissect_conn *conn, struct slice name)

@@ -101,6 +101,10 @@ enum conn_mode {
     CONN_CLOSED
 };
 
+struct conn_before { /* what there was of it before the window */
+    bool opening, lead_in;
+};
+
 struct dissect_conn {
     struct dissect_host *host;
     struct dissect_tuple tuple;
@@ -141,8 +145,8 @@ struct dissect_conn {
     uint8_t layer_count, depth;
     bool tls;
     bool outside; /* not come into the window yet: entries are not of it */
-    int64_t
-        window_ns; /* it has an opening, and came into the window at this time; 0 = it has none */
+    struct conn_before before;
+    int64_t window_ns; /* something was before, and it came into the window then; else 0 */
     struct dissect_packet packet, first_packet; /* datagrams */
     struct dissect_message message;
     /* context of every entry */
@@ -212,8 +216,9 @@ void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *
 void dissect_conn_gap(struct dissect_conn *conn, uint8_t side, uint64_t bytes);
 void dissect_conn_end_side(struct dissect_conn *conn, uint8_t side);
 void dissect_conn_close(struct dissect_conn *conn, enum dissect_end end);
-/* What comes now is of the window; what came before was an opening. */
-void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns, uint64_t number);
+/* What comes now is of the window. */
+void dissect_conn_enter_window(struct dissect_conn *conn, int64_t at_ns, uint64_t number,
+                               struct conn_before before);
 /* Adds a place where its packets were seen. Text borrowed. */
 void dissect_conn_vantage(struct dissect_conn *conn, struct slice name);
 

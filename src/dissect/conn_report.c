@@ -45,7 +45,7 @@ static void set_counts(struct dissect_entry *entry, const struct report_fields *
 static void set_status(struct dissect_entry *entry, const struct flow *flow, uint8_t client)
 {
     bool tcp = flow->key.ip_protocol == 6;
-    const char *late = flow->late_join ? "window_start" : NULL;
+    const char *late = flow->late_join || (tcp && flow_has_before(flow)) ? "window_start" : NULL;
     switch (flow->state) {
     case FLOW_ATTEMPTED:
         dissect_set_status(entry, tcp ? "no_response" : "ok", tcp ? "timeout" : NULL);

@@ -305,8 +305,10 @@ static void set_context(struct dissect_conn *conn, struct dissect_entry *entry)
     if (conn->tls)
         dissect_set_bool(entry, FIELD_TLS_ID, true);
     const struct dissect_conn *root = root_of(conn);
-    if (root->window_ns)
+    if (root->before.opening)
         dissect_set_bool(entry, FIELD_FROM_OPENING_ID, true);
+    if (root->before.lead_in)
+        dissect_set_bool(entry, FIELD_FROM_LEAD_IN_ID, true);
     if (root->vantage_count)
         dissect_set_list(entry, FIELD_SEEN_AT_ID, root->vantages, root->vantage_count);
     dissect_set_list(entry, FIELD_IPS_ID, root->ips, root->ip_count);
@@ -448,7 +450,7 @@ void dissect_body_piece(struct dissect_conn *conn, struct dissect_entry *entry, 
         tap->bytes += piece.len;
 }
 
-/* All its bytes are of an opening. */
+/* All its bytes are of before the window. */
 static bool is_outside(const struct dissect_conn *conn, const struct dissect_entry *entry)
 {
     conn = root_of(conn);

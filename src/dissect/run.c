@@ -122,6 +122,11 @@ static void set_own_key(struct flow_packet *packet, const struct frame *frame)
     packet->is_translated = true;
 }
 
+static enum flow_place place_of(const struct dissect_input *input)
+{
+    return !input->outside ? FLOW_IN_WINDOW : input->lead_in ? FLOW_IN_LEAD_IN : FLOW_IN_OPENING;
+}
+
 /* Translated packets go where the connection is that they belong to. */
 static int deliver(struct run *run, const struct merged_packet *in, const struct frame *frame)
 {
@@ -131,7 +136,7 @@ static int deliver(struct run *run, const struct merged_packet *in, const struct
         .frame = frame,
         .ref = {.ts_ns = packet->ts_ns, .offset = packet->offset, .file = in->file},
         .vantage = in->vantage,
-        .outside = run->options->inputs[in->file].outside,
+        .place = place_of(&run->options->inputs[in->file]),
         .vantage_uncertain = cooked,
         .tuple_hash = flow_shard_hash(frame),
         .number = run->number - 1,
@@ -166,17 +171,19 @@ static int take_packet(struct run *run, const struct merged_packet *in)
         use = &whole;
     }
     if (use->kind == FRAME_BAD)
-        run->stats.undecodable++;
+        run->stats.undecodable += !run->options->inputs[in->file].outside;
     if (use->kind != FRAME_TCP && use->kind != FRAME_UDP && use->kind != FRAME_ICMP &&
         use->kind != FRAME_SCTP)
         return 0;
     return deliver(run, in, use);
 }
 
-/* Openings: neither counted nor a sign of time. */
+/* What is of before the window is neither counted nor a sign of time. */
 static int take_outside(struct run *run, const struct merged_packet *in)
 {
     struct frame frame;
+    if (run->options->inputs[in->file].lead_in)
+        return take_packet(run, in);
     frame_decode(&in->packet, &frame);
     return frame.kind == FRAME_TCP ? deliver(run, in, &frame) : 0;
 }

@@ -29,6 +29,7 @@ struct dissect_input {
     const char *node;  /* that recorded it; NULL when nobody knows ("file N" in seen_at) */
     uint64_t sequence; /* the `seq` of packet references */
     bool outside; /* packets of before the window: they help to read the others, and that is all */
+    bool lead_in; /* outside, and nothing is missing between them and the window */
     uint64_t end_offset; /* published length of an open segment; 0 = to the end */
 };
 

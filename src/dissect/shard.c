@@ -36,6 +36,12 @@ static void add_translation(struct dissect_conn *conn, const struct flow_key *ke
     }
 }
 
+static void enter_window(struct dissect_conn *conn, const struct flow *flow)
+{
+    struct conn_before before = {.opening = flow->has_opening, .lead_in = flow->has_lead_in};
+    dissect_conn_enter_window(conn, flow->first_ns, flow->first_number, before);
+}
+
 /* NULL without memory: the bytes are then lost, the flow goes on being counted. */
 static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
 {
@@ -47,7 +53,7 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
         .port = {flow->key.port[0], flow->key.port[1]},
         .client_side = flow->client_side,
         .late_join = flow->late_join,
-        .outside = flow->outside,
+        .outside = flow->place != FLOW_IN_WINDOW,
         .base_seq = {flow->side[0].base_seq, flow->side[1].base_seq},
         .first_ns = flow->first_ns,
         /* Not the side of the first packet: the id must not depend on what was recorded first. */
@@ -60,6 +66,8 @@ static struct dissect_conn *conn_of(struct shard *shard, struct flow *flow)
     flow->lacks_memory |= !conn;
     if (conn && spec.transport == DISSECT_TCP)
         conn->health = &flow->health.counts;
+    if (conn && flow->place == FLOW_IN_WINDOW && flow_has_before(flow))
+        enter_window(conn, flow);
     for (uint8_t i = 0; conn && i < flow->vantage_count; i++)
         dissect_conn_vantage(conn,
                              shard->context.vantage_of(shard->context.names, flow->vantages[i]));
@@ -137,8 +145,7 @@ static void on_close(void *ctx, struct flow *flow, enum flow_end end)
 
 static void on_forget(void *ctx, struct flow *flow)
 {
-    bool reported =
-        !flow->outside && (flow->key.ip_protocol == FLOW_TCP || flow->key.ip_protocol == FLOW_UDP);
+    bool reported = flow->place == FLOW_IN_WINDOW && flow_is_connection(flow);
     struct dissect_conn *conn = reported ? conn_of(ctx, flow) : flow->user;
     if (conn && reported)
         shard_report_conn(conn, flow);
@@ -151,7 +158,7 @@ static void on_enter_window(void *ctx, struct flow *flow)
     struct shard *shard = ctx;
     if (!flow->user)
         return;
-    dissect_conn_enter_window(flow->user, flow->first_ns, flow->first_number);
+    enter_window(flow->user, flow);
     dissect_conn_vantage(flow->user,
                          shard->context.vantage_of(shard->context.names, flow->vantages[0]));
 }

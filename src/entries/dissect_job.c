@@ -55,6 +55,7 @@ static int read_inputs(struct dissect_job *job, struct error *reterr)
                                    .name = job->files[i].node,
                                    .node = node,
                                    .outside = json_is_true(json_object_get(file, "outside")),
+                                   .lead_in = json_is_true(json_object_get(file, "lead_in")),
                                    .sequence = sequence};
     }
     return 0;

@@ -147,6 +147,13 @@ struct flow_fingerprint {
     uint64_t vantage_bits;
 };
 
+/* Where a packet stands; those of before the window help to read what goes on in it. */
+enum flow_place {
+    FLOW_IN_WINDOW,
+    FLOW_IN_LEAD_IN, /* just before it: nothing is missing between the two */
+    FLOW_IN_OPENING  /* TCP: the connection's first bytes; between them and the rest is a hole */
+};
+
 struct flow {
     struct flow_key key;
     uint64_t hash;
@@ -157,14 +164,15 @@ struct flow {
     bool is_closed; /* close() was called: packets only count */
     bool late_join; /* its beginning was not seen */
     bool syn_seen;
-    bool outside;      /* nothing but packets from before the window so far */
-    bool has_opening;  /* there were such packets */
+    bool has_opening;  /* there were packets of an opening, … */
+    bool has_lead_in;  /* of the lead-in */
     bool lacks_memory; /* some of its bytes are not handed on, or the handler has nowhere to put
                           them */
     uint8_t idle_list;
     uint8_t client_side;
     uint8_t reset_side;
     enum flow_state state;
+    enum flow_place place;     /* of its last packet; it only moves forward */
     int64_t first_ns, last_ns; /* packet times */
     int64_t active_ns;         /* last packet's time, or the table's clock if later */
     int64_t syn_ns, last_syn_ns, handshake_ns, first_response_ns;
@@ -184,6 +192,18 @@ struct flow {
     void *user; /* the handler's */
 };
 
+/* What is counted as a connection, and reported when it is forgotten. */
+static inline bool flow_is_connection(const struct flow *flow)
+{
+    return flow->key.ip_protocol == FLOW_TCP || flow->key.ip_protocol == FLOW_UDP;
+}
+
+/* Packets of before the window helped to read it. */
+static inline bool flow_has_before(const struct flow *flow)
+{
+    return flow->has_opening || flow->has_lead_in;
+}
+
 /* All calls come from within flow_table_packet, _absorb, _tick, _evict and _finish. Bytes are
  * borrowed for the call. */
 struct flow_handler {
@@ -197,8 +217,8 @@ struct flow_handler {
     void (*close)(void *ctx, struct flow *flow, enum flow_end end);
     /* The flow leaves the table: its counters are final. Always after close. */
     void (*forget)(void *ctx, struct flow *flow);
-    /* A connection with an opening came into the window: everything called before was of the time
-     * before. MAY be NULL. */
+    /* A flow with an opening or lead-in came into the window: everything called before was of the
+     * time before. MAY be NULL. */
     void (*enter_window)(void *ctx, struct flow *flow);
     /* Seen at one more place; MAY be NULL. */
     void (*vantage)(void *ctx, struct flow *flow, uint32_t vantage);
@@ -215,7 +235,7 @@ enum flow_idle_list {
     FLOW_LIST_ATTEMPTED,
     FLOW_LIST_UDP,
     FLOW_LIST_TCP,
-    FLOW_LIST_OUTSIDE, /* openings whose connection has not come into the window */
+    FLOW_LIST_OPENING, /* nothing but an opening so far */
     FLOW_LIST_COUNT
 };
 
@@ -242,7 +262,7 @@ struct flow_packet {
     const struct frame *frame;
     struct flow_ref ref;
     uint32_t vantage;        /* number of the place (file's interface) */
-    bool outside;            /* TCP, of before the window: part of an opening; counts nowhere */
+    enum flow_place place;   /* before the window nothing counts */
     bool vantage_uncertain;  /* one "interface" that stands for many (Linux cooked "any") */
     bool is_translated;      /* frame has the addresses of the other half (flow_nat.h) … */
     uint32_t tuple_hash;     /* flow_shard_hash of the packet as it was; for flow_nat.c */
@@ -290,9 +310,9 @@ void flow_tcp_close_if_over(struct flow_table *table, struct flow *flow);
 void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end);
 void flow_move_to(struct flow_table *table, struct flow *flow, enum flow_idle_list list);
 
-/* flow_window.c: the first packet of the window of a connection that has an opening. */
-void flow_enter_window(struct flow_table *table, struct flow *flow,
-                       const struct flow_packet *packet, uint8_t side);
+/* flow_window.c: the first packet behind an opening, or the first of the window behind either. */
+void flow_move_on(struct flow_table *table, struct flow *flow, const struct flow_packet *packet,
+                  uint8_t side);
 
 /* flow_stream.c */
 struct flow_piece {

@@ -263,14 +263,13 @@ static struct flow *add(struct flow_table *table, const struct flow_key *key, ui
     flow->first_ref = packet->ref;
     flow->first_number = packet->number;
     flow->side[0].vantage = flow->side[1].vantage = UINT32_MAX;
-    flow->outside = packet->outside;
+    flow->place = packet->place;
     join_list(table, flow,
-              packet->outside                ? FLOW_LIST_OUTSIDE
-              : key->ip_protocol == FLOW_TCP ? FLOW_LIST_ATTEMPTED
-                                             : FLOW_LIST_UDP);
+              packet->place == FLOW_IN_OPENING ? FLOW_LIST_OPENING
+              : key->ip_protocol == FLOW_TCP   ? FLOW_LIST_ATTEMPTED
+                                               : FLOW_LIST_UDP);
     table->count++;
-    table->total_flows +=
-        !packet->outside && (key->ip_protocol == FLOW_TCP || key->ip_protocol == FLOW_UDP);
+    table->total_flows += packet->place == FLOW_IN_WINDOW && flow_is_connection(flow);
     return flow;
 }
 
@@ -328,7 +327,7 @@ void flow_table_absorb(struct flow_table *table, const struct flow_packet *packe
     table->handler.absorbed(table->handler.ctx, flow, packet->ref.ts_ns);
     flow_stream_unwatch(table, flow);
     flow_stream_free(table, flow);
-    table->total_flows -= !flow->outside;
+    table->total_flows -= flow->place == FLOW_IN_WINDOW && flow_is_connection(flow);
     take_out(table, flow);
 }
 
@@ -374,8 +373,8 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
     uint64_t hash = hash_key_bytes(table, &key);
     struct flow *flow = find(table, &key, hash);
     bool tcp = key.ip_protocol == FLOW_TCP;
-    if (flow && packet->outside && !flow->outside)
-        return 0; /* another place has shown that the window has begun */
+    if (flow && packet->place > flow->place)
+        return 0; /* another vantage has shown that it has gone on */
     if (flow && flow_is_copy(table, flow, packet, side)) {
         if (packet->is_translated)
             note_translation(table, flow, packet, side);
@@ -391,8 +390,8 @@ int flow_table_packet(struct flow_table *table, const struct flow_packet *packet
             return -ENOMEM;
         (void)flow_is_copy(table, flow, packet, side);
     }
-    if (flow->outside && !packet->outside)
-        flow_enter_window(table, flow, packet, side);
+    if (packet->place < flow->place)
+        flow_move_on(table, flow, packet, side);
     if (packet->is_translated)
         note_translation(table, flow, packet, side);
     touch(table, flow, packet->ref.ts_ns);
@@ -419,7 +418,7 @@ static int64_t idle_limit(enum flow_idle_list list)
         return FLOW_ATTEMPT_IDLE_NS;
     case FLOW_LIST_UDP:
         return FLOW_UDP_IDLE_NS;
-    case FLOW_LIST_OUTSIDE:
+    case FLOW_LIST_OPENING:
         return INT64_MAX;
     case FLOW_LIST_TCP:
     case FLOW_LIST_COUNT:

@@ -181,7 +181,7 @@ void flow_tcp_packet(struct flow_table *table, struct flow *flow, const struct f
 {
     const struct frame *f = in->frame;
     struct flow_side *s = &flow->side[in->side];
-    if (flow->side[0].packets + flow->side[1].packets == 0 && !flow->has_opening)
+    if (flow->side[0].packets + flow->side[1].packets == 0 && !flow_has_before(flow))
         begin(flow, f, in->side);
     s->packets++;
     s->bytes += f->payload_bytes;
@@ -205,6 +205,6 @@ void flow_tcp_packet(struct flow_table *table, struct flow *flow, const struct f
              flow->side[in->side ^ 1].acked > flow->side[in->side ^ 1].next)
         flow_stream_advance(table, flow);
     flow_tcp_close_if_over(table, flow);
-    if (!flow->is_closed && !flow->outside && flow->state != FLOW_ATTEMPTED)
+    if (!flow->is_closed && flow->place != FLOW_IN_OPENING && flow->state != FLOW_ATTEMPTED)
         flow_move_to(table, flow, FLOW_LIST_TCP);
 }

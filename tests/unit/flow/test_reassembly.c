@@ -26,7 +26,7 @@ struct segment {
     uint32_t vantage;
     uint16_t ip_id;
     bool translated; /* seen there with other addresses */
-    bool outside;    /* part of an opening */
+    enum flow_place place;
 };
 
 struct transcript {
@@ -162,7 +162,7 @@ static struct transcript *run_with_cap(const struct segment *segments, size_t co
         struct flow_packet packet = {.frame = &frame,
                                      .ref = {.ts_ns = seg->ms * NS_PER_MS, .offset = i},
                                      .vantage = seg->vantage,
-                                     .outside = seg->outside,
+                                     .place = seg->place,
                                      .is_translated = seg->translated};
         assert_int_equal(flow_table_packet(&table, &packet), 0);
         free(copy);
@@ -440,11 +440,11 @@ static void a_fin_that_was_acknowledged_is_no_byte(void **state)
     free(t);
 }
 
-#define OPENING                                              \
-    SEG('c', 0, S, 99, 0, NULL, .outside = true),            \
-        SEG('s', 1, S | A, 499, 100, NULL, .outside = true), \
-        SEG('c', 2, A, 100, 500, "get", .outside = true),    \
-        SEG('s', 3, A, 500, 103, "body", .outside = true)
+#define OPENING                                                       \
+    SEG('c', 0, S, 99, 0, NULL, .place = FLOW_IN_OPENING),            \
+        SEG('s', 1, S | A, 499, 100, NULL, .place = FLOW_IN_OPENING), \
+        SEG('c', 2, A, 100, 500, "get", .place = FLOW_IN_OPENING),    \
+        SEG('s', 3, A, 500, 103, "body", .place = FLOW_IN_OPENING)
 
 static void a_connection_comes_into_the_window(void **state)
 {
@@ -466,6 +466,30 @@ static void a_connection_comes_into_the_window(void **state)
     const struct segment keep_alive[] = {OPENING, SEG('c', 3600 * 1000, A, 102, 504, NULL),
                                          SEG('c', 3600 * 1000 + 1, A, 103, 504, "put")};
     EXPECT(keep_alive, "c:get s:body <window> c:put <data>");
+}
+
+/* Behind an opening is a hole, behind the lead-in none; what waits for its turn there comes in it.
+ */
+static void a_lead_in_goes_on_into_the_window(void **state)
+{
+    (void)state;
+    const struct segment opening_then_lead_in[] = {
+        OPENING, SEG('c', 4, A, 110, 507, "put", .place = FLOW_IN_LEAD_IN),
+        SEG('c', 5, A, 113, 507, "more")};
+    EXPECT(opening_then_lead_in, "c:get s:body s!3 c!7 c:put <window> c:more <data>");
+    const struct segment out_of_order[] = {
+        SEG('c', 0, A, 100, 500, "get", .place = FLOW_IN_LEAD_IN),
+        SEG('c', 1, A, 106, 500, "two", .place = FLOW_IN_LEAD_IN), SEG('c', 2, A, 103, 500, "one")};
+    EXPECT(out_of_order, "c:get <window> c:onetwo <data>");
+    const struct segment late_again[] = {SEG('c', 0, A, 100, 500, "get", .place = FLOW_IN_LEAD_IN),
+                                         SEG('c', 1, A, 103, 500, "one"),
+                                         SEG('c', 1, A, 106, 500, "no", .place = FLOW_IN_LEAD_IN)};
+    EXPECT(late_again, "c:get <window> c:one <data>");
+    const struct segment refused[] = {SEG('c', 0, S, 99, 0, NULL, .place = FLOW_IN_LEAD_IN),
+                                      SEG('s', 1, R | A, 0, 100, NULL)};
+    RUN(t, refused);
+    assert_int_equal(t->forgotten.state, FLOW_REFUSED);
+    free(t);
 }
 
 static void packets_kept_in_part_leave_a_gap(void **state)
@@ -620,6 +644,7 @@ int main(void)
         cmocka_unit_test(the_end_keeps_the_order_of_directions),
         cmocka_unit_test(a_fin_that_was_acknowledged_is_no_byte),
         cmocka_unit_test(a_connection_comes_into_the_window),
+        cmocka_unit_test(a_lead_in_goes_on_into_the_window),
         cmocka_unit_test(packets_kept_in_part_leave_a_gap),
         cmocka_unit_test(copies_from_other_places_count_once),
         cmocka_unit_test(a_place_of_translations_is_no_other_place),
