@@ -65,7 +65,7 @@ struct files_flags {
          FLAG(openings),                                                                           \
          .value_name = "WHAT",                                                                     \
          .doc = "none (default), or include: also what is kept from before the window, on "        \
-                "interfaces that say so"},                                                         \
+                "interfaces or with comments that say so"},                                        \
     {                                                                                              \
         .name = "decrypted", .type = OPTION_TEXT, FLAG(decrypted), .value_name = "WHAT",           \
         .doc = "keys (default): with the decryption secrets of the captures; none: without"        \

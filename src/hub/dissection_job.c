@@ -79,6 +79,8 @@ static int write_request(struct dissection_run *run, const char *path, struct fi
             json_member_uint(&w, "seq", f->sequence);
             if (f->outside)
                 json_member_bool(&w, "outside", true);
+            if (f->lead_in)
+                json_member_bool(&w, "lead_in", true);
             json_member_uint(&w, "bytes", f->plain_bytes ? f->plain_bytes : f->size_bytes);
             json_end_object(&w);
         }

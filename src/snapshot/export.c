@@ -177,6 +177,14 @@ static void report_progress(const struct merge *m)
     o->on_progress(o->ctx, bytes);
 }
 
+/* What is outside says so itself; owners are told where the window begins. */
+static const char *comment_of(const struct merge *m, const struct export_cursor *c)
+{
+    if (c->input->outside)
+        return EXPORT_OUTSIDE_COMMENT;
+    return m->state.owners ? export_owners_comment(m->state.owners, &c->packet) : NULL;
+}
+
 static int merge_all(struct merge *m, struct error *reterr)
 {
     for (uint64_t n = 1;; n++) {
@@ -190,8 +198,7 @@ static int merge_all(struct merge *m, struct error *reterr)
         if (m->heap_count == 0)
             return output_end(&m->state.out, reterr);
         struct export_cursor *c = m->heap[0];
-        const char *comment =
-            m->state.owners ? export_owners_comment(m->state.owners, &c->packet) : NULL;
+        const char *comment = comment_of(m, c);
         int r = output_packet(&m->state.out, &c->packet, comment, reterr);
         if (r == 0)
             r = cursor_advance(&m->state, c, reterr);

@@ -19,6 +19,9 @@
 #include "snapshot/selection.h"
 #include "snapshot/snapshot.h"
 
+/* Each packet of an input that is outside says so. */
+#define EXPORT_OUTSIDE_COMMENT "outside the window: kept to read what goes on in it"
+
 struct export_input {
     const char *path;
     const char *node;  /* for interface names; NULL or "" leaves the names as they are */

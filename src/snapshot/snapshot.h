@@ -64,8 +64,9 @@ struct snapshot_file {
     int64_t first_ns, last_ns; /* packet stamps as stored (the node's clock); first > last: none */
     uint64_t plain_bytes;      /* size as pcapng */
     bool linked, trimmed, compressed;
-    bool outside;  /* packets of before the window, which help to read those in it; they count in no
-                      figure but the size */
+    bool outside; /* packets of before the window, which help to read those in it; they count in no
+                     figure but the size */
+    bool lead_in; /* outside, and what the ring still had of the moments before the window, whole */
     char *damaged; /* its source was damaged already when it was taken: a sentence; else NULL */
 };
 

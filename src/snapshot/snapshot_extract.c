@@ -16,6 +16,7 @@
 enum {
     FLUSH_BYTES = 1024 * 1024,
     BUFFER_BYTES = 24 * 1024 * 1024, /* flush size, and the largest block */
+    PACKET_BLOCK_BYTES = 32 + 100,   /* around a packet: its block, and about a comment */
     POLL_NS = 200 * 1000 * 1000
 };
 
@@ -23,6 +24,7 @@ enum {
 
 struct cut {
     const struct snapshot_extract *extract;
+    int64_t from_ns;
     struct snapshot_extract_file *file;
     struct snapshot_filter *filter;
     struct capture_reader *reader;
@@ -46,7 +48,7 @@ static int flush(struct cut *c, struct error *reterr)
 static void take_packet(struct cut *c, const struct packet *packet)
 {
     struct snapshot_extract_file *f = c->file;
-    if (packet->ts_ns < c->extract->from_ns || packet->ts_ns >= c->extract->to_ns ||
+    if (packet->ts_ns < c->from_ns || packet->ts_ns >= c->extract->to_ns ||
         !snapshot_filter_match(c->filter, packet))
         return;
     pcapng_put_packet(&c->out, packet, c->extract->comment);
@@ -141,10 +143,44 @@ static int hash_source(struct cut *c, struct error *reterr)
     return r < 0 ? error_set(reterr, r, "A segment cannot be read: %s.", strerrordesc_np(-r)) : 0;
 }
 
+/* Where to begin, so that no more than the newest bytes are left: packets counted in a thousand
+ * equal pieces of the time. */
+static int find_newest(struct cut *c, struct error *reterr)
+{
+    enum {
+        PIECES = 1000
+    };
+    const struct snapshot_extract *x = c->extract;
+    uint64_t bytes[PIECES] = {0}, sum = 0;
+    int64_t width = (x->to_ns - x->from_ns + PIECES - 1) / PIECES;
+    struct capture_reader_options options = {.end_offset = c->file->end_offset,
+                                             .packets_only = true};
+    struct capture_reader *reader = NULL;
+    int r = capture_reader_open(c->file->in_fd, &options, &reader, reterr);
+    while (r == 0) {
+        struct packet packet;
+        int event = is_cancelled(c) ? -ECANCELED : capture_reader_next(reader, &packet, reterr);
+        if (event == CAPTURE_PACKET && packet.ts_ns >= x->from_ns && packet.ts_ns < x->to_ns &&
+            snapshot_filter_match(c->filter, &packet))
+            bytes[(packet.ts_ns - x->from_ns) / width] +=
+                PACKET_BLOCK_BYTES + packet.captured_bytes;
+        if (event <= CAPTURE_END) {
+            r = event;
+            break;
+        }
+    }
+    capture_reader_free(reader);
+    for (int i = PIECES; r == 0 && i-- > 0; c->from_ns = x->from_ns + i * width)
+        if ((sum += bytes[i]) > c->file->newest_bytes)
+            break;
+    return r;
+}
+
 static int cut_file(const struct snapshot_extract *extract, struct snapshot_extract_file *file,
                     struct snapshot_filter *filter, struct error *reterr)
 {
-    struct cut c = {.extract = extract, .file = file, .filter = filter};
+    struct cut c = {
+        .extract = extract, .from_ns = extract->from_ns, .file = file, .filter = filter};
     file->packets = file->bytes = file->damage = file->damage_at = 0;
     file->source_sha256[0] = '\0';
     file->first_ns = INT64_MAX;
@@ -153,6 +189,8 @@ static int cut_file(const struct snapshot_extract *extract, struct snapshot_extr
     struct capture_reader_options options = {.end_offset = file->end_offset};
     struct error e = {.offset = ERROR_NO_OFFSET};
     int r = file->hash_source ? hash_source(&c, reterr) : 0;
+    if (r == 0 && file->newest_bytes)
+        r = find_newest(&c, reterr);
     if (r == 0 && snapshot_hash_begin(&c.hash) < 0)
         r = error_set(reterr, -ENOMEM, "There is no memory to hash with.");
     if (r == 0) {
@@ -211,11 +249,14 @@ static int parse_request(struct slice text, struct arena *arena, struct snapshot
     const json_t *list = snapshot_read_array(&r, root, "ends", JOB_MAX_FDS / 3, &e->file_count);
     size_t hashed_count;
     const json_t *hashed = snapshot_read_array(&r, root, "hash", JOB_MAX_FDS / 3, &hashed_count);
+    size_t newest_count;
+    const json_t *newest = snapshot_read_array(&r, root, "newest", JOB_MAX_FDS / 3, &newest_count);
     size_t indexed_count;
     const json_t *indexed = snapshot_read_array(&r, root, "index", JOB_MAX_FDS / 3, &indexed_count);
     e->files = snapshot_read_alloc(&r, e->file_count, sizeof *e->files);
     for (size_t i = 0; !r.bad && i < e->file_count; i++) {
         e->files[i].end_offset = (uint64_t)json_integer_value(json_array_get(list, i));
+        e->files[i].newest_bytes = (uint64_t)json_integer_value(json_array_get(newest, i));
         e->files[i].in_fd = (int)(JOB_FIRST_FD + 3 * i);
         e->files[i].out_fd = (int)(JOB_FIRST_FD + 3 * i + 1);
         /* always a descriptor; without an index it is that of the output once more */
@@ -293,6 +334,11 @@ static int request_json(const struct snapshot_extract *e, struct buf *out)
     json_begin_array(&w);
     for (size_t i = 0; i < e->file_count; i++)
         json_uint(&w, e->files[i].end_offset);
+    json_end_array(&w);
+    json_key(&w, "newest");
+    json_begin_array(&w);
+    for (size_t i = 0; i < e->file_count; i++)
+        json_uint(&w, e->files[i].newest_bytes);
     json_end_array(&w);
     json_key(&w, "hash");
     json_begin_array(&w);

@@ -15,8 +15,10 @@ struct snapshot_extract_file {
     int in_fd, out_fd;
     int index_fd; /* gets the output's index (ring_reader.h), −1 = none is wanted; out_fd can be
                      read then */
-    uint64_t end_offset; /* of the input: the published length, 0 = end of file */
-    bool hash_source;    /* also the SHA-256 of the input, up to there */
+    uint64_t end_offset;   /* of the input: the published length, 0 = end of file */
+    uint64_t newest_bytes; /* only the newest packets, about so many bytes of them; 0 = all. Needs
+                              a from_ns that is near */
+    bool hash_source;      /* also the SHA-256 of the input, up to there */
     /* results */
     uint64_t packets, bytes; /* bytes: of the output */
     int64_t first_ns, last_ns;

@@ -47,6 +47,8 @@ static void write_file(const struct snapshot_file *f, struct json_writer *w)
     json_member_bool(w, "compressed", f->compressed);
     if (f->outside)
         json_member_bool(w, "outside", true);
+    if (f->lead_in)
+        json_member_bool(w, "lead_in", true);
     if (f->damaged)
         json_member_str(w, "damaged", f->damaged);
     json_end_object(w);
@@ -200,6 +202,7 @@ static void read_file(struct snapshot_read *r, const json_t *o, struct snapshot_
     f->trimmed = snapshot_read_bool(r, o, "trimmed");
     f->compressed = snapshot_read_bool(r, o, "compressed");
     f->outside = json_object_get(o, "outside") && snapshot_read_bool(r, o, "outside");
+    f->lead_in = f->outside && json_object_get(o, "lead_in") && snapshot_read_bool(r, o, "lead_in");
     f->damaged = snapshot_read_optional(r, o, "damaged");
     bool first = snapshot_read_time_or_null(r, o, "first", &f->first_ns);
     bool last = snapshot_read_time_or_null(r, o, "last", &f->last_ns);

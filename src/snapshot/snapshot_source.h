@@ -119,6 +119,8 @@ struct snapshot_take_options {
     const bool *cancel; /* atomic; polled at least every 200 ms and 4 MiB; may be NULL */
     unsigned parallel;  /* nodes at once; 0 = 4 */
     bool in_process;    /* tests and bare tools: trims without a job */
+    int64_t lead_in_ns; /* what is taken of before the window, where it is there: 0 = 10 s,
+                           negative: nothing */
 };
 /* Pending → Completed or Failed; both are in the store afterwards. Blocks (a window that ends in
  * the future is waited for, its segments pinned meanwhile). Returns 0 when Completed, −ECANCELED,

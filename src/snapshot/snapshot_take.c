@@ -95,6 +95,17 @@ int take_create(int dir, const char *name, struct error *reterr)
     return fd < 0 ? take_disk_error(fd, "A file of the snapshot cannot be made", reterr) : fd;
 }
 
+bool take_has_room(struct take *take, uint64_t bytes)
+{
+    if (take_need(take, bytes, NULL) == 0)
+        return true;
+    pthread_mutex_lock(&take->mutex);
+    take->need_bytes -= bytes;
+    take->progress.bytes_total = take->need_bytes;
+    pthread_mutex_unlock(&take->mutex);
+    return false;
+}
+
 /* ── threads ── */
 
 static void fail_take(struct take *take, int r, const struct error *error)

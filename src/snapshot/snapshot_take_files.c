@@ -103,25 +103,23 @@ static int lose(struct files *f, struct take_piece *p, enum snapshot_gap_reason 
     return r < 0 ? error_set(reterr, r, "There is no memory for a gap.") : 0;
 }
 
-/* Which failures of a source cost only the segment. */
+bool take_is_source_failure(int r)
+{
+    static const int failures[] = {-ENOENT,    -ESTALE, -EHOSTUNREACH, -ECONNREFUSED, -ECONNRESET,
+                                   -ETIMEDOUT, -EPIPE,  -ENETUNREACH,  -EPROTO};
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
+        if (failures[i] == r)
+            return true;
+    return false;
+}
+
 static int judge_failure(struct files *f, struct take_piece *p, int r, struct error *reterr)
 {
-    switch (r) {
-    case -ENOENT:
-    case -ESTALE:
-        return lose(f, p, SNAPSHOT_GAP_RECYCLED, "recycled while extracting", reterr);
-    case -EHOSTUNREACH:
-    case -ECONNREFUSED:
-    case -ECONNRESET:
-    case -ETIMEDOUT:
-    case -EPIPE:
-    case -ENETUNREACH:
-    case -EPROTO:
-        return lose(f, p, SNAPSHOT_GAP_NODE_UNREACHABLE, "the node went away while extracting",
-                    reterr);
-    default:
+    if (!take_is_source_failure(r))
         return r;
-    }
+    if (r == -ENOENT || r == -ESTALE)
+        return lose(f, p, SNAPSHOT_GAP_RECYCLED, "recycled while extracting", reterr);
+    return lose(f, p, SNAPSHOT_GAP_NODE_UNREACHABLE, "the node went away while extracting", reterr);
 }
 
 /* ── parts ── */
@@ -275,6 +273,35 @@ static int bring(struct files *f, struct take_piece *p, struct error *reterr)
     return r < 0 ? judge_failure(f, p, r, reterr) : 0;
 }
 
+/* Files with packets of before the window stand behind the others. */
+int take_add_outside(struct take_node *n, const struct snapshot_file *file, const char *name,
+                     struct error *reterr)
+{
+    struct snapshot_node *node = &n->node;
+    struct snapshot_file *files =
+        arena_calloc(&n->arena, node->file_count + 2, sizeof *node->files);
+    struct slice path = arena_printf(&n->arena, "nodes/%s/%s", n->folder, name);
+    union {
+        const uint8_t *in;
+        char *out;
+    } text = {.in = path.data};
+    if (!files || !path.data || !file->source)
+        return error_set(reterr, -ENOMEM, "There is no memory for the manifest.");
+    if (node->file_count)
+        memcpy(files, node->files, node->file_count * sizeof *files);
+    files[node->file_count] = *file;
+    files[node->file_count].name = text.out;
+    node->files = files;
+    node->file_count++;
+    return 0;
+}
+
+static int take_outside(const struct files *f, const struct ring_list *list, struct error *reterr)
+{
+    int r = take_openings(f->n, list, list->segment_count + 1, reterr);
+    return r < 0 ? r : take_lead_in(f->n, list->segment_count + 1 + TAKE_MAX_OPENINGS, reterr);
+}
+
 int take_files(struct take_node *n, const struct ring_list *list, struct error *reterr)
 {
     struct files f = {.n = n,
@@ -296,7 +323,7 @@ int take_files(struct take_node *n, const struct ring_list *list, struct error *
     if (r == 0)
         r = record(&f, reterr);
     if (r == 0 && n->node.packets)
-        r = take_openings(n, list, reterr);
+        r = take_outside(&f, list, reterr);
     if (r == 0 && (r = io_fsync(SNAPSHOT_PHASE_DATA, n->dir)) < 0)
         take_disk_error(r, "A folder of the snapshot cannot be synced", reterr);
     free(f.pieces);

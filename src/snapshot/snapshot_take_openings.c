@@ -12,7 +12,6 @@
 #include "snapshot/snapshot_take_private.h"
 
 enum {
-    MAX_LINK_TYPES = 4,
     FILE_NAME_BYTES = 32,
     MAX_BYTES = 64 * 1024 * 1024 /* of one: a store holds at most 32 MiB */
 };
@@ -52,43 +51,26 @@ static int stage(struct take_node *n, const struct ring_openings_window *window,
         return error_set(reterr, -ECANCELED, "It was cancelled.");
     if (r < 0 || arrival.bytes == 0)
         return 0;
-    r = take_need(n->take, arrival.bytes, reterr);
+    if (!take_has_room(n->take, arrival.bytes))
+        return 0;
     take_came(n->take, arrival.bytes);
-    return r < 0 ? r : 1;
+    return 1;
 }
 
-static int add_file(struct take_node *n, const struct snapshot_extract_file *cut, const char *name,
-                    uint64_t sequence, struct error *reterr)
+static int record(struct take_node *n, const struct snapshot_extract_file *cut, const char *name,
+                  uint64_t sequence, struct error *reterr)
 {
-    struct snapshot_node *node = &n->node;
-    struct snapshot_file *files =
-        arena_calloc(&n->arena, node->file_count + 2, sizeof *node->files);
-    struct slice path = arena_printf(&n->arena, "nodes/%s/%s", n->folder, name);
-    union {
-        const uint8_t *in;
-        char *out;
-    } text = {.in = path.data};
-    if (!files || !path.data)
-        return error_set(reterr, -ENOMEM, "There is no memory for the manifest.");
-    if (node->file_count)
-        memcpy(files, node->files, node->file_count * sizeof *files);
-    struct snapshot_file *file = &files[node->file_count];
-    *file = (struct snapshot_file){.name = text.out,
-                                   .source = arena_strdup(&n->arena, "openings"),
-                                   .sequence = sequence,
-                                   .size_bytes = cut->bytes,
-                                   .packets = cut->packets,
-                                   .first_ns = cut->first_ns,
-                                   .last_ns = cut->last_ns,
-                                   .plain_bytes = cut->bytes,
-                                   .trimmed = true,
-                                   .outside = true};
-    memcpy(file->sha256, cut->sha256, sizeof file->sha256);
-    if (!file->source)
-        return error_set(reterr, -ENOMEM, "There is no memory for the manifest.");
-    node->files = files;
-    node->file_count++;
-    return 0;
+    struct snapshot_file file = {.source = arena_strdup(&n->arena, "openings"),
+                                 .sequence = sequence,
+                                 .size_bytes = cut->bytes,
+                                 .packets = cut->packets,
+                                 .first_ns = cut->first_ns,
+                                 .last_ns = cut->last_ns,
+                                 .plain_bytes = cut->bytes,
+                                 .trimmed = true,
+                                 .outside = true};
+    memcpy(file.sha256, cut->sha256, sizeof file.sha256);
+    return take_add_outside(n, &file, name, reterr);
 }
 
 /* What came is hostile: the job reads it, keeps what is older than the window, and says so in each
@@ -114,7 +96,7 @@ static int cut(struct take_node *n, const struct ring_openings_window *window, i
     if (r == 0 && file.packets) {
         r = io_fsync(SNAPSHOT_PHASE_DATA, fd);
         r = r < 0 ? take_disk_error(r, "Writing the openings failed", reterr)
-                  : add_file(n, &file, name, sequence, reterr);
+                  : record(n, &file, name, sequence, reterr);
     }
     close(fd);
     if (r < 0 || file.packets == 0)
@@ -137,17 +119,18 @@ static int take_link_type(struct take_node *n, const struct ring_openings_window
     return r;
 }
 
-int take_openings(struct take_node *n, const struct ring_list *list, struct error *reterr)
+int take_openings(struct take_node *n, const struct ring_list *list, uint64_t sequence,
+                  struct error *reterr)
 {
     int64_t offset_ns = n->node.clock_offset_ns;
-    uint16_t seen[MAX_LINK_TYPES];
+    uint16_t seen[TAKE_MAX_OPENINGS];
     size_t seen_count = 0;
     int r = 0;
     if (!n->who->source->openings)
         return 0;
     for (size_t i = 0; i < list->segment_count && r == 0; i++) {
         uint16_t link_type = list->segments[i].link_type;
-        bool known = list->segments[i].packets == 0 || seen_count == MAX_LINK_TYPES;
+        bool known = list->segments[i].packets == 0 || seen_count == TAKE_MAX_OPENINGS;
         for (size_t k = 0; k < seen_count; k++)
             known |= seen[k] == link_type;
         if (known)
@@ -156,7 +139,7 @@ int take_openings(struct take_node *n, const struct ring_list *list, struct erro
         struct ring_openings_window window = {.from_ns = n->node.window.from_ns + offset_ns,
                                               .to_ns = n->node.window.to_ns + offset_ns,
                                               .link_type = link_type};
-        r = take_link_type(n, &window, list->segment_count + seen_count, reterr);
+        r = take_link_type(n, &window, sequence++, reterr);
     }
     return r;
 }

@@ -42,8 +42,12 @@ int take_window(struct fixture *f, int64_t from, int64_t to, char id[SNAPSHOT_ID
     if (r < 0)
         return r;
     struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
-    struct snapshot_take_options options = {
-        .store = f->store, .id = id, .nodes = &who, .node_count = 1, .in_process = true};
+    struct snapshot_take_options options = {.store = f->store,
+                                            .id = id,
+                                            .nodes = &who,
+                                            .node_count = 1,
+                                            .in_process = true,
+                                            .lead_in_ns = -1};
     return snapshot_take(&options, e);
 }
 

@@ -215,11 +215,18 @@ static void outside_comes_with_a_slice(void **state)
     assert_int_equal(s->numbers[3], 501);
     free(s);
     char out[4096];
-    char *argv[] = {
-        "tshark",       "-n",     "-r",
-        f->out,         "-Y",     "frame.interface_name contains \"outside the window\"",
-        "-T",           "fields", "-e",
-        "frame.number", NULL};
+    char *argv[] = {"tshark",
+                    "-n",
+                    "-r",
+                    f->out,
+                    "-Y",
+                    "frame.interface_name contains \"outside the window\" && "
+                    "frame.comment contains \"outside the window\"",
+                    "-T",
+                    "fields",
+                    "-e",
+                    "frame.number",
+                    NULL};
     int code = run_program(argv, out, sizeof out);
     if (code != 127) {
         assert_int_equal(code, 0);

@@ -82,8 +82,12 @@ static void take(struct fixture *f, const char *name, char id[SNAPSHOT_ID_SIZE])
     struct error e = {.text = ""};
     assert_int_equal(create(f, name, id, &e), 0);
     struct snapshot_take_node who = {"node-1", &f->ring.source};
-    struct snapshot_take_options options = {
-        .store = f->store, .id = id, .nodes = &who, .node_count = 1, .in_process = true};
+    struct snapshot_take_options options = {.store = f->store,
+                                            .id = id,
+                                            .nodes = &who,
+                                            .node_count = 1,
+                                            .in_process = true,
+                                            .lead_in_ns = -1};
     if (snapshot_take(&options, &e) < 0)
         fail_msg("%s", e.text);
 }

@@ -275,8 +275,12 @@ static void one_of_two_nodes_unreachable(void **state)
     struct error e = {.text = ""};
     assert_int_equal(snapshot_store_create(f->store, &request, id, &e), 0);
     struct snapshot_take_node who[] = {{"node-1", &f->ring.source}, {"node-2", &dead.source}};
-    struct snapshot_take_options options = {
-        .store = f->store, .id = id, .nodes = who, .node_count = 2, .in_process = true};
+    struct snapshot_take_options options = {.store = f->store,
+                                            .id = id,
+                                            .nodes = who,
+                                            .node_count = 2,
+                                            .in_process = true,
+                                            .lead_in_ns = -1};
     assert_int_equal(snapshot_take(&options, &e), 0);
     struct snapshot *s = get(f, id);
     assert_int_equal(s->manifest->node_count, 2);
@@ -358,7 +362,8 @@ static void cancelled(void **state)
                                             .nodes = &who,
                                             .node_count = 1,
                                             .cancel = &cancel,
-                                            .in_process = true};
+                                            .in_process = true,
+                                            .lead_in_ns = -1};
     assert_int_equal(snapshot_take(&options, &e), -ECANCELED);
     struct snapshot *s = get(f, id);
     assert_string_equal(snapshot_status_text(s), "Failed");
@@ -398,8 +403,12 @@ static void bpf_filter_applies(void **state)
     struct error e = {.text = ""};
     assert_int_equal(snapshot_store_create(f->store, &request, id, &e), 0);
     struct snapshot_take_node who = {"node-1", &f->ring.source};
-    struct snapshot_take_options options = {
-        .store = f->store, .id = id, .nodes = &who, .node_count = 1, .in_process = true};
+    struct snapshot_take_options options = {.store = f->store,
+                                            .id = id,
+                                            .nodes = &who,
+                                            .node_count = 1,
+                                            .in_process = true,
+                                            .lead_in_ns = -1};
     assert_int_equal(snapshot_take(&options, &e), 0);
     struct snapshot *s = get(f, id);
     assert_int_equal(s->manifest->packets, 200);
