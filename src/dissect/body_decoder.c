@@ -42,16 +42,12 @@ struct body_decoder {
     struct stage *stages[MAX_CODINGS]; /* the one to be undone first stands first */
     size_t count;
     uint64_t in_bytes, out_bytes;
+    bool stopped; /* by the sink: what it said is its own */
     body_sink sink;
     void *ctx;
 };
 
 static int give(struct body_decoder *d, size_t at, struct slice piece);
-
-static int stopped(int r)
-{
-    return r < 0 ? r : r > 0 ? -ECANCELED : 0;
-}
 
 static int inflate_piece(struct body_decoder *d, size_t at, struct slice piece)
 {
@@ -157,7 +153,9 @@ static int give(struct body_decoder *d, size_t at, struct slice piece) // NOLINT
         if (d->count && d->out_bytes > DISSECT_DECODE_CAP &&
             d->out_bytes / DISSECT_DECODE_RATIO > d->in_bytes)
             return -EFBIG;
-        return stopped(d->sink(d->ctx, piece.data, piece.len));
+        int r = d->sink(d->ctx, piece.data, piece.len);
+        d->stopped = r != 0;
+        return r > 0 ? -ECANCELED : r;
     }
     switch (d->stages[at]->coding) {
     case CODING_GZIP:
@@ -257,6 +255,10 @@ int body_decoder_add(struct body_decoder *d, struct slice piece, struct error *r
         size_t n = piece.len < STEP_BYTES ? piece.len : STEP_BYTES;
         d->in_bytes += n;
         int r = give(d, 0, slice_of(piece.data, n));
+        if (d->stopped)
+            return r;
+        if (r == -ENOMEM)
+            return error_set(reterr, r, "there is no memory to decode the body.");
         if (r == -EBADMSG)
             return error_set(reterr, r, "the body's content coding is damaged.");
         if (r == -EFBIG)

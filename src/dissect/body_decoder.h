@@ -22,7 +22,8 @@ int body_decoder_new(struct slice codings, body_sink sink, void *ctx,
                      struct body_decoder **ret_decoder, struct error *reterr);
 void body_decoder_free(struct body_decoder *decoder);
 
-/* -EBADMSG for damage, -EFBIG for a bomb, what the sink said; then nothing more may be added. */
+/* -EBADMSG for damage, -EFBIG for a bomb, -ENOMEM, each with a sentence; what the sink said (a
+ * positive number: -ECANCELED), without one. Then nothing more may be added. */
 int body_decoder_add(struct body_decoder *decoder, struct slice piece, struct error *reterr);
 /* -EBADMSG when a coding is not at its end. */
 int body_decoder_end(struct body_decoder *decoder, struct error *reterr);
