@@ -1,6 +1,7 @@
-/* Every allocation of every fuzz seed fails once, alone and with all behind it: nothing crashes or
- * leaks, and what comes out is as it would have been or says incomplete (dissect_drive_fuzz
- * aborts else). Then the same for whole dissections of a capture. */
+/* Allocations of every fuzz seed fail, one at a time, alone and with all behind it (the first 64
+ * each, then every eighth part further on): nothing crashes or leaks, and what comes out is as it
+ * would have been or says incomplete (dissect_drive_fuzz aborts else). Then the same for whole
+ * dissections of a capture. */
 #include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
