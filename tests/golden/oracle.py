@@ -176,7 +176,8 @@ def compare_file(module, trawl, path):
     return differences, compared
 
 
-def read_differences(path):
+def read_differences(path, columns=("file", "frame", "field")):
+    """{what differs: line number}; behind the columns stands the reason."""
     known = {}
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
@@ -184,9 +185,9 @@ def read_differences(path):
             if not line or line.startswith("#"):
                 continue
             parts = line.split("\t")
-            if len(parts) != 4 or len(parts[3]) < 10:
-                raise SystemExit(f"{path}:{number}: not file, frame, field and a reason separated by tabs")
-            known[tuple(parts[:3])] = number
+            if len(parts) != len(columns) + 1 or len(parts[-1]) < 10:
+                raise SystemExit(f"{path}:{number}: not {', '.join(columns)} and a reason separated by tabs")
+            known[tuple(parts[:-1])] = number
     return known
 
 

@@ -3,13 +3,9 @@
 # captures that mention it; record_graphql.sh asks the same of its recording. oracle_graphql.py says what stands beside what.
 # Another seed: SEED=n.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-pcaps=${TRAWL_SHARED:-$here/../../../shared}/pcaps
-trawl=${TRAWL:-$here/../../build/dev/trawl}
-[ -d "$pcaps" ] || { echo "skipped: the public captures are not in $pcaps"; exit 77; }
-for tool in tshark python3 node npm zgrep; do
-    command -v $tool >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
-done
+captures=
+. "$(dirname "$0")/oracle.inc"
+need node npm zgrep
 "$here/peers/install.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

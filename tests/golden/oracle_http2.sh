@@ -2,11 +2,6 @@
 # HTTP/2 beside tshark, message by message, over the public captures (oracle_http2.py says what stands beside what). What
 # differs is in differences/http2.tsv, each with the sentence that proves us right.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-pcaps=${TRAWL_SHARED:-$here/../../../shared}/pcaps/http2
-trawl=${TRAWL:-$here/../../build/dev/trawl}
-[ -d "$pcaps" ] || { echo "skipped: the public captures are not in $pcaps"; exit 77; }
-for tool in tshark python3; do
-    command -v $tool >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
-done
+captures=http2
+. "$(dirname "$0")/oracle.inc"
 exec python3 "$here/oracle.py" http2 "$trawl" "$pcaps" "$here/differences/http2.tsv"

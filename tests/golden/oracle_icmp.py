@@ -8,21 +8,16 @@
 
 Theirs shows a reply as a message, ours as the second half of an entry: replies that theirs paired are left out. Every
 difference is either in DIFFERENCES (file, message, reason; separated by tabs; message * = all of the file) or fails."""
-import calendar
 import collections
-import json
 import os
 import subprocess
 import sys
-import time
+
+import oracle
+from oracle_tree import Differences, captures, nanoseconds, stamp
 
 FIELDS = ["frame.time_epoch", "frame.protocols", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "icmp.type", "icmp.code",
           "icmpv6.type", "icmpv6.code", "icmp.resp_in", "icmp.resp_to", "icmpv6.resp_in", "icmpv6.resp_to"]
-
-
-def nanoseconds(text):
-    whole, _, part = text.partition(".")
-    return int(whole) * 10**9 + int((part + "0" * 9)[:9])
 
 
 def theirs(path):
@@ -48,55 +43,22 @@ def theirs(path):
 
 
 def ours(trawl, path):
-    out = subprocess.run([trawl, "dissect", path, "--jsonl", "--protocols", "icmp"], stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, check=False).stdout
-    messages = collections.Counter()
-    for line in out.decode("utf-8", "replace").splitlines():
-        entry = json.loads(line)
-        whole, _, part = entry["timestamp"].rstrip("Z").partition(".")
-        ns = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int((part + "0" * 9)[:9])
-        messages[(ns, entry["src"]["ip"], entry["dst"]["ip"], entry["icmp_type"], entry["icmp_code"],
-                  entry["summary"].endswith("→ reply"))] += 1
-    return messages
+    return collections.Counter((stamp(entry["timestamp"]), entry["src"]["ip"], entry["dst"]["ip"], entry["icmp_type"],
+                                entry["icmp_code"], entry["summary"].endswith("→ reply"))
+                               for entry in oracle.our_entries(trawl, path, "icmp"))
 
 
 def main():
     trawl, folder, table = sys.argv[1:4]
-    explained = {}
-    with open(table, encoding="utf-8") as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                name, message, reason = line.rstrip("\n").split("\t")
-                assert reason, line
-                explained[(name, message)] = False
     wanted = sys.argv[4:]
-    files = sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names
-                   if name.endswith((".pcap", ".pcapng", ".cap")) and (not wanted or name in wanted))
-    failures = same = 0
+    differences = Differences(table, ("file", "message"))
+    files = captures(folder, wanted)
+    same = 0
     for path in files:
-        name = os.path.relpath(path, folder)
         mine = ours(trawl, path)
-        if not mine:
-            continue  # tshark takes its time even where there is nothing
-        other = theirs(path)
-        same += sum((mine & other).values())
-        for sign, rest in (("ours", mine - other), ("theirs", other - mine)):
-            for message in rest:
-                key = (name, f"{sign} {message}")
-                for candidate in (key, (name, "*")):
-                    if candidate in explained:
-                        explained[candidate] = True
-                        break
-                else:
-                    failures += 1
-                    print(*key, sep="\t")
-    for key, used in explained.items():
-        if not used and not wanted:
-            failures += 1
-            print("explains nothing any more:", *key, sep="\t")
-    print(f"icmp: {len(files)} captures, {same} messages the same, {len(explained)} differences explained, "
-          f"{failures} failures")
-    return 1 if failures or not same else 0
+        if mine:  # tshark takes its time even where there is nothing
+            same += differences.add_counted(os.path.relpath(path, folder), mine, theirs(path))
+    return differences.verdict(f"icmp: {len(files)} captures, {same} messages the same", same, not wanted)
 
 
 sys.exit(main())

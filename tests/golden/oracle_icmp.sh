@@ -2,11 +2,6 @@
 # ICMP beside tshark, message by message, over the public captures (oracle_icmp.py). What differs is in
 # differences/icmp.tsv, each with its reason.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-pcaps=${TRAWL_SHARED:-$here/../../../shared}/pcaps
-trawl=${TRAWL:-$here/../../build/dev/trawl}
-[ -d "$pcaps" ] || { echo "skipped: the public captures are not in $pcaps"; exit 77; }
-for tool in tshark python3; do
-    command -v $tool >/dev/null || { echo "skipped: $tool is not installed"; exit 77; }
-done
+captures=
+. "$(dirname "$0")/oracle.inc"
 exec python3 "$here/oracle_icmp.py" "$trawl" "$pcaps" "$here/differences/icmp.tsv"

@@ -9,13 +9,15 @@
 The written capture has what the public ones lack: bundled chunks, fragments out of order and twice, several streams,
 both directions, control chunks. Every difference is in DIFFERENCES (file, message, reason; separated by tabs) or fails."""
 import collections
-import json
 import os
 import struct
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+
+import oracle
+from oracle_tree import Differences, captures
 
 SILENT = {3, 12, 13, 15, 132, 192, 194}
 ANSWERS = {1: 2, 4: 5, 7: 8, 10: 11}
@@ -61,13 +63,8 @@ def theirs(path):
 
 
 def ours(trawl, path):
-    out = subprocess.run([trawl, "dissect", path, "--jsonl", "--protocols", "sctp"], stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, check=False).stdout
     result = collections.Counter()
-    for line in out.decode().splitlines():
-        entry = json.loads(line)
-        if entry["protocol"] != "sctp":
-            continue
+    for entry in oracle.our_entries(trawl, path, "sctp"):
         kind, source = entry["sctp_chunk_type"], entry["src"]["ip"]
         if kind == 0 and entry["status"] == "ok":
             result[(source, 0, entry["sctp_stream"], entry.get("sctp_ssn"), entry["sctp_ppid"], entry["sctp_tsn"],
@@ -146,46 +143,21 @@ def write_capture(path):
 
 def main():
     trawl, folder, table = sys.argv[1:4]
-    explained = {}
-    with open(table, encoding="utf-8") as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                name, message, reason = line.rstrip("\n").split("\t")
-                assert reason, line
-                explained[(name, message)] = False
     wanted = sys.argv[4:]
-    files = sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names
-                   if name.endswith((".pcap", ".pcapng", ".cap")) and (not wanted or name in wanted))
-    failures = same = public = 0
+    differences = Differences(table, ("file", "message"))
+    files = captures(folder, wanted)
+    same = public = 0
+    for path in files:
+        mine = ours(trawl, path)
+        if mine:  # tshark takes its time even where there is nothing
+            public += 1
+            same += differences.add_counted(os.path.relpath(path, folder), mine, theirs(path))
     with tempfile.TemporaryDirectory() as work:
         written = os.path.join(work, "written.pcap")
         write_capture(written)
-        for path in files + [written]:
-            name = os.path.relpath(path, folder) if path != written else "written.pcap"
-            mine = ours(trawl, path)
-            if not mine:
-                if path == written:
-                    failures += 1
-                    print("nothing in the written capture")
-                continue  # tshark takes its time even where there is nothing
-            other = theirs(path)
-            public += path != written
-            same += sum((mine & other).values())
-            for sign, rest in (("ours", mine - other), ("theirs", other - mine)):
-                for message in rest:
-                    key = (name, f"{sign} {message}")
-                    if key in explained:
-                        explained[key] = True
-                        continue
-                    failures += 1
-                    print(*key, sep="\t")
-    for key, used in explained.items():
-        if not used and not wanted:
-            failures += 1
-            print("explains nothing any more:", *key, sep="\t")
-    print(f"sctp: {len(files)} captures, {public} with SCTP, {same} messages the same, {len(explained)} differences "
-          f"explained, {failures} failures")
-    return 1 if failures or not same else 0
+        same += differences.add_counted("written.pcap", ours(trawl, written), theirs(written))
+    return differences.verdict(f"sctp: {len(files)} captures, {public} with SCTP, {same} messages the same", same,
+                               not wanted)
 
 
 sys.exit(main())

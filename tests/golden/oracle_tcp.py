@@ -5,10 +5,12 @@
 A connection is one tcp.stream of tshark; ours stands beside it by addresses, ports and the time of its first packet.
 Every difference is either in DIFFERENCES (file, stream, field, reason; separated by tabs; stream * = all of the file,
 field * = all of the stream) or fails the test; so does a line there that no difference needs any more."""
-import json
 import os
 import subprocess
 import sys
+
+import oracle
+from oracle_tree import Differences, captures, nanoseconds, stamp
 
 COUNTS = {"tcp_retransmissions": "tcp.analysis.retransmission",
           "tcp_fast_retransmissions": "tcp.analysis.fast_retransmission",
@@ -38,8 +40,7 @@ def theirs(path):
         chain = row["frame.protocols"].split(":")
         if not row.get("tcp.stream") or "icmp" in chain or "icmpv6" in chain:
             continue
-        whole, _, part = row["frame.time_epoch"].partition(".")
-        ns = int(whole) * 10**9 + int((part + "0" * 9)[:9])
+        ns = nanoseconds(row["frame.time_epoch"])
         source, destination = [(last(row["ip." + end] or row["ipv6." + end])) for end in ("src", "dst")]
         if chain.index("tcp") and "ipv6" in chain and "ip" in chain:  # a tunnel: the innermost one
             inner = "ipv6" if chain[::-1].index("ipv6") < chain[::-1].index("ip") else "ip"
@@ -56,29 +57,17 @@ def theirs(path):
 
 
 def ours(trawl, path):
-    out = subprocess.run([trawl, "dissect", path, "--jsonl", "--protocols", "tcp_conn"], stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, check=False).stdout
-    connections = []
-    for line in out.decode("utf-8", "replace").splitlines():
-        entry = json.loads(line)
+    """(ends, ns of the first packet) → entries"""
+    connections = {}
+    for entry in oracle.our_entries(trawl, path, "tcp_conn"):
         ends = frozenset([(entry[end]["ip"], str(entry[end]["port"])) for end in ("src", "dst")])
-        connections.append((entry["timestamp"], ends, entry))
+        connections.setdefault((ends, stamp(entry["timestamp"])), []).append(entry)
     return connections
-
-
-def stamp(text):
-    """"2026-11-23T11:25:00.123456789Z" → (seconds as text, ns)"""
-    import calendar
-    import time
-    whole, _, part = text.rstrip("Z").partition(".")
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) * 10**9 + int((part + "0" * 9)[:9])
 
 
 def compare(trawl, path, differ):
     """Calls differ(stream, field, ours, theirs); how many connections stood beside each other."""
-    known = {}
-    for text, ends, entry in ours(trawl, path):
-        known.setdefault((ends, stamp(text)), []).append(entry)
+    known = ours(trawl, path)
     paired = 0
     if not known:
         return 0  # tshark takes its time even where there is no TCP
@@ -101,38 +90,19 @@ def compare(trawl, path, differ):
 
 def main():
     trawl, folder, table = sys.argv[1:4]
-    explained = {}
-    with open(table, encoding="utf-8") as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                name, stream, field, reason = line.rstrip("\n").split("\t")
-                assert reason, line
-                explained[(name, stream, field)] = False
     wanted = sys.argv[4:]
-    files = sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names
-                   if name.endswith((".pcap", ".pcapng", ".cap")) and (not wanted or name in wanted))
-    failures = paired = 0
+    differences = Differences(table, ("file", "stream", "field"))
+    files = captures(folder, wanted)
+    paired = 0
     for path in files:
         name = os.path.relpath(path, folder)
 
         def differ(stream, field, mine, value, name=name):
-            nonlocal failures
-            hit = False
-            for key in ((name, str(stream), field), (name, str(stream), "*"), (name, "*", field), (name, "*", "*")):
-                if key in explained:
-                    explained[key] = hit = True
-            if not hit:
-                failures += 1
-                print(f"{name}\tstream {stream}\t{field}\tours {mine}\ttheirs {value}")
+            differences.add(f"{name}\tstream {stream}\t{field}\tours {mine}\ttheirs {value}",
+                            *((name, *key) for key in ((str(stream), field), (str(stream), "*"), ("*", field), ("*", "*"))))
 
         paired += compare(trawl, path, differ)
-    for key, used in explained.items():
-        if not used and not wanted:
-            failures += 1
-            print("explains nothing any more:", *key, sep="\t")
-    print(f"tcp: {len(files)} captures, {paired} connections beside each other, {len(explained)} differences explained, "
-          f"{failures} failures")
-    return 1 if failures or not paired else 0
+    return differences.verdict(f"tcp: {len(files)} captures, {paired} connections beside each other", paired, not wanted)
 
 
 sys.exit(main())
