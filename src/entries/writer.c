@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -143,7 +144,12 @@ int entries_writer_open(const struct entries_writer_options *options,
     int r = n < 0 || (size_t)n >= sizeof w->dir ? -ENAMETOOLONG : 0;
     if (r == 0 && (w->dir_fd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         r = -errno;
-    if (r < 0)
+    /* Two at once would remove each other's parts; the lock goes with its process. */
+    if (r == 0 && flock(w->dir_fd, LOCK_EX | LOCK_NB) < 0)
+        r = -errno;
+    if (r == -EWOULDBLOCK)
+        error_set(reterr, r, "another dissection is being written into this folder.");
+    else if (r < 0)
         error_set(reterr, r, "the dissection's folder cannot be used: %s.", strerrordesc_np(-r));
     else
         r = use_folder(w, reterr);

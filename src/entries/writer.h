@@ -27,7 +27,8 @@ struct entries_writer_options {
     uint64_t keep_rows;
 };
 
-/* Loads DuckDB: after this nothing outside `dir` is opened any more. */
+/* -EWOULDBLOCK: another writer has this folder. Loads DuckDB: after this nothing outside `dir` is
+ * opened any more. */
 int entries_writer_open(const struct entries_writer_options *options,
                         struct entries_writer **ret_writer, struct error *reterr);
 /* Of the entry that comes next. */

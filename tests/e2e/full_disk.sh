@@ -84,6 +84,23 @@ t snapshot show "$good" --json | jq -r '.dissections[] | select(.name == "second
 grep -qiE "$work|duckdb|IO Error" "$work/reason" && fail "the reason that is kept shows the inside: $(cat "$work/reason")"
 grep 'area=dissect\|dissect ' "$work/up.err" | grep -q 'cause="' || fail "the hub's log does not say what the store said: $(tail -n 5 "$work/up.err")"
 note "$(tail -n 1 "$work/err")"
+# The disk fills in the middle of a dissection, wherever that is: Failed with the same sentence or done, and nothing of it left behind.
+failed=0
+for left in 8 64 200 400 700 1000; do
+  rm "$work/data/filler"
+  fill "$left"
+  if t snapshot dissect "$good" --name "with-$left" --wait >"$work/out" 2>"$work/err"; then
+    t snapshot show "$good" --json | jq -e --arg n "with-$left" '.dissections[] | select(.name == $n) | .state == "done"' >/dev/null || fail "with $left KiB it says done and is not"
+  else
+    failed=$((failed + 1))
+    grep -q "disk is full" "$work/err" && grep -q "snapshot itself is untouched" "$work/err" || fail "with $left KiB it says: $(cat "$work/err")"
+    grep -qiE "$work|duckdb|IO Error" "$work/err" && fail "with $left KiB it shows the inside: $(cat "$work/err")"
+    [ -z "$(find "$work/data/snapshots/$good/dissections" -path "*with-$left*" -name 'part-*')" ] || fail "with $left KiB parts are left behind"
+  fi
+done
+note "$failed of 6 dissections met the full disk on their way"
+[ "$failed" -ge 2 ] || fail "the disk was never full during a dissection"
+fill 0
 t snapshot verify "$good" >/dev/null || fail "the completed snapshot is damaged"
 equal "$(t entries --source "$good/default" --count)" "$(t snapshot show "$good" --json | jq '.dissections[] | select(.name == "default") | .progress.entries')" "entries of the finished dissection"
 api GET /healthz -o /dev/null -f || fail "the hub does not answer"

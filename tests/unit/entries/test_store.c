@@ -563,11 +563,39 @@ static void test_damaged_columns_show_no_paths(void **state)
     io_remove_tree("test", AT_FDCWD, dir);
 }
 
+static void test_two_writers_are_refused(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/trawl_entries_XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct error error = {0};
+    struct entries_writer *first = NULL, *second = NULL;
+    struct entries_writer_options options = {.dir = dir, .files = files, .part_rows = 25};
+    assert_int_equal(entries_writer_open(&options, &first, &error), 0);
+    for (uint64_t i = 0; i < 60; i++)
+        assert_int_equal(append_call(first, i, &error), 0);
+    assert_int_equal(entries_writer_open(&options, &second, &error), -EWOULDBLOCK);
+    assert_null(second);
+    assert_string_equal(error.text, "another dissection is being written into this folder.");
+    for (uint64_t i = 60; i < 80; i++)
+        assert_int_equal(append_call(first, i, &error), 0);
+    assert_int_equal(entries_writer_close(first, &error), 0);
+    entries_writer_free(first);
+    struct entries_reader *reader = NULL;
+    struct entries_reader_options all = {.dirs = (const char *[]){dir, NULL}};
+    assert_int_equal(entries_reader_open(&all, &reader, &error), 0);
+    assert_int_equal(entries_reader_rows(reader), 80);
+    entries_reader_free(reader);
+    assert_int_equal(entries_writer_open(&options, &second, &error), -EEXIST); /* and no lock */
+    io_remove_tree("test", AT_FDCWD, dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_store_s_own_words_are_for_the_log),
         cmocka_unit_test(test_damaged_columns_show_no_paths),
+        cmocka_unit_test(test_two_writers_are_refused),
         cmocka_unit_test(test_newest_page_first_and_cursor_walks_all),
         cmocka_unit_test(test_filter_counts_and_pages_what_the_evaluator_says),
         cmocka_unit_test(test_order_by_elapsed_time),
