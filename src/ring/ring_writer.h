@@ -90,6 +90,8 @@ struct ring_writer_totals {
     struct ring_drops drops;
 };
 struct ring_writer_totals ring_writer_totals(const struct ring_writer *writer);
+/* Why the openings of connections are not kept: a sentence; "" = they are. */
+const char *ring_writer_openings_problem(const struct ring_writer *writer);
 /* A sentence on what was found at the start: torn tails, missing indexes; "" = nothing. */
 const char *ring_writer_recovery(const struct ring_writer *writer);
 

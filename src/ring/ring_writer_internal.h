@@ -43,6 +43,7 @@ struct ring_writer {
     struct ring_flow_key keys[RING_WRITER_BATCH];
     struct ring_openings *openings; /* NULL: there is no room for them */
     int openings_fd;
+    char openings_problem[120];
     uint8_t openings_mark;          /* ring_openings_mark */
     int64_t openings_retry_mono_ns; /* the disk did not take them before */
     int64_t openings_until_ns;      /* recorded without a break until then */

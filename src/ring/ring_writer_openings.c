@@ -1,6 +1,8 @@
 /* The writer's part of the openings store: its file, and when it is written. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +48,17 @@ static int make_file(int dir_fd, uint64_t bytes)
     return fd;
 }
 
+static void say_problem(struct ring_writer *writer, int error)
+{
+    snprintf(writer->openings_problem, sizeof writer->openings_problem,
+             "the openings of long-lived connections are not kept: %.50s", strerrordesc_np(-error));
+}
+
+const char *ring_writer_openings_problem(const struct ring_writer *writer)
+{
+    return writer->openings_problem;
+}
+
 void ring_writer_open_openings(struct ring_writer *writer)
 {
     struct ring_store *store = &writer->disk.store;
@@ -57,19 +70,27 @@ void ring_writer_open_openings(struct ring_writer *writer)
         (void)io_unlink(PHASE, dir_fd, RING_OPENINGS_FILE, 0);
         fd = -1;
     }
-    if (fd < 0 && ring_store_make_room(store, bytes, clock_mono_ns()) == 0)
-        fd = make_file(dir_fd, bytes);
+    if (fd < 0) {
+        fd = ring_store_make_room(store, bytes, clock_mono_ns());
+        if (fd == 0)
+            fd = make_file(dir_fd, bytes);
+        if (fd < 0)
+            say_problem(writer, fd);
+    }
     writer->openings_fd = writer->disk.openings_fd = fd < 0 ? -1 : fd;
     store->openings_bytes = ring_store_file_bytes(dir_fd, RING_OPENINGS_FILE);
 }
 
 void ring_writer_load_openings(struct ring_writer *writer, int64_t ended_ns, int64_t now_ns)
 {
-    if (writer->openings_fd < 0 ||
-        ring_openings_new(ring_openings_file_bytes(writer->options.budget_bytes),
-                          &writer->openings) < 0)
+    if (writer->openings_fd < 0)
         return;
-    if (ring_openings_load(writer->openings, writer->openings_fd, writer->disk.secret) < 0) {
+    int r = ring_openings_new(ring_openings_file_bytes(writer->options.budget_bytes),
+                              &writer->openings);
+    if (r == 0)
+        r = ring_openings_load(writer->openings, writer->openings_fd, writer->disk.secret);
+    if (r < 0) {
+        say_problem(writer, r);
         ring_openings_free(writer->openings);
         writer->openings = NULL;
         return;

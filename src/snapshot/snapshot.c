@@ -138,6 +138,7 @@ int snapshot_copy_node(struct arena *arena, const struct snapshot_node *from,
     *to = *from;
     to->name = copy_text(arena, from->name, &r);
     to->clock_source = copy_text(arena, from->clock_source, &r);
+    to->openings_problem = copy_text(arena, from->openings_problem, &r);
     to->covered = copy_array(arena, from->covered, from->covered_count, sizeof *to->covered, &r);
     to->gaps = copy_array(arena, from->gaps, from->gap_count, sizeof *to->gaps, &r);
     to->files = copy_array(arena, from->files, from->file_count, sizeof *to->files, &r);

@@ -101,6 +101,7 @@ struct snapshot_node {
     int64_t clock_offset_ns;   /* node time − hub time */
     char *clock_source;        /* "same host", "http round trip", "file" */
     int64_t first_ns, last_ns; /* of its packets, hub time; first > last: none */
+    char *openings_problem;    /* why the openings of older connections could not be had; or NULL */
 };
 
 struct snapshot_request {

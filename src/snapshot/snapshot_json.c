@@ -329,12 +329,28 @@ static void source_damage_json(const struct snapshot *s, struct json_writer *w)
     json_str(w, text);
 }
 
+static void openings_json(const struct snapshot *s, struct json_writer *w)
+{
+    char text[600];
+    for (size_t i = 0; s->manifest && i < s->manifest->node_count; i++) {
+        const struct snapshot_node *node = &s->manifest->nodes[i];
+        if (!node->openings_problem)
+            continue;
+        snprintf(text, sizeof text,
+                 "The openings of connections older than the window are missing for node %.120s: "
+                 "%.400s",
+                 node->name, node->openings_problem);
+        json_str(w, text);
+    }
+}
+
 static void warnings_json(const struct snapshot *s, struct json_writer *w)
 {
     char text[1024];
     json_begin_array(w);
     damage_json(&s->verified, w);
     source_damage_json(s, w);
+    openings_json(s, w);
     for (size_t i = 0; i < s->dissection_count; i++) {
         const struct snapshot_dissection *d = &s->dissections[i];
         bool redo_failed = d->redo.present && d->redo.state == SNAPSHOT_DISSECTION_FAILED;

@@ -101,6 +101,8 @@ static void write_node(const struct snapshot_node *n, struct json_writer *w)
     snapshot_drops_write_json(&n->drops, w);
     json_member_int(w, "clock_offset_ns", n->clock_offset_ns);
     json_member_str(w, "clock_source", n->clock_source ? n->clock_source : "");
+    if (n->openings_problem)
+        json_member_str(w, "openings_problem", n->openings_problem);
     json_key(w, "interfaces");
     json_begin_array(w);
     for (size_t i = 0; i < n->interface_count; i++)
@@ -258,6 +260,7 @@ static void read_node(struct snapshot_read *r, const json_t *o, struct snapshot_
     n->drops = snapshot_read_drops(r, o, "drops");
     n->clock_offset_ns = snapshot_read_int(r, o, "clock_offset_ns");
     n->clock_source = snapshot_read_text(r, o, "clock_source");
+    n->openings_problem = snapshot_read_optional(r, o, "openings_problem");
     bool first = snapshot_read_time_or_null(r, o, "first", &n->first_ns);
     bool last = snapshot_read_time_or_null(r, o, "last", &n->last_ns);
     if (!first || !last) {

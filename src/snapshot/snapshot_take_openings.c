@@ -1,9 +1,10 @@
 /* The openings of connections that were alive in the window become files of the snapshot, marked as
  * outside of it. They only help to read what is inside: a node that cannot give them costs nothing
- * but that. */
+ * but that, and the manifest says why. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -38,18 +39,33 @@ static int keep(void *ctx, const uint8_t *data, size_t n)
     return a->disk;
 }
 
+static int declare_problem(struct take_node *n, int r, const struct error *why,
+                           struct error *reterr)
+{
+    const char *text = r == -EPROTO && !why->text[0] ? "The node sends more than a store can hold."
+                       : why->text[0]                ? why->text
+                                                     : strerrordesc_np(-r);
+    n->node.openings_problem = arena_strdup(&n->arena, text);
+    return n->node.openings_problem
+               ? 0
+               : error_set(reterr, -ENOMEM, "There is no memory for the manifest.");
+}
+
 /* 1 when something came into the staging file. */
 static int stage(struct take_node *n, const struct ring_openings_window *window, int fd,
                  struct error *reterr)
 {
     const struct snapshot_source *source = n->who->source;
     struct arrival arrival = {.take = n->take, .fd = fd};
-    int r = source->openings(source->ctx, window, keep, &arrival, NULL);
+    struct error why = {.text = ""};
+    int r = source->openings(source->ctx, window, keep, &arrival, &why);
     if (arrival.disk < 0)
         return take_disk_error(arrival.disk, "Writing the openings failed", reterr);
     if (take_stopped(n->take))
         return error_set(reterr, -ECANCELED, "It was cancelled.");
-    if (r < 0 || arrival.bytes == 0)
+    if (r < 0)
+        return declare_problem(n, r, &why, reterr);
+    if (arrival.bytes == 0)
         return 0;
     if (!take_has_room(n->take, arrival.bytes))
         return 0;

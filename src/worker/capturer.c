@@ -159,6 +159,8 @@ static void update_interfaces(struct capturer *c)
     }
     if (!detail[0])
         snprintf(detail, sizeof detail, "%s", owner_watch_problem(&c->owners));
+    if (!detail[0])
+        snprintf(detail, sizeof detail, "%s", ring_writer_openings_problem(c->writer));
     ring_writer_set_detail(c->writer, detail);
     /* whatever was captured of the last interface is put first */
     bool waiting = capture_is_waiting(c->capture);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -333,6 +334,24 @@ static void test_used_ones_stay(void **state)
     assert_int_equal(read_openings(f, from_ns, f->now_ns, 40020).bytes[1], RING_OPENING_SIDE_BYTES);
 }
 
+/* Without its file the ring records all the same, and says that there are no openings. */
+static void test_no_room(void **state)
+{
+    struct ring_fixture *f = *state;
+    assert_int_equal(mkdirat(f->dir_fd, RING_OPENINGS_FILE, 0700), 0);
+    ring_start(f);
+    assert_non_null(strstr(ring_writer_openings_problem(f->writer), "openings"));
+    struct peer peer = connect_peer(f, 40030);
+    talk(f, &peer, 2);
+    ring_stop(f);
+    struct ring_list list = ring_list_all(f);
+    assert_int_equal(list.segments[0].packets, 7);
+    ring_list_done(&list);
+    assert_int_equal(unlinkat(f->dir_fd, RING_OPENINGS_FILE, AT_REMOVEDIR), 0);
+    ring_start(f);
+    assert_string_equal(ring_writer_openings_problem(f->writer), "");
+}
+
 static struct buf read_store(const struct ring_fixture *f)
 {
     struct buf bytes;
@@ -447,6 +466,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flood_and_bounds, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_sides_that_are_passed_over, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_used_ones_stay, ring_setup, ring_teardown),
+        cmocka_unit_test_setup_teardown(test_no_room, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_start_again, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_store, ring_setup, ring_teardown),
     };

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "snapshot/snapshot_json.h"
+#include "snapshot/snapshot_model.h"
 #include "unit/snapshot/support_take.h"
 #include "unit/unit_test.h"
 
@@ -258,6 +260,43 @@ static void node_that_goes_away(void **state)
     snapshot_unref(s);
 }
 
+static int no_openings(void *ctx, const struct ring_openings_window *window, snapshot_sink sink,
+                       void *sink_ctx, struct error *reterr)
+{
+    (void)ctx;
+    (void)window;
+    (void)sink;
+    (void)sink_ctx;
+    return error_set(reterr, -EIO, "the openings cannot be read: Input/output error");
+}
+
+/* The window is whole, what would help to read it is not there: said, and kept in the evidence. */
+static void openings_that_do_not_come_are_declared(void **state)
+{
+    struct fixture *f = *state;
+    char id[SNAPSHOT_ID_SIZE];
+    struct error e;
+    f->ring.source.openings = no_openings;
+    assert_int_equal(take_window(f, fake_time(&f->ring, 0), fake_time(&f->ring, 1000), id, &e), 0);
+    struct snapshot *s = get(f, id);
+    assert_false(s->manifest->partial);
+    struct buf json;
+    struct json_writer w;
+    buf_init(&json, 1 << 20);
+    assert_int_equal(snapshot_manifest_write(s->manifest, &json), 0);
+    struct snapshot_manifest *again;
+    assert_int_equal(snapshot_manifest_parse(buf_slice(&json), &again, &e), 0);
+    assert_non_null(strstr(again->nodes[0].openings_problem, "Input/output error"));
+    snapshot_manifest_unref(again);
+    buf_reset(&json);
+    json_init(&w, &json);
+    snapshot_write_json(s, &w);
+    buf_append_u8(&json, 0);
+    assert_non_null(strstr((const char *)json.data, "older than the window are missing for node"));
+    buf_done(&json);
+    snapshot_unref(s);
+}
+
 static void one_of_two_nodes_unreachable(void **state)
 {
     struct fixture *f = *state;
@@ -430,6 +469,8 @@ int main(void)
                                         take_teardown),
         cmocka_unit_test_setup_teardown(recycled_while_extracting, take_setup, take_teardown),
         cmocka_unit_test_setup_teardown(node_that_goes_away, take_setup, take_teardown),
+        cmocka_unit_test_setup_teardown(openings_that_do_not_come_are_declared, take_setup,
+                                        take_teardown),
         cmocka_unit_test_setup_teardown(one_of_two_nodes_unreachable, take_setup, take_teardown),
         cmocka_unit_test_setup_teardown(quota_refuses_before_it_starts, take_setup, take_teardown),
         cmocka_unit_test_setup_teardown(cancelled, take_setup, take_teardown),
