@@ -335,6 +335,12 @@ void flow_stream_gap(struct flow_table *table, struct flow *flow, uint8_t side, 
 void flow_stream_free(struct flow_table *table, struct flow *flow);
 
 /* flow_copy.c */
+/* A step of a print's hash: not keyed, the same in every run. */
+static inline uint64_t flow_mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9fb21c651e98df25ULL;
+    return h ^ h >> 32;
+}
 /* What stays of a packet wherever it is seen, translated or not; never 0. */
 uint64_t flow_packet_print(const struct frame *frame);
 /* True when the packet is another sight of one that was counted. */

@@ -2,12 +2,6 @@
  * the places it was seen at; another sight of it matches at most once per place. */
 #include "flow/flow.h"
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9fb21c651e98df25ULL;
-    return h ^ h >> 32;
-}
-
 static uint64_t load(const uint8_t *p, size_t n)
 {
     uint64_t v = 0;
@@ -17,15 +11,15 @@ static uint64_t load(const uint8_t *p, size_t n)
 
 uint64_t flow_packet_print(const struct frame *f)
 {
-    uint64_t h =
-        mix((uint64_t)f->ip_id << 32 | f->payload_bytes, (uint64_t)f->tcp_seq << 32 | f->tcp_ack);
-    h = mix(h, (uint64_t)f->tcp_flags << 16 | f->tcp_window);
+    uint64_t h = flow_mix((uint64_t)f->ip_id << 32 | f->payload_bytes,
+                          (uint64_t)f->tcp_seq << 32 | f->tcp_ack);
+    h = flow_mix(h, (uint64_t)f->tcp_flags << 16 | f->tcp_window);
     struct slice p = f->payload;
     size_t n = p.len < 8 ? p.len : 8;
     if (n) {
-        h = mix(h, load(p.data, n));
-        h = mix(h, load(p.data + p.len - n, n));
-        h = mix(h, load(p.data + (p.len - n) / 2, n));
+        h = flow_mix(h, load(p.data, n));
+        h = flow_mix(h, load(p.data + p.len - n, n));
+        h = flow_mix(h, load(p.data + (p.len - n) / 2, n));
     }
     return h | 1;
 }
@@ -55,7 +49,7 @@ bool flow_is_copy(struct flow_table *table, struct flow *flow, const struct flow
                   uint8_t side)
 {
     uint64_t sight = packet->print ? packet->print : flow_packet_print(packet->frame);
-    uint64_t hash = mix(sight, side) | 1;
+    uint64_t hash = flow_mix(sight, side) | 1;
     /* Where one interface sees a packet before and after its translation, it is two places. */
     uint64_t bit = UINT64_C(1) << ((packet->vantage & 31) + packet->is_translated * 32U);
     int64_t ts_ns = packet->ref.ts_ns;

@@ -124,12 +124,6 @@ static void add_pair(struct flow_nat *nat, const struct name *second, const stru
 
 /* ── prints ── */
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9fb21c651e98df25ULL;
-    return h ^ h >> 32;
-}
-
 static bool begins_connection(const struct frame *f)
 {
     return f->tcp_flags & FRAME_TCP_SYN && !(f->tcp_flags & FRAME_TCP_ACK);
@@ -137,14 +131,14 @@ static bool begins_connection(const struct frame *f)
 
 static uint64_t print_of(const struct flow_packet *packet)
 {
-    uint64_t h = mix(packet->print, packet->frame->ip_version);
+    uint64_t h = flow_mix(packet->print, packet->frame->ip_version);
     struct slice options = packet->frame->tcp_options;
     if (!begins_connection(packet->frame))
         return h | 1;
     for (size_t i = 0; i < options.len; i += 8) {
         uint64_t v = 0;
         memcpy(&v, options.data + i, options.len - i < 8 ? options.len - i : 8);
-        h = mix(h, v);
+        h = flow_mix(h, v);
     }
     return h | 1;
 }
