@@ -99,6 +99,13 @@
     X(FROM_LEAD_IN, "from_lead_in", FIELD_BOOL, 0, 0,                                                   \
       "packets from just before the window helped to read it; the call may have begun there",           \
       "from_lead_in")                                                                                   \
+    X(HOP, "hop", FIELD_INT, 0, 0,                                                                      \
+      "which hop of a call that proxies passed on, from 1; absent when it was seen at one only",        \
+      "hop == 1")                                                                                       \
+    X(HOP_COUNT, "hop_count", FIELD_INT, 0, 0, "hops at which the call was seen",                       \
+      "hop_count == 3")                                                                                 \
+    X(HOP_OF, "hop_of", FIELD_TEXT, 0, 0, "id of the call's first hop: the same at all of them",        \
+      "hop_of != \"\"")                                                                                 \
     X(SEEN_AT, "seen_at", FIELD_LIST, 0, 0, "vantage points (node:interface)",                          \
       "\"n1:eth0\" in seen_at")                                                                         \
     X(HAS_PCAP, "has_pcap", FIELD_BOOL, FIELD_DERIVED, 0, "its packets are known", "has_pcap")          \

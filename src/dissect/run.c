@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "dissect/hops.h"
 #include "dissect/input_merge.h"
 #include "dissect/owner_table.h"
 #include "dissect/registry.h"
@@ -41,6 +42,8 @@ struct run {
     uint64_t number;                   /* of the next packet, openings included */
     struct shard_withdrawn *withdrawn; /* of all shards, by number; at the end */
     size_t withdrawn_count;
+    struct hash_key hop_key;
+    struct hops *hops; /* at the end */
     struct run_workers *workers;
     const char *wanted[DISSECT_MAX_PROTOCOLS];
     size_t wanted_count;
@@ -51,6 +54,7 @@ struct run {
     struct run_out {
         struct run *run;
         struct sorter_lane *lane;
+        struct hop_list hops;
     } outs[RUN_SHARDS];
     int64_t clock_ns, last_ts_ns;
     int64_t next_progress_ns;
@@ -79,6 +83,7 @@ static void on_entry(void *ctx, const struct entry *entry)
         stream_numbers_begin(out->run->streams, (uint64_t)stream->integer);
     if (!is_wanted(out->run, entry->protocol))
         return;
+    hop_list_add(&out->hops, out->run->hop_key, entry);
     int r = sorter_add(out->lane, entry);
     if (r < 0)
         atomic_store(&out->run->error, r);
@@ -332,16 +337,30 @@ static int64_t last_packet_ns(const struct entry *entry)
     return last_ns;
 }
 
-static bool is_withdrawn(const struct run *run, const struct entry *entry)
+static bool is_stream_withdrawn(void *ctx, uint64_t stream, int64_t last_ns)
+{
+    const struct run *run = ctx;
+    struct shard_withdrawn key = {.number = stream};
+    const struct shard_withdrawn *found =
+        run->withdrawn_count
+            ? bsearch(&key, run->withdrawn, run->withdrawn_count, sizeof key, compare_withdrawn)
+            : NULL;
+    return found && last_ns >= found->since_ns;
+}
+
+static bool is_withdrawn(struct run *run, const struct entry *entry)
 {
     const struct entry_value *stream =
         run->withdrawn_count ? entry_find(entry, FIELD_STREAM_ID) : NULL;
-    if (!stream)
-        return false;
-    struct shard_withdrawn key = {.number = (uint64_t)stream->integer};
-    const struct shard_withdrawn *found =
-        bsearch(&key, run->withdrawn, run->withdrawn_count, sizeof key, compare_withdrawn);
-    return found && last_packet_ns(entry) >= found->since_ns;
+    return stream && is_stream_withdrawn(run, (uint64_t)stream->integer, last_packet_ns(entry));
+}
+
+static int link_hops(struct run *run)
+{
+    struct hop_list *lists[RUN_SHARDS];
+    for (size_t i = 0; i < RUN_SHARDS; i++)
+        lists[i] = &run->outs[i].hops;
+    return hops_link(lists, RUN_SHARDS, is_stream_withdrawn, run, &run->hops);
 }
 
 static int give(void *ctx, const struct entry *entry)
@@ -354,6 +373,8 @@ static int give(void *ctx, const struct entry *entry)
     int r = 0;
     if (++run->stats.entries_handed % PROGRESS_ENTRIES == 0)
         r = report_progress(run);
+    if (r == 0)
+        r = hops_fill(run->hops, entry, &entry);
     if (r == 0)
         r = owner_table_fill(run->owners, entry, &entry);
     return r < 0 ? r : run->sink->entry(run->sink->ctx, entry, run->reterr);
@@ -379,7 +400,7 @@ static int prepare_shards(struct run *run, unsigned lanes)
     size_t memory = run->options->flow_memory_bytes ? run->options->flow_memory_bytes
                                                     : (size_t)DEFAULT_FLOW_MEMORY;
     for (unsigned i = 0; i < RUN_SHARDS; i++) {
-        run->outs[i] = (struct run_out){run, sorter_lane_at(run->sorter, i % lanes)};
+        run->outs[i] = (struct run_out){.run = run, .lane = sorter_lane_at(run->sorter, i % lanes)};
         struct shard_context context = {.emit = on_entry,
                                         .ctx = &run->outs[i],
                                         .capture_source = slice_str(run->options->capture_source),
@@ -411,6 +432,7 @@ static int prepare(struct run *run)
                                         .secrets_ctx = run,
                                         .note = on_note,
                                         .note_ctx = run};
+    run->hop_key = hash_random_key();
     run->owners = owner_table_new();
     run->nat = flow_nat_new();
     run->streams = stream_numbers_new();
@@ -466,6 +488,9 @@ static void release(struct run *run)
     for (size_t i = 0; i < run->shards_ready; i++)
         shard_done(&run->shards[i]);
     sorter_free(run->sorter);
+    for (size_t i = 0; i < RUN_SHARDS; i++)
+        hop_list_done(&run->outs[i].hops);
+    hops_free(run->hops);
     owner_table_free(run->owners);
     flow_nat_free(run->nat);
     stream_numbers_free(run->streams);
@@ -513,6 +538,8 @@ int dissect_run(const struct dissect_run_options *options, const struct dissect_
     if (r == 0) {
         sum_up(run);
         r = gather_withdrawn(run);
+        if (r == 0)
+            r = link_hops(run);
     }
     if (r == 0) {
         stream_numbers_count(run->streams);
