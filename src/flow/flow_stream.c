@@ -227,6 +227,15 @@ void flow_stream_advance(struct flow_table *table, struct flow *flow)
     flow_stream_watch(table, flow);
 }
 
+/* Of a hole up to `to`, what was before the other side's next bytes: these acknowledge it, so they
+ * go between it and the rest. */
+static int64_t hole_piece(const struct flow *flow, uint8_t side, int64_t to)
+{
+    const struct flow_side *peer = &flow->side[side ^ 1];
+    int64_t ack = is_contiguous(peer) ? peer->first->ack : INT64_MIN;
+    return ack > flow->side[side].next && ack < to ? ack : to;
+}
+
 /* No more comes: what the first of the waiting segments waits for is given up, then what it let go
  * is handed on, so that the order of the two directions holds to the end. */
 static void flush_waiting(struct flow_table *table, struct flow *flow)
@@ -240,7 +249,7 @@ static void flush_waiting(struct flow_table *table, struct flow *flow)
         const struct flow_segment *first = flow->side[side].first;
         struct flow_side *peer = &flow->side[side ^ 1];
         if (!is_contiguous(&flow->side[side])) {
-            flow_stream_gap(table, flow, side, first->offset);
+            flow_stream_gap(table, flow, side, hole_piece(flow, side, first->offset));
             continue;
         }
         int64_t to = acked_bytes(peer, first->ack);
@@ -326,7 +335,11 @@ static void give_up(struct flow_table *table, struct flow *flow, uint8_t side, b
     int64_t to = s->next + hole_bytes(s);
     if (only_acked && s->acked < to)
         to = s->acked;
-    flow_stream_gap(table, flow, side, to);
+    while (s->next < to) {
+        flow_stream_gap(table, flow, side, hole_piece(flow, side, to));
+        if (s->next < to)
+            flow_stream_advance(table, flow);
+    }
 }
 
 void flow_stream_check_holes(struct flow_table *table, struct flow *flow)

@@ -492,6 +492,24 @@ static void a_lead_in_goes_on_into_the_window(void **state)
     free(t);
 }
 
+/* "two" acknowledges a part of what is missing: that part was before it, the rest behind it. */
+static void a_hole_is_divided_by_what_was_said_between(void **state)
+{
+    (void)state;
+    const struct segment in[] = {HANDSHAKE,
+                                 SEG('c', 3, A, 100, 500, "one"),
+                                 SEG('c', 5, A, 103, 505, "two"),
+                                 SEG('s', 8, A, 520, 106, "C"),
+                                 SEG('c', 9, A, 106, 521, "end"),
+                                 TICK(9),
+                                 TICK(200)};
+    EXPECT(in, "c:one s!5 c:two s!15 s:C c:end <data>");
+    const struct segment at_the_end[] = {HANDSHAKE, SEG('c', 3, A, 100, 500, "one"),
+                                         SEG('s', 8, A, 520, 106, "C"),
+                                         SEG('c', 9, A, 103, 505, "two")};
+    EXPECT(at_the_end, "c:one s!5 c:two s!15 s:C <data>");
+}
+
 static void packets_kept_in_part_leave_a_gap(void **state)
 {
     (void)state;
@@ -645,6 +663,7 @@ int main(void)
         cmocka_unit_test(a_fin_that_was_acknowledged_is_no_byte),
         cmocka_unit_test(a_connection_comes_into_the_window),
         cmocka_unit_test(a_lead_in_goes_on_into_the_window),
+        cmocka_unit_test(a_hole_is_divided_by_what_was_said_between),
         cmocka_unit_test(packets_kept_in_part_leave_a_gap),
         cmocka_unit_test(copies_from_other_places_count_once),
         cmocka_unit_test(a_place_of_translations_is_no_other_place),
