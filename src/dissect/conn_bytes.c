@@ -222,6 +222,21 @@ void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, stru
     stream->offset += n;
 }
 
+size_t dissect_bytes_before(struct dissect_conn *conn, const struct dissect_stream *stream,
+                            int64_t ns)
+{
+    uint8_t index = stream->dir == DIR_CLIENT ? conn->client_side : conn->client_side ^ 1;
+    const struct conn_side *side = &conn->side[index];
+    size_t n = 0;
+    for (uint32_t i = 0; i < side->mark_count && n < stream->len; i++) {
+        const struct conn_mark *mark = conn_mark_at(side, i);
+        if (mark->ts_ns >= ns)
+            break;
+        n = (size_t)(mark->end - stream->offset);
+    }
+    return n < stream->len ? n : stream->len;
+}
+
 void conn_discard(struct dissect_conn *conn, uint8_t index)
 {
     struct conn_side *side = &conn->side[index];

@@ -169,25 +169,46 @@ static enum probe_result is_answer(struct slice s, bool ended)
     return slice_starts_with(column, SLICE_LITERAL("\003def")) ? PROBE_YES : PROBE_NO;
 }
 
+/* The login was not seen, and what follows it is compressed. */
+static enum dissect_result go_on_compressed(struct dissect_conn *conn, struct my_state *state,
+                                            struct dissect_stream *stream, size_t at)
+{
+    const struct my_side *server = &state->side[DIR_SERVER];
+    bool knows_place = !server->lost && !server->in_packet;
+    dissect_take(conn, stream, NULL, NULL, at);
+    my_give_up(conn, state);
+    if (!my_unpack_open(conn, state))
+        return DISSECT_BAD;
+    if (!knows_place)
+        my_unpack_gap(state->unpack, DIR_SERVER, 1);
+    return my_unpack_data(conn, state->unpack, stream);
+}
+
 static enum dissect_result find_again(struct dissect_conn *conn, struct my_state *state,
                                       struct dissect_stream *stream)
 {
     struct my_side *side = &state->side[stream->dir];
     struct slice all = slice_of(stream->data, stream->len);
     size_t at = 0;
+    if (stream->dir == DIR_SERVER && state->oldest)
+        at = dissect_bytes_before(conn, stream,
+                                  dissect_entry_request(state->oldest->entry)->first_ns);
     /* An answer is found again only when the one that was lost is given up. */
     if (stream->dir == DIR_SERVER && state->oldest && state->oldest->damaged)
         at = all.len;
     for (; at < all.len; at++) {
         struct slice rest = slice_sub(all, at, SIZE_MAX);
+        if (stream->dir == DIR_CLIENT && !state->session.knows_capabilities &&
+            is_packed_command(rest, stream->ended) == PROBE_YES)
+            return go_on_compressed(conn, state, stream, at);
         enum probe_result found = stream->dir == DIR_CLIENT ? is_command(rest, stream->ended)
                                                             : is_answer(rest, stream->ended);
         if (found == PROBE_YES)
             side->lost = false;
         if (found != PROBE_NO)
             break;
-        if (stream->dir == DIR_SERVER && state->oldest && dissect_is_late_join(conn)) {
-            state->oldest->damaged = true; /* these bytes belong to its answer */
+        if (stream->dir == DIR_SERVER && state->oldest) {
+            my_damage_waiting(state); /* these bytes belong to its answer */
             at = all.len;
             break;
         }
@@ -366,6 +387,8 @@ static void my_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
             call->rows++;
         else
             call->damaged = true; /* what it said decides what comes next */
+        if (dir == DIR_CLIENT)
+            my_forget_session(state);
     }
     side->content_done = true;
     if (side->left == 0)

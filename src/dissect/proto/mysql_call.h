@@ -43,6 +43,7 @@ struct my_call {
     bool window_start; /* whose question was asked before the recording */
     bool damaged, has_gap, truncated, answered, failed, has_rows, is_binary, has_statement;
     bool is_done;
+    bool text_lost; /* what its statement says was not seen */
     uint32_t statement;
     uint64_t columns_left, columns_after; /* of the part in hand; a statement's result columns */
     struct my_column *columns;
@@ -102,6 +103,7 @@ struct my_state {
     uint64_t long_params;
     bool pipelines, unsure, any_entry, any_command;
     bool wants_tls, wants_compression;
+    bool names_lost; /* statements may have been prepared that were not seen */
     bool side_judged;
     struct my_unpack *unpack; /* compressed: a layer reads what is inside */
 };
@@ -116,6 +118,10 @@ void my_send_off(struct dissect_conn *conn, struct my_state *state, struct my_ca
 void my_emit_oldest(struct dissect_conn *conn, struct my_state *state);
 void my_emit_alone(struct dissect_conn *conn, struct my_state *state);
 void my_give_up(struct dissect_conn *conn, struct my_state *state);
+/* The answers to all that waits lack something. */
+void my_damage_waiting(struct my_state *state);
+/* What the session is in by now may have been asked for in what is missing. */
+void my_forget_session(struct my_state *state);
 void my_lost(struct dissect_conn *conn, struct my_state *state, enum dissect_dir dir);
 
 /* ── packets ── as in a message: whose it is (false: no room yet), its content, its end. */

@@ -15,6 +15,14 @@ enum {
 
 /* ── calls ── */
 
+static void set_session(const struct my_state *state, struct my_call *call)
+{
+    struct arena *arena = dissect_entry_arena(call->entry);
+    const struct my_session *s = &state->session;
+    call->database = arena_dup(arena, slice_of(s->database, s->database_len));
+    call->user = arena_dup(arena, slice_of(s->user, s->user_len));
+}
+
 struct my_call *my_begin_call(struct dissect_conn *conn, struct my_state *state, const char *name)
 {
     struct dissect_entry *entry = dissect_entry_begin(conn);
@@ -23,12 +31,9 @@ struct my_call *my_begin_call(struct dissect_conn *conn, struct my_state *state,
         dissect_entry_drop(conn, entry);
     if (!call)
         return NULL;
-    struct arena *arena = dissect_entry_arena(entry);
-    const struct my_session *s = &state->session;
     call->entry = entry;
     call->name = name;
-    call->database = arena_dup(arena, slice_of(s->database, s->database_len));
-    call->user = arena_dup(arena, slice_of(s->user, s->user_len));
+    set_session(state, call);
     state->any_entry = true;
     return call;
 }
@@ -41,6 +46,16 @@ void my_send_off(struct dissect_conn *conn, struct my_state *state, struct my_ca
             state->side[i].call = NULL;
     if (state->alone == call)
         state->alone = NULL;
+    uint8_t key[MY_KEY_BYTES];
+    if (call->damaged || call->has_gap) {
+        if (call->command == COM_STMT_PREPARE && call->has_statement)
+            sql_statement_drop(&state->statements, my_statement_key(call->statement, key));
+        state->names_lost = true;
+        if (call->command == COM_INIT_DB || call->command == COM_QUERY || call->expect == MY_AUTH)
+            state->session.database_len = 0;
+    }
+    if (call->text_lost && !reason)
+        reason = dissect_is_late_join(conn) ? "window_start" : "capture_gap";
     mysql_emit(conn, call, status, reason);
 }
 
@@ -71,20 +86,34 @@ void my_give_up(struct dissect_conn *conn, struct my_state *state)
     }
 }
 
+void my_damage_waiting(struct my_state *state)
+{
+    for (struct my_call *call = state->oldest; call; call = call->next)
+        call->damaged = true;
+}
+
+void my_forget_session(struct my_state *state)
+{
+    /* Numbers may mean other statements by now. */
+    sql_statements_clear(&state->statements);
+    state->names_lost = true;
+    state->long_params = 0;
+    state->session.database_len = state->session.user_len = 0;
+}
+
 void my_lost(struct dissect_conn *conn, struct my_state *state, enum dissect_dir dir)
 {
     struct my_side *side = &state->side[dir];
     *side = (struct my_side){.lost = true, .lost_some = true};
     if (dir == DIR_SERVER) {
-        for (struct my_call *call = state->oldest; call; call = call->next)
-            call->damaged = true;
+        my_damage_waiting(state);
         if (state->alone)
             my_emit_alone(conn, state);
         return;
     }
-    /* Numbers may mean other statements by now. */
-    sql_statements_clear(&state->statements);
-    state->long_params = 0;
+    my_forget_session(state);
+    if (state->newest && (state->newest->expect == MY_AUTH || state->newest->expect == MY_INFILE))
+        state->newest->has_gap = true;
 }
 
 /* What a new command tells of those before it: a client that never pipelines had its answers. */
@@ -113,6 +142,7 @@ static struct my_call *new_call(struct dissect_conn *conn, struct my_state *stat
         state->unsure = true;
     }
     client->lost_some = false;
+    set_session(state, call); /* those that left may have changed it */
     call->damaged = state->unsure;
     call->next_seq = 1;
     if (state->newest)
@@ -213,8 +243,8 @@ struct slice my_statement_key(uint32_t statement, uint8_t out[MY_KEY_BYTES])
     return slice_of(out, MY_KEY_BYTES);
 }
 
-static struct sql_statement *statement_of(struct my_state *state, struct my_call *call,
-                                          struct cursor *c)
+static struct sql_statement *statement_of(const struct dissect_conn *conn, struct my_state *state,
+                                          struct my_call *call, struct cursor *c)
 {
     uint8_t key[MY_KEY_BYTES];
     call->statement = cursor_le32(c);
@@ -224,6 +254,7 @@ static struct sql_statement *statement_of(struct my_state *state, struct my_call
         call->statement == UINT32_MAX
             ? state->statements.newest
             : sql_statement_find(&state->statements, my_statement_key(call->statement, key));
+    call->text_lost = !s && (state->names_lost || dissect_is_late_join(conn));
     if (s) {
         call->query = arena_dup(dissect_entry_arena(call->entry), s->part[SQL_TEXT]);
         call->truncated |= s->text_cut;
@@ -281,7 +312,7 @@ static void on_execute(struct dissect_conn *conn, struct my_state *state, struct
                        struct slice body)
 {
     struct cursor c = cursor_of(body.data, body.len);
-    struct sql_statement *s = statement_of(state, call, &c);
+    struct sql_statement *s = statement_of(conn, state, call, &c);
     uint8_t flags = cursor_u8(&c);
     cursor_skip(&c, 4); /* iterations: always 1 */
     uint64_t count = s ? s->param_count : 0;
@@ -321,7 +352,7 @@ static void on_bulk_execute(struct dissect_conn *conn, struct my_state *state, s
                             struct slice body)
 {
     struct cursor c = cursor_of(body.data, body.len);
-    struct sql_statement *s = statement_of(state, call, &c);
+    struct sql_statement *s = statement_of(conn, state, call, &c);
     uint16_t flags = cursor_le16(&c);
     unsigned count = s ? (unsigned)s->param_count : 0;
     char scratch[MY_TEXT_MAX];
@@ -347,10 +378,11 @@ static void on_bulk_execute(struct dissect_conn *conn, struct my_state *state, s
         }
 }
 
-static void on_long_data(struct my_state *state, struct my_call *call, struct slice body)
+static void on_long_data(const struct dissect_conn *conn, struct my_state *state,
+                         struct my_call *call, struct slice body)
 {
     struct cursor c = cursor_of(body.data, body.len);
-    statement_of(state, call, &c);
+    statement_of(conn, state, call, &c);
     uint16_t index = cursor_le16(&c);
     if (state->long_statement != call->statement)
         state->long_params = 0;
@@ -425,16 +457,16 @@ static void on_command(struct dissect_conn *conn, struct my_state *state, struct
         on_bulk_execute(conn, state, call, rest);
         break;
     case COM_STMT_SEND_LONG_DATA:
-        on_long_data(state, call, rest);
+        on_long_data(conn, state, call, rest);
         break;
     case COM_STMT_FETCH:
         call->is_binary = true;
         call->expect = MY_ROWS;
-        statement_of(state, call, &c);
+        statement_of(conn, state, call, &c);
         break;
     case COM_STMT_CLOSE:
     case COM_STMT_RESET:
-        statement_of(state, call, &c);
+        statement_of(conn, state, call, &c);
         break;
     case COM_STATISTICS:
         call->expect = MY_TEXT;

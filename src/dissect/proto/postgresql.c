@@ -74,6 +74,10 @@ static enum dissect_result find_again(struct dissect_conn *conn, struct pg_state
 {
     struct slice all = slice_of(stream->data, stream->len);
     size_t at = 0;
+    if (stream->dir == DIR_SERVER && state->oldest)
+        at = dissect_bytes_before(conn, stream,
+                                  dissect_entry_request(state->oldest->entry)->first_ns);
+    size_t before = at;
     for (; at < all.len; at++) {
         enum probe_result found =
             is_chain(stream->dir, slice_sub(all, at, SIZE_MAX), stream->ended);
@@ -82,6 +86,9 @@ static enum dissect_result find_again(struct dissect_conn *conn, struct pg_state
         if (found != PROBE_NO)
             break;
     }
+    /* What is passed over while somebody waits belongs to the answer. */
+    if (stream->dir == DIR_SERVER && at > before)
+        pg_damage_waiting(state);
     if (at)
         dissect_take(conn, stream, NULL, NULL, at);
     return at || !state->side[stream->dir].lost ? DISSECT_OK : DISSECT_MORE;
@@ -274,6 +281,8 @@ static enum dissect_result pg_data(struct dissect_conn *conn, void *opaque,
     struct pg_state *state = opaque;
     if (stream->len == 0)
         return DISSECT_OK;
+    if (stream->dir == DIR_SERVER)
+        state->silent_since_gap = false;
     if (state->encrypted) {
         dissect_take(conn, stream, NULL, NULL, stream->len);
         return DISSECT_OK;
@@ -305,6 +314,8 @@ static void pg_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
     struct pg_side *side = &state->side[dir];
     if (state->encrypted)
         return;
+    state->silent_since_gap = dir == DIR_CLIENT;
+    state->is_ready &= dir == DIR_CLIENT;
     if (!side->in_message || bytes > side->left) {
         if (side->call) {
             span_of(side->call, dir)->gap_bytes += side->in_message ? side->left : 0;
@@ -322,7 +333,7 @@ static void pg_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
         side->call->truncated |= !side->content_done;
         /* Half a statement is no statement. */
         if (dir == DIR_CLIENT && !side->content_done && side->type != 'd')
-            sql_statements_clear(&state->statements);
+            pg_forget_names(state);
     }
     if (!side->content_done && dir == DIR_SERVER && side->type == 'D' && side->call) {
         side->call->rows++;
@@ -337,7 +348,7 @@ static void pg_open(struct dissect_conn *conn, void *opaque)
 {
     struct pg_state *state = opaque;
     state->in_startup = true;
-    state->side[DIR_SERVER].lost = dissect_is_late_join(conn);
+    state->side[DIR_SERVER].lost = state->names_lost = dissect_is_late_join(conn);
 }
 
 static void pg_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)

@@ -20,6 +20,7 @@ bool pg_server_begins(struct dissect_conn *conn, struct pg_state *state, uint8_t
     bool knows_all = !dissect_is_late_join(conn) && !state->side[DIR_CLIENT].lost_some &&
                      !state->side[DIR_SERVER].lost_some && !state->unsure;
     *ret_call = state->unsure ? NULL : state->oldest;
+    state->is_ready = type == 'Z';
     state->side[DIR_SERVER].lost_some = false;
     if (type == 'A') {
         struct pg_call *push = pg_begin_call(conn, state, "Notification");
@@ -187,14 +188,6 @@ static void advance(struct dissect_conn *conn, struct pg_state *state, struct pg
         pg_finish_if_done(conn, state, call);
 }
 
-/* What came answers nothing that was asked: nobody knows any more what belongs to whom, up to the
- * next ReadyForQuery. */
-static void mismatch(struct pg_state *state)
-{
-    for (struct pg_call *call = state->oldest; call; call = call->next)
-        call->damaged = true;
-}
-
 static bool ends_with_ready(const struct pg_call *call)
 {
     return pg_has_step(call, PG_SYNC) || pg_has_step(call, PG_QUERY) ||
@@ -250,7 +243,7 @@ static void on_ready(struct dissect_conn *conn, struct pg_state *state)
         advance(conn, state, call);
         return;
     }
-    mismatch(state);
+    pg_damage_waiting(state); /* nobody knows what belongs to whom, up to the next ReadyForQuery */
     resolve_damaged(conn, state);
 }
 
@@ -282,7 +275,7 @@ static void step_answered(struct dissect_conn *conn, struct pg_state *state, str
     if (is_waiting_for(call, step))
         advance(conn, state, call);
     else
-        mismatch(state);
+        pg_damage_waiting(state);
 }
 
 static void answer_ended(struct dissect_conn *conn, struct pg_state *state, struct pg_call *call,
@@ -316,7 +309,7 @@ static void answer_ended(struct dissect_conn *conn, struct pg_state *state, stru
     case 'd':
     case 'H':
         if (!is_query && !is_waiting_for(call, PG_EXECUTE))
-            mismatch(state);
+            pg_damage_waiting(state);
         break;
     case 'G':
     case 'W':

@@ -40,7 +40,8 @@ struct pg_call {
     bool is_push, is_alone; /* no request */
     bool damaged;           /* part of its answer is lost, or whose it is */
     bool window_start, has_gap, truncated;
-    bool answered; /* something came back */
+    bool text_lost; /* what its statement or portal says was not seen */
+    bool answered;  /* something came back */
     bool failed, skipped;
 
     const char *command; /* NULL: the statement's verb */

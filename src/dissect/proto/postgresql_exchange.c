@@ -5,7 +5,8 @@
 
 enum {
     NAME_MAX_BYTES = 64,
-    KEY_SCRATCH = SQL_STATEMENT_KEY_MAX + 1
+    KEY_SCRATCH = SQL_STATEMENT_KEY_MAX + 1,
+    COLUMNS_LOST = 1 /* param_count of a statement: its description did not come whole */
 };
 
 /* ── calls ── */
@@ -36,6 +37,12 @@ void pg_send_off(struct dissect_conn *conn, struct pg_state *state, struct pg_ca
         state->building = NULL;
     if (state->alone == call)
         state->alone = NULL;
+    struct slice key = call->describe_key;
+    struct sql_statement *s = key.len ? sql_statement_find(&state->statements, key) : NULL;
+    if (s && (call->damaged || call->has_gap) && !s->part[SQL_COLUMNS].len)
+        s->param_count = COLUMNS_LOST;
+    if (call->text_lost && !reason)
+        reason = dissect_is_late_join(conn) ? "window_start" : "capture_gap";
     postgresql_emit(conn, call, &state->who, status, reason);
 }
 
@@ -75,6 +82,18 @@ void pg_give_up(struct dissect_conn *conn, struct pg_state *state)
     }
 }
 
+void pg_damage_waiting(struct pg_state *state)
+{
+    for (struct pg_call *call = state->oldest; call; call = call->next)
+        call->damaged = true;
+}
+
+void pg_forget_names(struct pg_state *state)
+{
+    sql_statements_clear(&state->statements);
+    state->names_lost = true;
+}
+
 void pg_lost(struct dissect_conn *conn, struct pg_state *state, enum dissect_dir dir)
 {
     struct pg_side *side = &state->side[dir];
@@ -82,17 +101,19 @@ void pg_lost(struct dissect_conn *conn, struct pg_state *state, enum dissect_dir
     side->in_message = false;
     side->call = NULL;
     if (dir == DIR_SERVER) {
-        for (struct pg_call *call = state->oldest; call; call = call->next)
-            call->damaged = true;
+        pg_damage_waiting(state);
         if (state->alone)
             pg_emit_alone(conn, state);
         return;
     }
-    /* Names may mean something else by now, and the call in hand lacks a part. */
-    sql_statements_clear(&state->statements);
+    /* The call in hand lacks a part. */
+    pg_forget_names(state);
     if (state->building)
         state->building->damaged = true;
     state->building = NULL;
+    struct pg_call *call = state->newest;
+    if (call && (pg_has_step(call, PG_STARTUP) || call->has_copy_in))
+        call->has_gap = true;
 }
 
 /* What a new request tells of those before it. False: there is no room for it yet. */
@@ -104,6 +125,10 @@ static struct pg_call *new_call(struct dissect_conn *conn, struct pg_state *stat
     if (!call)
         return NULL;
     bool lost_answer = state->oldest && state->oldest->damaged;
+    state->batches |= state->building && state->oldest != state->newest;
+    /* What was lost is not answered yet, and more is asked: answers to it will come. */
+    if (client->lost_some && (state->silent_since_gap || (state->batches && !state->is_ready)))
+        state->unsure = true;
     if (state->alone) { /* it asks before it has the answer to what was not seen */
         state->unsure = true;
         pg_emit_alone(conn, state);
@@ -250,6 +275,8 @@ static void recall(const struct pg_state *state, struct pg_call *call, struct sl
 {
     struct arena *arena = dissect_entry_arena(call->entry);
     const struct sql_statement *s = key.len ? sql_statement_find(&state->statements, key) : NULL;
+    if (!s || (s->param_count == COLUMNS_LOST && !s->part[SQL_COLUMNS].len))
+        call->text_lost = state->names_lost || s;
     if (!s)
         return;
     call->query = arena_dup(arena, s->part[SQL_TEXT]);
@@ -286,6 +313,7 @@ static void on_parse(struct dissect_conn *conn, struct pg_state *state, struct p
     size_t types = 4u * cursor_be16(&c);
     call->types = arena_dup(arena, cursor_slice(&c, types));
     call->columns = SLICE_NONE;
+    call->text_lost = false;
     remember(conn, state, call, key_of('S', name, scratch));
 }
 

@@ -24,12 +24,16 @@ struct pg_state {
     struct sql_statements statements;
     struct pg_identity who;
     uint32_t startup_code;
-    bool client_judged; /* its first bytes are known to be a startup packet, or not */
-    bool in_startup;    /* the client's next packet has no type */
-    bool encrypted;     /* by GSSAPI: nothing can be read */
-    bool pipelines;     /* the client once asked before it had its answer */
-    bool unsure;        /* whose answer is whose cannot be told any more */
-    bool skipping;      /* after an error the server ignores all up to Sync */
+    bool client_judged;    /* its first bytes are known to be a startup packet, or not */
+    bool in_startup;       /* the client's next packet has no type */
+    bool encrypted;        /* by GSSAPI: nothing can be read */
+    bool pipelines;        /* the client once asked before it had its answer */
+    bool batches;          /* … before a Sync */
+    bool is_ready;         /* the server's last message was ReadyForQuery */
+    bool unsure;           /* whose answer is whose cannot be told any more */
+    bool skipping;         /* after an error the server ignores all up to Sync */
+    bool names_lost;       /* statements may have been named that were not seen */
+    bool silent_since_gap; /* the server said nothing since some of the client's bytes were lost */
     bool any_request, any_entry;
 };
 
@@ -70,6 +74,10 @@ bool pg_has_step(const struct pg_call *call, enum pg_step step);
 void pg_finish_if_done(struct dissect_conn *conn, struct pg_state *state, struct pg_call *call);
 /* Everything that waits leaves without its answer. */
 void pg_give_up(struct dissect_conn *conn, struct pg_state *state);
+/* The answers to all that waits lack something. */
+void pg_damage_waiting(struct pg_state *state);
+/* Names may mean something else by now. */
+void pg_forget_names(struct pg_state *state);
 /* A direction lost its place: what waits cannot be trusted. */
 void pg_lost(struct dissect_conn *conn, struct pg_state *state, enum dissect_dir dir);
 

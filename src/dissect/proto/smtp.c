@@ -244,7 +244,7 @@ static void smtp_open(struct dissect_conn *conn, void *opaque)
     state->is_judged = !dissect_is_late_join(conn);
     if (dissect_is_late_join(conn)) {
         state->side[0].phase = state->side[1].phase = PHASE_SEEK;
-        state->may_pipeline = true;
+        state->may_pipeline = state->is_lossy = state->is_envelope_lost = true;
     }
 }
 

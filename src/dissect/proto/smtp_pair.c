@@ -194,7 +194,7 @@ static void nobody_asked(struct dissect_conn *conn, struct smtp_state *state,
                          struct smtp_call *call, bool is_greeting)
 {
     bool is_known = is_greeting || call->code == 421;
-    bool is_joined = dissect_is_late_join(conn) && !state->any_command && !state->is_lossy;
+    bool is_joined = dissect_is_late_join(conn) && !state->any_command;
     const char *reason = is_joined ? "window_start" : "capture_gap";
     if (call->code == 334 || call->code == 354) { /* only a part of some exchange */
         dissect_entry_drop(conn, call->entry);

@@ -548,7 +548,7 @@ static void tls_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
         return;
     bool one_sided = !state->side[DIR_CLIENT].seen ||
                      (!state->side[DIR_SERVER].seen && state->side[DIR_CLIENT].encrypted);
-    if (!h->has_client && (h->is_quic || (one_sided && dissect_is_late_join(conn))))
+    if (!h->has_client && (h->is_quic || dissect_is_late_join(conn)))
         finish(conn, state, "incomplete", "window_start");
     else if (one_sided || state->lost)
         finish(conn, state, "incomplete", "capture_gap");

@@ -321,6 +321,30 @@ static void gaps(void **state)
     proto_run_free(run);
 }
 
+/* What is missing may have changed the session: nothing is said of it any more. */
+static void a_loss_forgets_the_session(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(OLD, C(SELECT_1), OK_1, CGAP(9), OK_1, C(SELECT_1), OK_1);
+    proto_count(run, 4);
+    proto_has(run, 1, "\"mysql_database\":\"shop\"");
+    proto_lacks(run, 3, "mysql_database");
+    proto_has(run, 3, "\"incomplete\":false");
+    proto_run_free(run);
+    /* Whether the database was changed was not seen. */
+    run = RUN(OLD, C("@@@\000\002mysql"), SGAP(11), C(SELECT_1), OK_1);
+    proto_count(run, 3);
+    proto_lacks(run, 2, "mysql_database");
+    proto_has(run, 2, "\"incomplete\":false");
+    proto_run_free(run);
+    /* A statement that was prepared before. */
+    run = RUN(OLD, C(PREPARE), S(PREPARED_OLD), CGAP(13), OK_1, C(EXECUTE), S(BINARY_RESULT));
+    proto_count(run, 4);
+    proto_lacks(run, 3, "mysql_query");
+    proto_has(run, 3, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_run_free(run);
+}
+
 static void late_joins(void **state)
 {
     (void)state;
@@ -426,6 +450,7 @@ int main(void)
         cmocka_unit_test(secrets),
         cmocka_unit_test(compression),
         cmocka_unit_test(gaps),
+        cmocka_unit_test(a_loss_forgets_the_session),
         cmocka_unit_test(late_joins),
         cmocka_unit_test(late_joins_do_not_shift_answers),
         cmocka_unit_test(pipelined),

@@ -374,7 +374,39 @@ static void names_are_forgotten_after_a_loss(void **state)
             C(BIND_S1_TEXT EXECUTE SYNC), S(BOUND ROW_1 DONE_1 READY));
     proto_count(run, 4);
     proto_lacks(run, 3, "postgresql_query");
-    proto_has(run, 3, "\"status\":\"ok\"");
+    proto_has(run, 3, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_run_free(run);
+}
+
+/* More is asked before what was lost is answered: its answer comes next. */
+static void gap_of_what_is_not_answered_yet(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(LOGIN, WELCOME, CGAP(14), C(SELECT_1), S(COLUMNS_1 DONE_1 READY),
+                                S(COLUMNS_1 ROW_1 DONE_1 READY));
+    for (size_t i = 1; i < run->count; i++)
+        proto_has(run, i, "\"incomplete\":true");
+    proto_run_free(run);
+    /* The first of a batch, whose answer is there before its rest. */
+    run = RUN(LOGIN, WELCOME, C(PARSE_S1 BIND_S1_TEXT EXECUTE PARSE_S1 BIND_S1_TEXT EXECUTE SYNC),
+              S(PARSED BOUND ROW_1 DONE_1 PARSED BOUND ROW_1 DONE_1 READY), CGAP(60),
+              S(PARSED BOUND ROW_1 ROW_1 DONE_1), C(PARSE_S1 BIND_S1_TEXT EXECUTE SYNC),
+              S(PARSED BOUND ROW_1 DONE_1 READY));
+    proto_has(run, 2, "\"incomplete\":false");
+    for (size_t i = 3; i < run->count; i++)
+        proto_has(run, i, "\"incomplete\":true");
+    proto_run_free(run);
+}
+
+/* The password of a login, or the first messages of an answer. */
+static void gap_beside_what_waits(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(LOGIN, CGAP(12), WELCOME);
+    proto_has(run, 0, "\"incomplete\":true");
+    proto_run_free(run);
+    run = RUN(LOGIN, WELCOME, SGAP(9), C(SELECT_1), S("xx" DONE_1 READY));
+    proto_has(run, 1, "\"status\":\"incomplete\"");
     proto_run_free(run);
 }
 
@@ -447,6 +479,8 @@ int main(void)
         cmocka_unit_test(gap_of_a_question),
         cmocka_unit_test(gap_in_a_pipeline),
         cmocka_unit_test(names_are_forgotten_after_a_loss),
+        cmocka_unit_test(gap_of_what_is_not_answered_yet),
+        cmocka_unit_test(gap_beside_what_waits),
         cmocka_unit_test(late_joins),
         cmocka_unit_test(not_postgresql),
         cmocka_unit_test(hostile),
