@@ -27,6 +27,7 @@ struct world {
     json_t *json;
 };
 
+static int64_t step_ns = NS_PER_MS; /* between two calls */
 static const struct entry_file file_rows[] = {{"n1", 7}, {"n2", 9}};
 static const struct entry_files files = {.files = file_rows, .count = 2};
 
@@ -58,7 +59,7 @@ static int append_call(struct entries_writer *writer, uint64_t i, struct error *
         {.field = FIELD_RESPONSE_HEADERS_ID, .type = FIELD_MAP, .count = 1, .pairs = &header},
         {.field = FIELD_RESPONSE_BODY_ID, .type = FIELD_TEXT, .text = slice_str(body)},
     };
-    struct entry entry = {.timestamp_ns = start_ns + (int64_t)i * NS_PER_MS,
+    struct entry entry = {.timestamp_ns = start_ns + (int64_t)i * step_ns,
                           .id_hash = i * 1000003,
                           .index = i,
                           .protocol = "http",
@@ -563,6 +564,51 @@ static void test_damaged_columns_show_no_paths(void **state)
     io_remove_tree("test", AT_FDCWD, dir);
 }
 
+/* The numbers of the paths, page by page. */
+static void walk_pages(struct world *world, const char *order, const char *filter, uint64_t *ret)
+{
+    char question[400], cursor[80] = "";
+    size_t count = 0;
+    do {
+        snprintf(question, sizeof question,
+                 "{\"q\":7,\"op\":\"page\",\"order\":\"%s\",\"limit\":7,\"filter\":\"%s\","
+                 "\"cursor\":\"%s\"}",
+                 order, filter, cursor);
+        const json_t *answer = ask(world, question), *entry;
+        size_t i;
+        json_array_foreach(json_object_get(answer, "entries"), i, entry)
+        {
+            assert_true(count < CALLS);
+            ret[count++] = (uint64_t)number(entry, "index");
+        }
+        const char *next = json_string_value(json_object_get(answer, "next_cursor"));
+        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
+    } while (cursor[0]);
+    assert_int_equal(count, CALLS);
+}
+
+/* All at one time: every question gives them in the order of their rows. */
+static void test_equal_times_keep_their_order(void **state)
+{
+    (void)state;
+    struct world *world;
+    static uint64_t got[CALLS];
+    step_ns = 0;
+    set_up((void **)&world);
+    step_ns = NS_PER_MS;
+    const char *const filters[] = {"", "http", "path.startsWith('/carts/')",
+                                   "response.body.contains('number')"};
+    for (size_t f = 0; f < sizeof filters / sizeof *filters; f++) {
+        walk_pages(world, "+time", filters[f], got);
+        for (uint64_t i = 0; i < CALLS; i++)
+            assert_int_equal(got[i], i);
+        walk_pages(world, "-time", filters[f], got);
+        for (uint64_t i = 0; i < CALLS; i++)
+            assert_int_equal(got[i], CALLS - 1 - i);
+    }
+    tear_down((void **)&world);
+}
+
 static void test_two_writers_are_refused(void **state)
 {
     (void)state;
@@ -596,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_the_store_s_own_words_are_for_the_log),
         cmocka_unit_test(test_damaged_columns_show_no_paths),
         cmocka_unit_test(test_two_writers_are_refused),
+        cmocka_unit_test(test_equal_times_keep_their_order),
         cmocka_unit_test(test_newest_page_first_and_cursor_walks_all),
         cmocka_unit_test(test_filter_counts_and_pages_what_the_evaluator_says),
         cmocka_unit_test(test_order_by_elapsed_time),
