@@ -51,7 +51,10 @@ static void set_answered_status(struct http2_stream *s, bool over, enum dissect_
     const struct http_message *response = &s->message[DIR_SERVER];
     const char *by_code = http2_status(s);
     bool is_known = response->done && s->message[DIR_CLIENT].begun && has_outcome(s);
-    bool gap = s->message[DIR_CLIENT].has_gap || response->has_gap || s->after_loss;
+    /* An answer that begins with its body: its head was passed over behind a loss. */
+    bool gap = s->message[DIR_CLIENT].has_gap || response->has_gap || s->after_loss ||
+               (response->status_code == 0 && response->body_size && !s->unknown_fields &&
+                !s->window_start);
     if (gap)
         dissect_set_status(s->entry, is_known ? by_code : "incomplete", "capture_gap");
     else if (s->window_start || s->unknown_fields)

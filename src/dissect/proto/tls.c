@@ -35,7 +35,10 @@ static void finish_by_content(struct dissect_conn *conn, struct tls_state *state
     if (!h->has_client)
         finish(conn, state, "incomplete", why_unseen(conn, h));
     else
-        finish(conn, state, status, state->lost ? "capture_gap" : NULL);
+        finish(conn, state, status,
+               state->lost                                                ? "capture_gap"
+               : dissect_is_late_join(conn) && !h->is_dtls && !h->is_quic ? "window_start"
+                                                                          : NULL);
 }
 
 static bool is_13(const struct tls_handshake *h)

@@ -16,8 +16,7 @@ enum {
     DATA_RECORD = 23,
     VERSION_10 = 0x0301,
     VERSION_12 = 0x0303,
-    VERSION_13 = 0x0304,
-    RECORD_OVERHEAD = 24 /* of a fragment: what is at most no content of a small record */
+    VERSION_13 = 0x0304
 };
 
 enum epoch {
@@ -249,11 +248,6 @@ static enum early judge_early(struct slice messages)
     return EARLY_REFUSED;
 }
 
-static uint64_t content_estimate(size_t fragment_len)
-{
-    return fragment_len > RECORD_OVERHEAD ? fragment_len - RECORD_OVERHEAD : 1;
-}
-
 static void feed(struct dissect_conn *conn, struct tls_decrypt *d, struct dissect_stream *stream,
                  const struct tls_record *record, const struct opened *opened)
 {
@@ -293,7 +287,7 @@ void tls_decrypt_record(struct dissect_conn *conn, struct tls_decrypt *d,
     dissect_take(conn, stream, record->arena, record->span, record->lead + record->fragment_bytes);
     bool held_data = d->version != VERSION_13 || d->side[dir].epoch == EPOCH_APPLICATION;
     if (held_data && record->header[0] == DATA_RECORD)
-        dissect_layer_gap(d->layer, dir, content_estimate(record->fragment_bytes));
+        dissect_layer_gap(d->layer, dir, UNKNOWN_LOSS);
 }
 
 void tls_decrypt_gap(struct tls_decrypt *d, enum dissect_dir dir, uint64_t bytes)

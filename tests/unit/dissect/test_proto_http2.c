@@ -369,6 +369,19 @@ static void a_gap_forgets_the_table(void **state)
     proto_run_free(run);
 }
 
+/* The head of an answer is among what is passed over until frames are found again. */
+static void a_gap_loses_a_head(void **state)
+{
+    (void)state;
+    struct proto_run *run = OPEN(CH(WHOLE | END, 1, ASK("/a")), SH(WHOLE | END, 1, ":status: 200"),
+                                 SGAP(500), CH(WHOLE | END, 3, ASK("/b")), S("the rest of a head"),
+                                 SD(0, 3, "b"), SD(0, 3, "b"), SD(0, 3, "b"), SD(END, 3, "b"));
+    proto_count(run, 2);
+    proto_has(run, 1, "\"path\":\"/b\"");
+    proto_has(run, 1, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+}
+
 static void a_gap_loses_an_end(void **state)
 {
     (void)state;
@@ -458,6 +471,7 @@ int main(void)
         cmocka_unit_test(only_the_handshake_is_missing),
         cmocka_unit_test(a_gap_inside_data_is_counted),
         cmocka_unit_test(a_gap_forgets_the_table),
+        cmocka_unit_test(a_gap_loses_a_head),
         cmocka_unit_test(a_gap_loses_an_end),
         cmocka_unit_test(many_open_streams),
         cmocka_unit_test(bad_peers),
