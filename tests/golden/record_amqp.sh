@@ -22,3 +22,4 @@ start_recording
 in_client /usr/bin/python3 "$here/record_amqp_client.py" "$SERVER_IP" 5699 >"$work/expected.jsonl"
 stop_recording
 compare amqp
+compare_all_losses amqp

@@ -31,7 +31,7 @@ kill -KILL "$relay" # it would wait for its peers
 cat "$work/client.jsonl" "$work/server.jsonl" >"$work/expected.jsonl"
 compare diameter
 ! grep -aqE 'mistaken|0123456789abcdef' "$work/entries.jsonl" || { echo "a secret is shown"; exit 1; }
-compare_losses diameter diameter_method diameter_result_code diameter_session_id diameter_end_to_end_id diameter_response_length
+compare_all_losses diameter
 python3 "$here/record_diameter_sctp.py" "$work/recording.pcap" "$work/sctp.pcap"
 "$trawl" dissect "$work/sctp.pcap" --jsonl --protocols diameter >"$work/entries.jsonl"
 python3 "$here/record_compare.py" "$work/expected.jsonl" "$work/entries.jsonl"

@@ -66,3 +66,4 @@ with open(work + "/expected.jsonl", "w", encoding="utf-8") as out:
 PY
 python3 "$here/record_compare.py" "$work/expected.jsonl" "$work/entries.jsonl"
 python3 "$here/oracle_ports.py" "$trawl" /dev/null "$work/recording.pcap"
+compare_all_losses kafka

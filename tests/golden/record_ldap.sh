@@ -57,4 +57,4 @@ in_client /usr/bin/python3 "$here/record_ldap_client.py" "$SERVER_IP" "$work" >"
 stop_recording
 compare ldap
 ! grep -aqE 'wonderland|christmas|mistaken' "$work/entries.jsonl" || { echo "a password is shown"; exit 1; }
-compare_losses ldap ldap_type ldap_dn ldap_result_code ldap_entries ldap_references ldap_filter ldap_message_id
+compare_all_losses ldap

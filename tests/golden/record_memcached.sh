@@ -12,3 +12,4 @@ start_recording
 in_client /usr/bin/python3 "$here/record_memcached_client.py" "$SERVER_IP" 11299 >"$work/expected.jsonl"
 stop_recording
 compare memcached
+compare_all_losses memcached

@@ -23,4 +23,4 @@ start_recording
 in_client /usr/bin/python3 "$here/record_mqtt_client.py" "$SERVER_IP" >"$work/expected.jsonl"
 stop_recording
 compare mqtt
-compare_losses mqtt mqtt_type mqtt_topic mqtt_qos mqtt_client_id
+compare_all_losses mqtt

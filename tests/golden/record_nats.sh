@@ -13,4 +13,4 @@ in_client node "$here/peers/nats_client.mjs" "$SERVER_IP" 4223 >"$work/expected.
 in_client python3 "$here/record_nats_client.py" "$SERVER_IP" 4223 >>"$work/expected.jsonl"
 stop_recording
 compare nats
-compare_losses nats nats_op nats_subject nats_reply_to nats_sid nats_payload_size
+compare_all_losses nats

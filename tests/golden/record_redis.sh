@@ -9,3 +9,4 @@ start_recording
 in_client python3 "$here/record_redis_client.py" "$SERVER_IP" 6400 >"$work/expected.jsonl"
 stop_recording
 compare redis
+compare_all_losses redis

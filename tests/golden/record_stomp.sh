@@ -23,4 +23,4 @@ start_recording
 in_client /usr/bin/python3 "$here/record_stomp_client.py" "$SERVER_IP" 5698 >"$work/expected.jsonl"
 stop_recording
 compare stomp
-compare_losses stomp stomp_command stomp_destination stomp_receipt stomp_response stomp_message_id stomp_error
+compare_all_losses stomp

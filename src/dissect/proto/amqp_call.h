@@ -1,6 +1,6 @@
-/* One AMQP method with its answer (or one message) between amqp.c, which reads frames, amqp_pair.c,
- * which pairs them, and amqp_entry.c, which fills the entry. It lives in its entry's arena. Thread:
- * that of the connection. */
+/* One AMQP method with its answer (or one message) between amqp.c, which reads frames, amqp_pair.c
+ * and amqp_confirm.c, which pair them, and amqp_entry.c, which fills the entry. It lives in its
+ * entry's arena. Thread: that of the connection. */
 #ifndef TRAWL_DISSECT_PROTO_AMQP_CALL_H
 #define TRAWL_DISSECT_PROTO_AMQP_CALL_H
 
@@ -31,6 +31,14 @@ struct amqp_queue {
     struct amqp_call *oldest, *newest;
 };
 
+/* What is known of a channel's confirm mode. */
+enum amqp_confirms {
+    AMQP_CONFIRMS_NONE,
+    AMQP_CONFIRMS_NUMBERED,   /* the number of every publish is known */
+    AMQP_CONFIRMS_UNNUMBERED, /* publishes were lost: numbers are not known */
+    AMQP_CONFIRMS_UNKNOWN     /* confirm.select may be among what was lost */
+};
+
 struct amqp_channel {
     struct amqp_channel *next;    /* in its bucket */
     struct amqp_queue waiting[2]; /* by the side that asked */
@@ -38,8 +46,11 @@ struct amqp_channel {
     bool content_is_response[2];
     struct amqp_queue publishes; /* wait for their confirm, by rising publish_tag */
     uint64_t next_tag;
+    uint32_t held;  /* publishes, while nobody knows whether they are confirmed */
+    uint32_t alone; /* publishes that were confirmed before the next one */
     uint16_t number;
-    bool confirms;
+    enum amqp_confirms confirms;
+    bool pipelines; /* publishes before the last one is confirmed */
 };
 
 enum {
@@ -62,9 +73,8 @@ struct amqp_state {
     struct amqp_channel *buckets[AMQP_BUCKETS];
     struct amqp_call *header; /* protocol header that waits for the server */
     uint32_t channels, waiting, unconfirmed;
-    bool tags_unsure; /* publishes were lost: confirms cannot be told apart any more */
-    bool is_other;    /* AMQP 1.0 or 0-10: recognised, not read */
-    bool any_entry, any_method, any_gap;
+    bool is_other; /* AMQP 1.0 or 0-10: recognised, not read */
+    bool any_entry, any_method, any_gap, lost_requests;
 };
 
 /* ── amqp_pair.c ── */
@@ -99,6 +109,29 @@ void amqp_on_gap(struct dissect_conn *conn, struct amqp_state *state, enum disse
 void amqp_on_close(struct dissect_conn *conn, struct amqp_state *state, enum dissect_end end);
 struct amqp_call *amqp_begin(struct dissect_conn *conn, struct amqp_state *state, uint16_t channel,
                              bool reversed);
+
+void amqp_append(struct amqp_queue *queue, struct amqp_call *call);
+/* Takes `call`, which stands behind `before` (NULL: first). */
+void amqp_unlink(struct amqp_queue *queue, struct amqp_call *before, struct amqp_call *call);
+/* The same frame answers more than one call: the copy's packets are in `arena`. */
+void amqp_copy_span(struct dissect_span *from, struct dissect_span *to, struct arena *arena);
+
+/* ── amqp_confirm.c ── */
+
+/* confirm.select, or its answer (`is_numbered`: and the request was seen). */
+void amqp_confirm_select(struct amqp_channel *channel, bool is_numbered);
+/* A whole message of the client: it waits for its confirm or leaves. */
+void amqp_published(struct dissect_conn *conn, struct amqp_state *state,
+                    struct amqp_channel *channel, struct amqp_call *call);
+/* basic.ack or basic.nack of the server; takes it from the stream. False, nothing taken: the
+ * channel confirms nothing. */
+bool amqp_confirm(struct dissect_conn *conn, struct amqp_state *state,
+                  struct dissect_stream *stream, const struct amqp_frame_in *frame,
+                  const struct amqp_method *method);
+void amqp_confirms_gap(struct amqp_channel *channel, enum dissect_dir dir);
+/* Nothing will be confirmed any more: what waits leaves with this status. */
+void amqp_confirms_end(struct dissect_conn *conn, struct amqp_state *state,
+                       struct amqp_channel *channel, const char *status, const char *reason);
 
 /* ── amqp_entry.c ── */
 

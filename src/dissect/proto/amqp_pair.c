@@ -1,8 +1,8 @@
 /* Which AMQP method answers which: synchronous methods by channel and kind, in their order;
- * publisher confirms by their number on the channel; contents behind their method. */
+ * contents behind their method. Publisher confirms: amqp_confirm.c. */
 #include "dissect/proto/amqp_call.h"
 
-static void append(struct amqp_queue *queue, struct amqp_call *call)
+void amqp_append(struct amqp_queue *queue, struct amqp_call *call)
 {
     call->next = NULL;
     if (queue->newest)
@@ -12,8 +12,7 @@ static void append(struct amqp_queue *queue, struct amqp_call *call)
     queue->newest = call;
 }
 
-/* Takes `call`, which stands behind `before` (NULL: first). */
-static void unlink_call(struct amqp_queue *queue, struct amqp_call *before, struct amqp_call *call)
+void amqp_unlink(struct amqp_queue *queue, struct amqp_call *before, struct amqp_call *call)
 {
     if (before)
         before->next = call->next;
@@ -21,6 +20,16 @@ static void unlink_call(struct amqp_queue *queue, struct amqp_call *before, stru
         queue->oldest = call->next;
     if (queue->newest == call)
         queue->newest = before;
+}
+
+void amqp_copy_span(struct dissect_span *from, struct dissect_span *to, struct arena *arena)
+{
+    struct packet_ref *refs = arena_alloc(arena, (from->ref_count + 1) * sizeof *refs);
+    *to = *from;
+    to->refs = refs;
+    to->ref_cap = to->ref_count = refs ? from->ref_count : 0;
+    if (to->ref_count)
+        memcpy(refs, from->refs, to->ref_count * sizeof *refs);
 }
 
 struct amqp_call *amqp_begin(struct dissect_conn *conn, struct amqp_state *state, uint16_t channel,
@@ -54,6 +63,8 @@ struct amqp_channel *amqp_channel_at(struct dissect_conn *conn, struct amqp_stat
     if (!channel)
         return NULL;
     channel->number = number;
+    if (state->lost_requests || dissect_is_late_join(conn))
+        channel->confirms = AMQP_CONFIRMS_UNKNOWN;
     channel->next = *bucket;
     *bucket = channel;
     state->channels++;
@@ -67,21 +78,9 @@ static void emit_waiting(struct dissect_conn *conn, struct amqp_state *state,
 {
     while (queue->oldest) {
         struct amqp_call *call = queue->oldest;
-        unlink_call(queue, NULL, call);
+        amqp_unlink(queue, NULL, call);
         state->waiting--;
         amqp_emit(conn, call, status, reason);
-    }
-}
-
-static void emit_publishes(struct dissect_conn *conn, struct amqp_state *state,
-                           struct amqp_channel *channel, const char *status, const char *reason)
-{
-    while (channel->publishes.oldest) {
-        struct amqp_call *call = channel->publishes.oldest;
-        unlink_call(&channel->publishes, NULL, call);
-        state->unconfirmed--;
-        bool unsure = call->unsure;
-        amqp_emit(conn, call, unsure ? "incomplete" : status, unsure ? "capture_gap" : reason);
     }
 }
 
@@ -102,104 +101,25 @@ static void end_channel(struct dissect_conn *conn, struct amqp_state *state,
         end_content(conn, channel, (enum dissect_dir)dir, "error", "closed");
         emit_waiting(conn, state, &channel->waiting[dir], "no_response", "closed");
     }
-    emit_publishes(conn, state, channel, "no_response", "closed");
-    channel->confirms = false;
-    channel->next_tag = 0;
+    amqp_confirms_end(conn, state, channel, "no_response", "closed");
+    channel->confirms = AMQP_CONFIRMS_NONE;
 }
 
-/* Why the other half is not there; NULL: nothing was lost. */
+/* Why the other half is not there. That something was lost may be known only later. */
 static const char *lone_reason(const struct dissect_conn *conn, const struct amqp_state *state)
 {
-    if (state->any_gap)
-        return "capture_gap";
-    return dissect_is_late_join(conn) ? "window_start" : NULL;
-}
-
-/* ── confirms ── */
-
-/* The oldest publish of the fullest channel would be right; any will do: this bounds memory. */
-static void make_room(struct dissect_conn *conn, struct amqp_state *state,
-                      struct amqp_channel *channel)
-{
-    struct amqp_call *call = channel->publishes.oldest;
-    if (state->unconfirmed < AMQP_MAX_UNCONFIRMED || !call)
-        return;
-    unlink_call(&channel->publishes, NULL, call);
-    state->unconfirmed--;
-    amqp_emit(conn, call, "open", NULL);
+    return dissect_is_late_join(conn) && !state->any_gap ? "window_start" : "capture_gap";
 }
 
 static void message_done(struct dissect_conn *conn, struct amqp_state *state,
                          struct amqp_channel *channel, struct amqp_call *call)
 {
     bool gap = call->request.body_missing || call->response.body_missing;
-    if (call->publish_tag) {
-        make_room(conn, state, channel);
-        if (state->unconfirmed < AMQP_MAX_UNCONFIRMED) {
-            append(&channel->publishes, call);
-            state->unconfirmed++;
-            return;
-        }
-    }
-    amqp_emit(conn, call, NULL, gap ? "capture_gap" : NULL);
-}
-
-/* The same frame answers more than one publish. */
-static void copy_span(struct dissect_span *from, struct dissect_span *to, struct arena *arena)
-{
-    struct packet_ref *refs = arena_alloc(arena, (from->ref_count + 1) * sizeof *refs);
-    *to = *from;
-    to->refs = refs;
-    to->ref_cap = to->ref_count = refs ? from->ref_count : 0;
-    if (to->ref_count)
-        memcpy(refs, from->refs, to->ref_count * sizeof *refs);
-}
-
-static void confirm(struct dissect_conn *conn, struct amqp_state *state,
-                    struct amqp_channel *channel, struct dissect_stream *stream,
-                    const struct amqp_frame_in *frame, const struct amqp_method *method)
-{
-    struct cursor c = cursor_of(frame->payload.data, frame->payload.len);
-    cursor_skip(&c, 4);
-    uint64_t tag = cursor_be64(&c);
-    bool multiple = cursor_u8(&c) & 1;
-    struct dissect_span *first = NULL;
-    struct amqp_call *before = NULL, *confirmed = NULL;
-    for (struct amqp_call *call = channel->publishes.oldest, *next; call; call = next) {
-        next = call->next;
-        if (tag != 0 && call->publish_tag > tag)
-            break;
-        bool is_it = call->publish_tag == tag || (multiple && !call->unsure);
-        if (!is_it && !multiple) {
-            before = call;
-            continue;
-        }
-        unlink_call(&channel->publishes, before, call);
-        state->unconfirmed--;
-        if (!is_it) { /* its own confirm may be among what was lost */
-            amqp_emit(conn, call, "incomplete", "capture_gap");
-            continue;
-        }
-        call->response.method = method;
-        struct arena *arena = dissect_entry_arena(call->entry);
-        amqp_read_arguments(method, slice_sub(frame->payload, 4, SIZE_MAX), arena,
-                            &call->response.arguments);
-        if (first)
-            copy_span(first, dissect_entry_response(call->entry), arena);
-        else
-            first = dissect_entry_response(call->entry);
-        call->next = NULL;
-        if (confirmed) { /* the first one keeps the span that the others copy */
-            amqp_emit(conn, call, NULL, call->request.body_missing ? "capture_gap" : NULL);
-        } else {
-            confirmed = call;
-            dissect_take(conn, stream, arena, first, frame->bytes);
-        }
-    }
-    if (confirmed)
-        amqp_emit(conn, confirmed, NULL, confirmed->request.body_missing ? "capture_gap" : NULL);
+    const struct amqp_method *asked = call->request.method;
+    if (asked && asked->id == AMQP_BASIC_PUBLISH && !call->reversed)
+        amqp_published(conn, state, channel, call);
     else
-        dissect_take(conn, stream, NULL, NULL, frame->bytes);
+        amqp_emit(conn, call, NULL, gap ? "capture_gap" : NULL);
 }
 
 /* ── methods ── */
@@ -233,7 +153,7 @@ static void fail_asked(struct dissect_conn *conn, struct amqp_state *state,
         if (call->request.method->id != id)
             continue;
         struct arena *arena = dissect_entry_arena(call->entry);
-        unlink_call(queue, before, call);
+        amqp_unlink(queue, before, call);
         state->waiting--;
         call->response.method = close->request.method;
         for (uint32_t i = 0; i < why->count; i++) {
@@ -242,7 +162,8 @@ static void fail_asked(struct dissect_conn *conn, struct amqp_state *state,
             pair->value = arena_dup(arena, why->pairs[i].value);
         }
         call->response.arguments.count = why->count;
-        copy_span(dissect_entry_request(close->entry), dissect_entry_response(call->entry), arena);
+        amqp_copy_span(dissect_entry_request(close->entry), dissect_entry_response(call->entry),
+                       arena);
         amqp_emit(conn, call, "error", NULL);
         return;
     }
@@ -281,16 +202,20 @@ static void on_request(struct dissect_conn *conn, struct amqp_state *state,
         fail_everywhere(conn, state, dir, call);
     if (method->id == AMQP_CHANNEL_OPEN)
         end_channel(conn, state, channel);
-    if (method->id == AMQP_CONFIRM_SELECT && !channel->confirms && !state->tags_unsure) {
-        channel->confirms = true;
-        channel->next_tag = 1;
-    }
+    if (method->id == AMQP_CONFIRM_SELECT)
+        amqp_confirm_select(channel, true);
     if (method->traits & AMQP_CONTENT) {
         end_content(conn, channel, dir, "error", NULL);
-        if (method->id == AMQP_BASIC_PUBLISH && channel->confirms)
+        if (method->id == AMQP_BASIC_PUBLISH && channel->confirms == AMQP_CONFIRMS_NUMBERED)
             call->publish_tag = channel->next_tag++;
         channel->content[dir] = call;
         channel->content_is_response[dir] = false;
+        return;
+    }
+    bool is_confirm = dir == DIR_SERVER && method->id == AMQP_BASIC_ACK;
+    is_confirm |= dir == DIR_SERVER && method->id == AMQP_BASIC_NACK;
+    if (is_confirm) { /* of what nobody was seen to publish */
+        amqp_emit(conn, call, "incomplete", lone_reason(conn, state));
         return;
     }
     if (!method->reply || amqp_argument_is_true(&call->request.arguments, "no-wait")) {
@@ -304,7 +229,7 @@ static void on_request(struct dissect_conn *conn, struct amqp_state *state,
         amqp_emit(conn, call, "open", NULL);
         return;
     }
-    append(queue, call);
+    amqp_append(queue, call);
     state->waiting++;
 }
 
@@ -319,7 +244,7 @@ static void on_reply(struct dissect_conn *conn, struct amqp_state *state,
         channel ? find_asked(&channel->waiting[asker], method->id, &before) : NULL;
     bool is_alone = !call;
     if (call) {
-        unlink_call(&channel->waiting[asker], before, call);
+        amqp_unlink(&channel->waiting[asker], before, call);
         state->waiting--;
     } else {
         call = channel ? amqp_begin(conn, state, frame->channel, asker == DIR_SERVER) : NULL;
@@ -335,11 +260,16 @@ static void on_reply(struct dissect_conn *conn, struct amqp_state *state,
     dissect_take(conn, stream, arena, dissect_entry_response(call->entry), frame->bytes);
     if (method->traits & AMQP_CONTENT) {
         end_content(conn, channel, dir, "error", NULL);
+        call->unsure |= is_alone;
         channel->content[dir] = call;
         channel->content_is_response[dir] = true;
         return;
     }
-    const char *lost = is_alone ? lone_reason(conn, state) : NULL;
+    const char *lost = is_alone       ? lone_reason(conn, state)
+                       : call->unsure ? "capture_gap" /* of a later one, perhaps */
+                                      : NULL;
+    if (method->id == AMQP_CONFIRM_SELECT_OK)
+        amqp_confirm_select(channel, !lost);
     amqp_emit(conn, call, lost ? "incomplete" : NULL, lost);
     if (method->id == AMQP_CHANNEL_CLOSE_OK)
         end_channel(conn, state, channel);
@@ -352,17 +282,8 @@ void amqp_on_method(struct dissect_conn *conn, struct amqp_state *state,
     bool confirms =
         frame->dir == DIR_SERVER && (method->id == AMQP_BASIC_ACK || method->id == AMQP_BASIC_NACK);
     state->any_method = true;
-    if (confirms) {
-        struct amqp_channel *channel = amqp_channel_at(conn, state, frame->channel);
-        if (channel && channel->publishes.oldest) {
-            confirm(conn, state, channel, stream, frame, method);
-            return;
-        }
-        if (channel && channel->confirms) { /* its publish left before */
-            dissect_take(conn, stream, NULL, NULL, frame->bytes);
-            return;
-        }
-    }
+    if (confirms && amqp_confirm(conn, state, stream, frame, method))
+        return;
     if (method->traits & AMQP_REPLY)
         on_reply(conn, state, stream, frame, method);
     else
@@ -434,7 +355,8 @@ void amqp_on_body(struct dissect_conn *conn, struct amqp_state *state,
     struct amqp_part *part = content_part(channel, dir);
     struct arena *arena = dissect_entry_arena(channel->content[dir]->entry);
     if (is_payload) {
-        gather_add(&part->body, arena, slice_of(stream->data, n), DISSECT_BODY_CAP);
+        if (!part->body_missing) /* bytes from both sides of a hole must not stand side by side */
+            gather_add(&part->body, arena, slice_of(stream->data, n), DISSECT_BODY_CAP);
         part->body_seen += n;
     }
     dissect_take(conn, stream, arena, content_span(channel, dir), n);
@@ -451,8 +373,7 @@ void amqp_body_ends(struct dissect_conn *conn, struct amqp_state *state,
         return;
     channel->content[dir] = NULL;
     if (call->unsure) {
-        const char *lost = lone_reason(conn, state);
-        amqp_emit(conn, call, lost ? "incomplete" : "error", lost);
+        amqp_emit(conn, call, "incomplete", lone_reason(conn, state));
     } else {
         message_done(conn, state, channel, call);
     }
@@ -483,15 +404,10 @@ void amqp_on_gap(struct dissect_conn *conn, struct amqp_state *state, enum disse
                 emit_waiting(conn, state, awaited, "incomplete", "capture_gap");
             if (awaited->oldest)
                 awaited->oldest->unsure = true;
-            if (dir == DIR_CLIENT)
-                channel->confirms = false;
-            for (struct amqp_call *call = channel->publishes.oldest; call && dir == DIR_SERVER;
-                 call = call->next)
-                call->unsure = true;
+            amqp_confirms_gap(channel, dir);
         }
     state->any_gap = true;
-    if (dir == DIR_CLIENT)
-        state->tags_unsure = true;
+    state->lost_requests |= dir == DIR_CLIENT;
 }
 
 void amqp_on_close(struct dissect_conn *conn, struct amqp_state *state, enum dissect_end end)
@@ -511,6 +427,6 @@ void amqp_on_close(struct dissect_conn *conn, struct amqp_state *state, enum dis
                 emit_waiting(conn, state, &channel->waiting[dir], is_over ? "no_response" : "open",
                              reason);
             }
-            emit_publishes(conn, state, channel, is_over ? "no_response" : "open", reason);
+            amqp_confirms_end(conn, state, channel, is_over ? "no_response" : "open", reason);
         }
 }

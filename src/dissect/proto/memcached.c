@@ -31,8 +31,7 @@ void mc_append(struct mc_state *state, struct mc_call *call)
     state->newest = call;
 }
 
-void mc_emit_oldest(struct dissect_conn *conn, struct mc_state *state, const char *status,
-                    const char *reason)
+static struct mc_call *take_oldest(struct mc_state *state)
 {
     struct mc_call *call = state->oldest;
     state->oldest = call->next;
@@ -40,7 +39,37 @@ void mc_emit_oldest(struct dissect_conn *conn, struct mc_state *state, const cha
         state->newest = NULL;
     if (state->side[DIR_SERVER].call == call)
         state->side[DIR_SERVER].call = NULL;
-    memcached_emit(conn, call, status, reason);
+    return call;
+}
+
+static void emit(struct dissect_conn *conn, struct mc_call *call, const char *status,
+                 const char *reason)
+{
+    bool unsure = call->is_unsure;
+    memcached_emit(conn, call, unsure ? "incomplete" : status, unsure ? "capture_gap" : reason);
+}
+
+void mc_emit_oldest(struct dissect_conn *conn, struct mc_state *state, const char *status,
+                    const char *reason)
+{
+    emit(conn, take_oldest(state), status, reason);
+}
+
+static void emit_answered(struct dissect_conn *conn, struct mc_call *call)
+{
+    emit(conn, call, call->failed ? "error" : "ok", call->has_gap ? "capture_gap" : NULL);
+}
+
+/* What came after its reply tells whether that was its own. */
+static void release_held(struct dissect_conn *conn, struct mc_state *state, bool is_right)
+{
+    struct mc_call *call = state->held;
+    state->held = NULL;
+    if (!call)
+        return;
+    call->is_unsure |= !is_right;
+    state->doubtful &= !is_right;
+    emit_answered(conn, call);
 }
 
 static void give_up(struct dissect_conn *conn, struct mc_state *state)
@@ -52,7 +81,9 @@ static void give_up(struct dissect_conn *conn, struct mc_state *state)
 void mc_before_command(struct dissect_conn *conn, struct mc_state *state)
 {
     struct mc_side *client = &state->side[DIR_CLIENT], *server = &state->side[DIR_SERVER];
-    if (state->oldest && (client->lost_some || server->lost)) {
+    bool lost_some = client->lost_some || server->lost;
+    release_held(conn, state, !lost_some);
+    if (state->oldest && (lost_some || state->doubtful)) {
         /* A client that never pipelines had its answers before it went on. */
         state->unsure |= state->pipelines || !server->lost;
         give_up(conn, state);
@@ -207,19 +238,24 @@ void mc_reply_done(struct dissect_conn *conn, struct mc_state *state, struct mc_
 {
     state->side[DIR_SERVER].call = NULL;
     state->any_done = true;
-    const char *status = call->failed ? "error" : "ok";
-    const char *reason = call->has_gap ? "capture_gap" : NULL;
     if (call->is_alone) {
         memcached_emit(conn, call, "incomplete",
                        call->window_start ? "window_start" : "capture_gap");
         return;
     }
     state->watches |= call->command.form == MC_STREAM && !call->failed;
-    mc_emit_oldest(conn, state, status, reason);
+    take_oldest(state);
+    if (!state->doubtful) {
+        emit_answered(conn, call);
+        return;
+    }
+    release_held(conn, state, false);
+    state->held = call;
 }
 
 struct mc_call *mc_begin_alone(struct dissect_conn *conn, struct mc_state *state)
 {
+    release_held(conn, state, false);
     struct mc_call *call = mc_begin_call(conn, state);
     if (!call)
         return NULL;
@@ -381,6 +417,7 @@ static enum dissect_result mc_data(struct dissect_conn *conn, void *opaque,
             return DISSECT_OK;
         }
         state->is_judged = true;
+        state->doubtful |= dissect_is_late_join(conn);
     }
     if (stream->dir == DIR_SERVER && (side->lost || state->watches)) {
         /* Replies cannot be told from data: the next command finds them again. */
@@ -429,7 +466,10 @@ static void mc_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
     else if (call)
         memcached_emit(conn, call, "incomplete", "capture_gap");
     side->in_data = side->has_names = side->ends_reply = false;
-    side->lost = side->lost_some = true;
+    side->lost = side->lost_some = state->doubtful = true;
+    release_held(conn, state, false);
+    for (call = state->oldest; call && dir == DIR_SERVER; call = call->next)
+        call->is_unsure = true;
     if (dir == DIR_CLIENT && state->pipelines && state->oldest) {
         state->unsure = true;
         give_up(conn, state);
@@ -448,6 +488,7 @@ static void mc_close(struct dissect_conn *conn, void *opaque, enum dissect_end e
     bool is_over = end != END_OF_DATA, lost = state->side[DIR_SERVER].lost_some;
     if (alone && !alone->is_alone)
         alone = NULL; /* it waits in the list */
+    release_held(conn, state, is_over);
     while (state->oldest) {
         struct mc_call *call = state->oldest;
         bool quiet = call->command.is_quiet && !call->answered;

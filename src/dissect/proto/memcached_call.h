@@ -18,13 +18,15 @@ struct mc_call {
     const char *binary_name;   /* "Get" …; NULL for text */
     uint8_t opcode;
     uint32_t opaque;
-    uint16_t request_id; /* UDP */
+    uint16_t request_id;   /* UDP */
+    uint32_t datagrams[2]; /* UDP: by direction, so far */
     struct slice line;
     struct slice first_line;    /* of the reply */
     struct slice status;        /* "STORED", "HD" … */
     struct gather sent, values; /* data of the command and of the reply */
     uint32_t value_count;
     bool is_alone, window_start, answered, failed, has_gap, truncated;
+    bool is_unsure; /* its reply may be among what was lost */
 };
 
 extern const struct field_def memcached_fields[MC_FIELD_COUNT];

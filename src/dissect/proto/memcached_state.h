@@ -20,8 +20,11 @@ struct mc_side {
 struct mc_state {
     struct mc_side side[2];
     struct mc_call *oldest, *newest; /* wait for their replies */
+    struct mc_call *held;            /* answered, while `doubtful` */
     bool is_judged, is_binary;
     bool pipelines, unsure, watches;
+    bool doubtful; /* commands from before a loss may still have their replies to come: a call is
+                      believed once the client goes on after exactly one reply */
     bool any_entry, any_done;
 };
 

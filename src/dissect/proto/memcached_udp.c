@@ -86,6 +86,19 @@ static struct mc_call **link_of(struct mc_state *state, uint16_t id, struct mc_c
     return link;
 }
 
+/* A datagram before it is missing, or its own end. */
+static void note_loss(struct dissect_conn *conn, struct mc_call *call, enum dissect_dir dir,
+                      const struct frame *frame)
+{
+    if (frame->number != call->datagrams[dir]++ || dissect_packet(conn)->is_cut)
+        call->has_gap = call->truncated = true;
+}
+
+static void emit_done(struct dissect_conn *conn, struct mc_call *call)
+{
+    memcached_emit(conn, call, call->failed ? "error" : "ok", call->has_gap ? "capture_gap" : NULL);
+}
+
 static enum dissect_result command_datagram(struct dissect_conn *conn, struct mc_state *state,
                                             struct dissect_stream *stream,
                                             const struct frame *frame, struct cursor c)
@@ -104,6 +117,7 @@ static enum dissect_result command_datagram(struct dissect_conn *conn, struct mc
         return DISSECT_NOT_MINE;
     }
     call->request_id = frame->id;
+    note_loss(conn, call, DIR_CLIENT, frame);
     struct arena *arena = dissect_entry_arena(call->entry);
     bool last = frame->number + 1 == frame->count;
     size_t n = cursor_left(&c);
@@ -119,7 +133,7 @@ static enum dissect_result command_datagram(struct dissect_conn *conn, struct mc
     *link = call->next;
     if (state->newest == call)
         state->newest = before;
-    memcached_emit(conn, call, "ok", NULL);
+    emit_done(conn, call);
     return DISSECT_OK;
 }
 
@@ -138,6 +152,7 @@ enum dissect_result mc_datagram(struct dissect_conn *conn, struct mc_state *stat
         dissect_take(conn, stream, NULL, NULL, stream->len);
         return DISSECT_OK;
     }
+    note_loss(conn, call, DIR_SERVER, &frame);
     read_reply(call, &c);
     gather_add(&call->values, dissect_entry_arena(call->entry), slice_of(c.pos, cursor_left(&c)),
                DISSECT_BODY_CAP);
@@ -148,6 +163,6 @@ enum dissect_result mc_datagram(struct dissect_conn *conn, struct mc_state *stat
     *link = call->next;
     if (state->newest == call)
         state->newest = before;
-    memcached_emit(conn, call, call->failed ? "error" : "ok", NULL);
+    emit_done(conn, call);
     return DISSECT_OK;
 }

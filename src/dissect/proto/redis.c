@@ -43,6 +43,18 @@ static void remove_oldest(struct redis_state *state)
         state->newest = NULL;
 }
 
+static bool word_is(const struct redis_call *call, size_t i, const char *text)
+{
+    return slice_eq_nocase(gather_slice(&call->command.kept[i]), slice_str(text));
+}
+
+/* Its reply will not be known: what it would have changed neither. */
+static void lose_reply(struct redis_state *state, const struct redis_call *call)
+{
+    if (word_is(call, 0, "SELECT"))
+        state->db = -1;
+}
+
 /* Everything that waits leaves without a reply: whose replies come next cannot be told. */
 static void give_up_waiting(struct dissect_conn *conn, struct redis_state *state)
 {
@@ -52,6 +64,7 @@ static void give_up_waiting(struct dissect_conn *conn, struct redis_state *state
         if (server->at == call)
             server->at = NULL;
         remove_oldest(state);
+        lose_reply(state, call);
         redis_emit(conn, call, "incomplete", "capture_gap");
     }
 }
@@ -64,15 +77,25 @@ static const char *reply_status(const struct redis_call *call)
 static void emit_answered(struct dissect_conn *conn, struct redis_call *call)
 {
     bool gap = call->command.has_gap || call->reply.has_gap;
-    redis_emit(conn, call, reply_status(call), gap ? "capture_gap" : NULL);
+    if (call->is_unsure)
+        redis_emit(conn, call, "incomplete", "capture_gap");
+    else
+        redis_emit(conn, call, reply_status(call), gap ? "capture_gap" : NULL);
+}
+
+/* What came after its reply tells whether that was its own. */
+static void release_held(struct dissect_conn *conn, struct redis_state *state, bool is_right)
+{
+    struct redis_call *call = state->held;
+    state->held = NULL;
+    if (!call)
+        return;
+    call->is_unsure |= !is_right;
+    state->doubtful &= !is_right;
+    emit_answered(conn, call);
 }
 
 /* ── commands ── */
-
-static bool word_is(const struct redis_call *call, size_t i, const char *text)
-{
-    return slice_eq_nocase(gather_slice(&call->command.kept[i]), slice_str(text));
-}
 
 /* CLIENT REPLY OFF, SKIP and ON: true when this command itself has no reply. */
 static bool is_silent(struct redis_state *state, const struct redis_call *call)
@@ -133,9 +156,10 @@ static void before_command(struct dissect_conn *conn, struct redis_state *state)
     struct redis_side *client = &state->side[DIR_CLIENT];
     struct redis_side *server = &state->side[DIR_SERVER];
     bool lost_some = client->lost_some || server->lost;
-    if (state->oldest && lost_some) {
+    release_held(conn, state, !lost_some);
+    if (state->oldest && (lost_some || state->doubtful)) {
         /* A client that never pipelines had its answers before it went on. */
-        state->unsure |= state->pipelines;
+        state->unsure |= state->pipelines || !lost_some;
         give_up_waiting(conn, state);
     } else if (state->oldest) {
         state->pipelines = true;
@@ -214,6 +238,12 @@ static bool is_confirmation(struct slice kind)
     return command && command->traits & REDIS_PUBSUB;
 }
 
+/* Servers do that by themselves when a slot leaves them. */
+static bool is_ended_by_server(struct slice kind)
+{
+    return slice_eq_str(kind, "sunsubscribe");
+}
+
 /* Is what comes no reply to a command? MORE: not decided yet. */
 static enum resp_result is_unasked(const struct redis_state *state,
                                    const struct dissect_stream *stream, bool *ret_unasked)
@@ -232,7 +262,7 @@ static enum resp_result is_unasked(const struct redis_state *state,
     if (is_message(kind))
         *ret_unasked = true;
     else if (is_confirmation(kind))
-        *ret_unasked = !waits;
+        *ret_unasked = !waits && is_ended_by_server(kind);
     else
         *ret_unasked = type == '>';
     return RESP_DONE;
@@ -252,12 +282,13 @@ static enum dissect_result begin_reply(struct dissect_conn *conn, struct redis_s
         give_up_waiting(conn, state);
         call = NULL;
     }
+    if (!call && !unasked)
+        release_held(conn, state, false);
     if (!call) {
         call = redis_begin_call(conn, state);
         if (!call)
             return DISSECT_MORE;
         call->is_push = unasked;
-        call->after_loss = side->lost_some || state->side[DIR_CLIENT].lost_some || state->unsure;
         call->window_start = dissect_is_late_join(conn) && !state->any_command;
     }
     if (call->reply.type) /* a further confirmation of the same command */
@@ -294,26 +325,41 @@ static void apply_reply(struct redis_state *state, const struct redis_call *call
         follow_replication(state, call);
 }
 
+/* Servers say so before any command, then close. */
+static bool is_refusal(const struct redis_call *call)
+{
+    struct slice said = gather_slice(&call->reply.kept[0]);
+    return call->reply.type == '-' &&
+           (slice_starts_with(said, SLICE_LITERAL("ERR max number of clients")) ||
+            slice_starts_with(said, SLICE_LITERAL("DENIED ")));
+}
+
 static void reply_done(struct dissect_conn *conn, struct redis_state *state,
                        struct redis_call *call)
 {
     state->side[DIR_SERVER].at = NULL;
     state->any_done = true;
     if (!call->command_done) {
-        if (call->is_push)
+        if (call->is_push || is_refusal(call))
             emit_answered(conn, call);
-        else if (call->after_loss || call->window_start)
+        else /* its command was lost: perhaps that shows only later */
             redis_emit(conn, call, "incomplete",
                        call->window_start ? "window_start" : "capture_gap");
-        else
-            emit_answered(conn, call);
         return;
     }
     if (call->reply.type != '-' && --call->replies_due)
         return;
     remove_oldest(state);
-    apply_reply(state, call);
-    emit_answered(conn, call);
+    if (call->is_unsure)
+        lose_reply(state, call);
+    else
+        apply_reply(state, call);
+    if (!state->doubtful) {
+        emit_answered(conn, call);
+        return;
+    }
+    release_held(conn, state, false);
+    state->held = call;
 }
 
 static enum dissect_result read_reply(struct dissect_conn *conn, struct redis_state *state,
@@ -471,13 +517,20 @@ static void redis_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
         if (resp_gap(&side->parser, &target, bytes))
             return;
         side->at = NULL;
-        if (dir == DIR_SERVER && call == state->oldest)
+        if (dir == DIR_SERVER && call == state->oldest) {
             remove_oldest(state);
+            lose_reply(state, call);
+        }
         if (dir == DIR_CLIENT)
             call->known = redis_command_find(gather_slice(&call->command.kept[0]));
         redis_emit(conn, call, "incomplete", "capture_gap");
     }
-    side->lost = side->lost_some = true;
+    side->lost = side->lost_some = state->doubtful = true;
+    release_held(conn, state, false);
+    if (dir == DIR_CLIENT)
+        state->db = -1;
+    for (call = state->oldest; call && dir == DIR_SERVER; call = call->next)
+        call->is_unsure = true;
     if (dir == DIR_CLIENT && state->pipelines && state->oldest) {
         state->unsure = true;
         give_up_waiting(conn, state);
@@ -489,7 +542,7 @@ static void redis_open(struct dissect_conn *conn, void *opaque)
     struct redis_state *state = opaque;
     bool late = dissect_is_late_join(conn);
     state->db = late ? -1 : 0;
-    state->side[DIR_CLIENT].lost = late;
+    state->side[DIR_CLIENT].lost = state->doubtful = late;
 }
 
 static void redis_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
@@ -507,6 +560,7 @@ static void redis_close(struct dissect_conn *conn, void *opaque, enum dissect_en
         return;
     bool is_over = end != END_OF_DATA;
     bool lost = state->side[DIR_SERVER].lost_some;
+    release_held(conn, state, is_over);
     while (state->oldest) {
         struct redis_call *call = state->oldest;
         bool begun = call->reply.type || call->reply.elements;

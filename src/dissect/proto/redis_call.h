@@ -15,7 +15,8 @@ struct redis_call {
     int64_t db; /* −1: not known */
     bool command_done;
     bool is_push;
-    bool after_loss, window_start;
+    bool window_start;
+    bool is_unsure; /* its reply may be among what was lost */
 };
 
 enum {

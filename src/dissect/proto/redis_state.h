@@ -34,12 +34,15 @@ struct redis_side {
 struct redis_state {
     struct redis_side side[2];
     struct redis_call *oldest, *newest;
+    struct redis_call *held; /* answered, while `doubtful` */
     enum redis_reply_mode reply_mode;
     enum server_mode server_mode;
     uint64_t rdb_left;
     uint8_t mark[MARK_BYTES];
     int64_t db; /* −1: not known */
     bool subscribes, monitors, pipelines, unsure;
+    bool doubtful; /* commands from before a loss may still have their replies to come: a call is
+                      believed once the client goes on after exactly one reply */
     bool any_command, any_entry, any_done;
     bool disowned;      /* it was another protocol */
     bool server_judged; /* late join: its first bytes are known to begin a reply, or not */

@@ -196,12 +196,15 @@ static void emit(struct dissect_conn *conn, struct call *call, const char *statu
 static void emit_whole(struct dissect_conn *conn, const struct state *state, struct call *call)
 {
     enum stomp_kind first = call->request.kind;
-    bool is_alone = first == STOMP_RECEIPT || first == STOMP_CONNECTED;
+    bool late = dissect_is_late_join(conn), is_error = first == STOMP_ERROR;
+    bool answers = is_error && stomp_header(&call->request, "receipt-id").len;
+    bool is_alone = first == STOMP_RECEIPT || first == STOMP_CONNECTED || answers ||
+                    (is_error && (state->lost || late));
     if (call->damaged)
         emit(conn, call, "incomplete", "capture_gap");
-    else if (is_alone && (state->lost || dissect_is_late_join(conn)))
-        emit(conn, call, "incomplete", state->lost ? "capture_gap" : "window_start");
-    else if (is_alone || first == STOMP_ERROR || call->response.kind == STOMP_ERROR)
+    else if (is_alone) /* what it answers was lost: perhaps that shows only later */
+        emit(conn, call, "incomplete", late && !state->lost ? "window_start" : "capture_gap");
+    else if (is_error || call->response.kind == STOMP_ERROR)
         emit(conn, call, "error", NULL);
     else
         emit(conn, call, "ok", NULL);

@@ -144,6 +144,13 @@ static void datagrams(void **state)
     proto_has(run, 2, "\"memcached_key\":\"k\",\"memcached_status\":\"VALUE\"");
     proto_has(run, 2, "\"body\":\"x\"");
     proto_run_free(run);
+    /* one of three datagrams is missing */
+    run = RUN_UDP(C("\000\002\000\000\000\001\000\000get k\r\n"),
+                  S("\000\002\000\000\000\003\000\000VALUE k 0 9\r\nabc"),
+                  S("\000\002\000\002\000\003\000\000ghi\r\nEND\r\n"));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_run_free(run);
 }
 
 static void losses(void **state)
@@ -170,6 +177,23 @@ static void losses(void **state)
               S("END\r\nEND\r\nEND\r\n"));
     for (size_t i = 1; i < run->count; i++)
         proto_has(run, i, "\"status\":\"incomplete\"");
+    proto_run_free(run);
+}
+
+/* A call behind a loss is believed once the client goes on after exactly one reply. */
+static void doubts(void **state)
+{
+    (void)state;
+    struct proto_run *run = PROTO_RUN_WITH(OPTIONS(.dissector = "memcached", .late_join = true),
+                                           C("get a\r\n"), S("END\r\nVALUE b 0 1\r\nx\r\nEND\r\n"),
+                                           C("get c\r\n"), S("END\r\n"), CFIN, SFIN);
+    proto_has(run, 0, "\"status\":\"incomplete\"");
+    proto_run_free(run);
+    run = PROTO_RUN_WITH(OPTIONS(.dissector = "memcached", .late_join = true), C("get a\r\n"),
+                         S("END\r\n"), C("get c\r\n"), S("END\r\n"), CFIN, SFIN);
+    proto_count(run, 2);
+    proto_has(run, 0, "\"status\":\"ok\"");
+    proto_has(run, 1, "\"status\":\"ok\"");
     proto_run_free(run);
 }
 
@@ -217,6 +241,7 @@ int main(void)
         cmocka_unit_test(binary_commands),
         cmocka_unit_test(datagrams),
         cmocka_unit_test(losses),
+        cmocka_unit_test(doubts),
         cmocka_unit_test(late_joins),
         cmocka_unit_test(not_memcached),
         cmocka_unit_test(hostile),

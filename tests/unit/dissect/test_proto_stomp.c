@@ -269,9 +269,27 @@ static void not_a_neighbours(void **state)
     }
 }
 
+/* Whose answer it is was lost: perhaps that shows only later. */
+static void lone_answers(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        RUN(LOGIN, S("RECEIPT\nreceipt-id:9\n\n\0"), S("ERROR\nreceipt-id:8\nmessage:no\n\n\0"),
+            S("ERROR\nmessage:going down\n\n\0"), SFIN, CFIN);
+    proto_count(run, 4);
+    proto_has(run, 1, "\"status\":\"incomplete\"");
+    proto_has(run, 2, "\"status\":\"incomplete\"");
+    proto_has(run, 3, "\"status\":\"error\"");
+    proto_run_free(run);
+    run = LATE(S("ERROR\nmessage:Bad CONNECT\n\n\0"), SFIN, CFIN);
+    proto_has(run, 0, "\"status\":\"incomplete\",\"status_reason\":\"window_start\"");
+    proto_run_free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lone_answers),
         cmocka_unit_test(connect_and_its_answer),
         cmocka_unit_test(connect_refused),
         cmocka_unit_test(receipts_by_their_id),
