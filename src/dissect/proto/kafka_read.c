@@ -218,6 +218,23 @@ static void read_uuid(struct kafka_reader *r)
 }
 
 static void read_value(struct kafka_reader *r, const struct field *f, unsigned depth);
+/* The next field or element, with its name in a struct. Half a number or text is none: what ends in
+ * its middle is left out. */
+static void read_member(struct kafka_reader *r, const struct field *f, bool is_named,
+                        unsigned depth)
+{
+    struct json_writer before = r->w ? *r->w : (struct json_writer){.out = NULL};
+    size_t len = r->w ? r->w->out->len : 0;
+    bool is_scalar = f->type.data[0] != '[' && !is_type(f->type, "rec");
+    if (r->w && is_named)
+        json_key_slice(r->w, f->name);
+    read_value(r, f, depth);
+    if (r->c.bad && is_scalar && r->w && r->w->out->len >= len) {
+        *r->w = before;
+        r->w->out->len = len;
+    }
+}
+
 static void read_struct(struct kafka_reader *r, const char *schema, unsigned depth);
 
 static void read_array(struct kafka_reader *r, const struct field *f, unsigned depth)
@@ -226,19 +243,19 @@ static void read_array(struct kafka_reader *r, const struct field *f, unsigned d
     struct slice inside = slice_of(f->type.data + 1, f->type.len - 2);
     bool of_structs = memchr(inside.data, ':', inside.len) != NULL;
     struct field item = {.name = f->name, .type = inside};
-    if (count < 0 || depth >= MAX_DEPTH) {
+    if ((count < 0 && !r->c.bad) || depth >= MAX_DEPTH) {
         if (r->w)
             json_none(r->w);
         return;
     }
     if (r->w)
         json_begin_array(r->w);
-    while (count-- && !r->c.bad && !(r->w && buf_failed(r->w->out))) {
+    while (!r->c.bad && count-- && !(r->w && buf_failed(r->w->out))) {
         const uint8_t *before = r->c.pos;
         if (of_structs)
             read_struct(r, (const char *)inside.data, depth + 1);
         else
-            read_value(r, &item, depth + 1);
+            read_member(r, &item, false, depth + 1);
         if (r->c.pos == before) /* nothing is that small */
             r->c.bad = true;
     }
@@ -276,9 +293,7 @@ static void read_struct(struct kafka_reader *r, const char *schema, unsigned dep
     while (!r->c.bad && next_field(&schema, &f)) {
         if (r->version < f.from || r->version > f.to)
             continue;
-        if (r->w)
-            json_key_slice(r->w, f.name);
-        read_value(r, &f, depth);
+        read_member(r, &f, true, depth);
     }
     if (*schema == '*')
         r->open_ended = true;

@@ -84,7 +84,7 @@ static size_t value_bytes(const struct cursor *at, uint8_t type)
     case BSON_REGEX:
         take_cstring(&c);
         take_cstring(&c);
-        return (size_t)(c.pos - at->pos);
+        return c.bad ? SIZE_MAX : (size_t)(c.pos - at->pos); /* an end is not there */
     default:
         return 0;
     }

@@ -67,7 +67,15 @@ bool redis_names_command(struct slice s)
         return false;
     struct slice name = slice_sub(s, (size_t)(lf - s.data) + 1, SIZE_MAX);
     const uint8_t *cr = name.len ? memchr(name.data, '\r', name.len) : NULL;
-    return cr && redis_command_find(slice_of(name.data, (size_t)(cr - name.data)));
+    if (!cr || !redis_command_find(slice_of(name.data, (size_t)(cr - name.data))))
+        return false;
+    /* What confirms a subscription has its name and ends with a number, which no command has. */
+    struct slice rest = slice_sub(name, (size_t)(cr - name.data), 256);
+    const uint8_t *channel = rest.len > 2 && rest.data[2] == '$' ? rest.data : NULL;
+    for (int i = 0; channel && i < 3; i++) /* the name's, the length's and the channel's end */
+        channel =
+            memchr(channel + (i > 0), '\n', rest.len - (size_t)(channel + (i > 0) - rest.data));
+    return !channel || (size_t)(channel + 1 - rest.data) >= rest.len || channel[1] != ':';
 }
 
 /* A line of text that begins with a command and is nothing else we know. */
