@@ -201,8 +201,8 @@ bool dissect_secret(const struct dissect_conn *conn, const char *label, struct s
 void dissect_take(struct dissect_conn *conn, struct dissect_stream *stream, struct arena *arena,
                   struct dissect_span *span, size_t n);
 
-/* How many of the unconsumed bytes came before `ns`: what was said before a question does not answer
- * it. */
+/* How many of the unconsumed bytes came before `ns`: what was said before a question does not
+ * answer it. */
 size_t dissect_bytes_before(struct dissect_conn *conn, const struct dissect_stream *stream,
                             int64_t ns);
 

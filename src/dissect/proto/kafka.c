@@ -171,6 +171,14 @@ static enum probe_result judge_request(struct slice s, bool ended, size_t most)
     return client_len ? PROBE_YES : PROBE_NO;
 }
 
+/* In the middle of a connection small answers look like requests of a client whose name is empty.
+ */
+static bool has_empty_client(struct slice s)
+{
+    struct kafka_head head;
+    return !kafka_read_head(s, &head) || head.client_len == 0;
+}
+
 static enum dissect_result skip_token(struct dissect_conn *conn, struct kafka_state *state,
                                       struct dissect_stream *stream)
 {
@@ -281,7 +289,7 @@ static enum dissect_result kafka_data(struct dissect_conn *conn, void *opaque,
             judge_request(slice_of(stream->data, stream->len), stream->ended, MAX_FOUND);
         if (request == PROBE_MAYBE)
             return DISSECT_MORE;
-        if (request == PROBE_YES) {
+        if (request == PROBE_YES && !has_empty_client(slice_of(stream->data, stream->len))) {
             dissect_swap_sides(conn);
             return DISSECT_OK;
         }
