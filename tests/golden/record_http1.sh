@@ -29,3 +29,4 @@ start_recording
 in_client python3 "$here/record_http1_client.py" "$SERVER_IP" 8080 "$work/www" >"$work/expected.jsonl"
 stop_recording
 compare http
+compare_losses http

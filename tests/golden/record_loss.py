@@ -180,6 +180,13 @@ class Judge:
         for half in ("request", "response"):
             text = body(entry, half)
             # A text made of what came ends what it began; of several confirmations (Redis) the last is shown alone.
+            if entry["protocol"] in ("postgresql", "mysql"):
+                # What answers nobody that was seen may be results of several statements: each row was sent (its values
+                # alone where the names of its columns were lost).
+                rows = [row.strip(b"[]") for row in text.split(b",\n")]
+                if not all(self.part_of_a_body(row) for row in rows if row.startswith(b"{")):
+                    return f"shows a {half} row that nobody sent"
+                continue
             if text and not self.part_of_a_body(text) and not self.part_of_a_body(text.rstrip(b"]}\n")) \
                     and not re.match(rb'\["[ps]?(un)?subscribe"', text):
                 return f"shows a {half} body that nobody sent"

@@ -28,3 +28,4 @@ start_recording
 in_client /usr/bin/python3 "$here/record_mysql_client.py" "$SERVER_IP" 3399 "$work" >"$work/expected.jsonl"
 stop_recording
 compare mysql
+compare_losses mysql summary status mysql_query mysql_command mysql_rows mysql_error_code mysql_params mysql_database

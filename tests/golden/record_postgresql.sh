@@ -22,3 +22,4 @@ in_client /usr/bin/python3 "$here/record_postgresql_client.py" >"$work/expected.
 stop_recording
 if grep -q hunter2 "$work/expected.jsonl"; then echo "the password is in the log"; exit 1; fi
 compare postgresql
+compare_losses postgresql summary status postgresql_query postgresql_command postgresql_rows postgresql_error_code postgresql_params
