@@ -155,7 +155,8 @@ class Judge:
         whole = entries(trawl, path, protocols)
         self.by_id = {entry["id"]: entry for entry in whole}
         self.by_content = {self.content(entry): entry for entry in whole if self.recording.has_copies(entry)}
-        self.bodies = {body(entry, half) for entry in whole for half in ("request", "response")}
+        # Whether a value stands in quotes is told by its end, which may be missing.
+        self.bodies = {body(entry, half).replace(b'"', b"") for entry in whole for half in ("request", "response")}
         self.was_sent = {}
         numbers = {offset: number for number, offset in enumerate(self.recording.offsets)}
         self.packets_of = [{numbers[packet["offset"]] for half in ("request", "response")
@@ -167,7 +168,7 @@ class Judge:
 
     def part_of_a_body(self, text):
         if text not in self.was_sent:
-            self.was_sent[text] = any(text in other for other in self.bodies)
+            self.was_sent[text] = any(text.replace(b'"', b"") in other for other in self.bodies)
         return self.was_sent[text]
 
     def problem(self, entry):
@@ -179,6 +180,9 @@ class Judge:
             return f"differs in {wrong}" if wrong else None
         for half in ("request", "response"):
             text = body(entry, half)
+            # Whether control characters are escaped is told by the end, too.
+            if re.search(rb"[\x00-\x08\x0e-\x1f]", text):
+                continue
             # A text made of what came ends what it began; of several confirmations (Redis) the last is shown alone.
             if entry["protocol"] in ("postgresql", "mysql"):
                 # What answers nobody that was seen may be results of several statements: each row was sent (its values

@@ -7,6 +7,7 @@
 #include "dissect/proto/kafka_call.h"
 
 enum {
+    MIN_PRODUCE = 64,         /* bytes: one record batch alone has 61 */
     MAX_MESSAGE = 0x10000000, /* 256 MiB: beyond any broker's limit in use */
     MAX_FOUND = 256 * 1024,   /* after a loss only messages up to that size are looked at whole */
     MAX_PROBED = 4000,        /* a request up to that size is judged whole */
@@ -171,12 +172,14 @@ static enum probe_result judge_request(struct slice s, bool ended, size_t most)
     return client_len ? PROBE_YES : PROBE_NO;
 }
 
-/* In the middle of a connection small answers look like requests of a client whose name is empty.
- */
-static bool has_empty_client(struct slice s)
+/* In the middle of a connection an answer looks like a request: the upper half of a small
+ * correlation id is Produce's key, the lower half some version, and an empty text or the first
+ * topic stands for the client. A Produce without records is none. */
+static bool may_be_answer(struct slice s)
 {
     struct kafka_head head;
-    return !kafka_read_head(s, &head) || head.client_len == 0;
+    return !kafka_read_head(s, &head) || head.client_len == 0 ||
+           (head.api->key == 0 && head.size < MIN_PRODUCE);
 }
 
 static enum dissect_result skip_token(struct dissect_conn *conn, struct kafka_state *state,
@@ -242,7 +245,8 @@ static enum probe_result judge_response(struct kafka_state *state, struct slice 
     if (c.bad)
         return ended ? PROBE_NO : PROBE_MAYBE;
     struct kafka_call *call = call_of(waiting_find(&state->waiting, id));
-    if (!call || size < 4 || size > MAX_FOUND)
+    /* any run of zeros names the first request of a connection */
+    if (!call || id == 0 || size < 4 || size > MAX_FOUND)
         return PROBE_NO;
     if (s.len < (size_t)size + KAFKA_SIZE_BYTES)
         return ended ? PROBE_NO : PROBE_MAYBE;
@@ -262,6 +266,8 @@ static enum dissect_result find_message(struct dissect_conn *conn, struct kafka_
         enum probe_result found = stream->dir == DIR_CLIENT
                                       ? judge_request(here, stream->ended, MAX_FOUND)
                                       : judge_response(state, here, stream->ended);
+        if (found == PROBE_YES && !state->any_entry && may_be_answer(here))
+            found = PROBE_NO;
         if (found == PROBE_YES)
             side->lost = false;
         if (found != PROBE_NO)
@@ -289,7 +295,7 @@ static enum dissect_result kafka_data(struct dissect_conn *conn, void *opaque,
             judge_request(slice_of(stream->data, stream->len), stream->ended, MAX_FOUND);
         if (request == PROBE_MAYBE)
             return DISSECT_MORE;
-        if (request == PROBE_YES && !has_empty_client(slice_of(stream->data, stream->len))) {
+        if (request == PROBE_YES && !may_be_answer(slice_of(stream->data, stream->len))) {
             dissect_swap_sides(conn);
             return DISSECT_OK;
         }

@@ -276,10 +276,14 @@ static void read_value(struct kafka_reader *r, const struct field *f, unsigned d
             json_bool(r->w, v);
     } else if (is_type(f->type, "rec")) {
         struct slice records = read_run(r, false, &is_null);
-        if (r->w && is_null)
+        if (r->w && is_null && r->c.bad) { /* their length is cut */
+            json_begin_array(r->w);
+            json_end_array(r->w);
+        } else if (r->w && is_null) {
             json_none(r->w);
-        else if (r->w)
+        } else if (r->w) {
             r->c.bad |= !kafka_write_records(r, records);
+        }
     } else if (!read_number(r, f)) {
         read_text(r, f);
     }
