@@ -8,72 +8,10 @@
 #include "dissect/proto/http1_state.h"
 
 enum {
-    FIRST_LINE_MAX = 128 * 1024, /* a longer request line is none */
-    CHUNK_LINE_MAX = 16 * 1024,
+    FIRST_LINE_MAX = 128 * 1024,         /* a longer request line is none */
     MOST_HELD = DISSECT_PENDING_CAP / 2, /* of requests beyond the calls that can be open */
     MAX_TURNS = 8                        /* changes of phase that consume nothing, in a row */
 };
-
-/* ── bytes ── */
-
-static struct dissect_span *span_of(const struct side *side, enum dissect_dir dir)
-{
-    if (!side->at || side->interim)
-        return NULL;
-    return dir == DIR_CLIENT ? dissect_entry_request(side->at->entry)
-                             : dissect_entry_response(side->at->entry);
-}
-
-/* The length of the line that starts the stream, its end included; 0 when it is not whole. */
-static size_t whole_line(struct side *side, const struct dissect_stream *stream)
-{
-    size_t from = 0;
-    if (side->scanned > stream->offset)
-        from = (size_t)(side->scanned - stream->offset);
-    if (from > stream->len)
-        from = stream->len;
-    const uint8_t *lf = memchr(stream->data + from, '\n', stream->len - from);
-    if (lf)
-        return (size_t)(lf - stream->data) + 1;
-    side->scanned = stream->offset + stream->len;
-    return 0;
-}
-
-static struct arena *arena_of(const struct side *side)
-{
-    return side->at ? dissect_entry_arena(side->at->entry) : NULL;
-}
-
-static void take(struct dissect_conn *conn, struct side *side, struct dissect_stream *stream,
-                 size_t n)
-{
-    struct dissect_span *span = span_of(side, stream->dir);
-    dissect_take(conn, stream, span ? arena_of(side) : NULL, span, n);
-}
-
-static size_t at_most(const struct dissect_stream *stream, uint64_t n)
-{
-    return n < stream->len ? (size_t)n : stream->len;
-}
-
-static void take_body(struct dissect_conn *conn, struct side *side, struct dissect_stream *stream,
-                      size_t n)
-{
-    struct http_message *message = http1_message_of(side->at, stream->dir);
-    size_t max = DISSECT_BODY_CAP;
-    dissect_body_piece(conn, side->at->entry, stream->dir == DIR_CLIENT, slice_of(stream->data, n));
-    if (message->framing == HTTP1_LENGTH && message->content_length < max)
-        max = (size_t)message->content_length;
-    if (message->grpc)
-        grpc_reader_data(message->grpc, arena_of(side), slice_of(stream->data, n));
-    else if (message->has_gap)
-        message->truncated = true;
-    else
-        gather_add(&message->body, arena_of(side), slice_of(stream->data, n), max);
-    message->truncated |= message->body.cut;
-    message->body_size += n;
-    take(conn, side, stream, n);
-}
 
 /* ── header block and trailers ── */
 
@@ -90,11 +28,11 @@ static bool take_head(struct dissect_conn *conn, struct side *side, struct disse
         bool is_empty =
             lf && (side->line_len == 1 || (side->line_len == 2 && side->line_start == '\r'));
         if (!is_empty && !side->interim)
-            gather_add(&message->head, arena_of(side), slice_of(stream->data, n),
+            gather_add(&message->head, http1_arena_of(side), slice_of(stream->data, n),
                        DISSECT_HEADER_CAP);
         message->truncated |= message->head.cut;
         message->head_size += n;
-        take(conn, side, stream, n);
+        http1_take(conn, side, stream, n);
         if (lf)
             side->line_len = 0;
         if (is_empty)
@@ -152,9 +90,9 @@ static void head_done(struct dissect_conn *conn, struct http1_state *state, enum
         http1_message_done(conn, state, dir);
         return;
     }
-    http1_parse_headers(message, arena_of(side));
+    http1_parse_headers(message, http1_arena_of(side));
     message->head_done = true;
-    find_grpc(message, arena_of(side));
+    find_grpc(message, http1_arena_of(side));
     enum http1_framing framing;
     if (dir == DIR_CLIENT) {
         x->wants_switch = wants_switch(message);
@@ -184,167 +122,9 @@ static enum dissect_result read_trailers(struct dissect_conn *conn, struct http1
     message->head_size = head_size; /* trailers are no part of the header block */
     if (is_end) {
         if (message->head.len)
-            http1_parse_trailers(message, arena_of(side));
+            http1_parse_trailers(message, http1_arena_of(side));
         http1_message_done(conn, state, stream->dir);
     }
-    return DISSECT_OK;
-}
-
-/* ── bodies ── */
-
-/* A client that was refused may go on with its next request instead of the body it announced
- * (RFC 9110 section 10.1.1). MORE: not decided yet. */
-static enum dissect_result is_body_withheld(const struct side *side,
-                                            const struct dissect_stream *stream, bool *ret_withheld)
-{
-    const struct exchange *x = side->at;
-    *ret_withheld = false;
-    if (stream->dir != DIR_CLIENT || !x->expects_continue || x->request.body_size ||
-        !x->response.head_done || x->response.status_code < 300)
-        return DISSECT_OK;
-    size_t n = 0;
-    while (n < stream->len && n < 16 && http1_is_token_char(stream->data[n]))
-        n++;
-    if (n == stream->len && n < 16 && !stream->ended)
-        return DISSECT_MORE;
-    *ret_withheld = n < stream->len && stream->data[n] == ' ' &&
-                    http1_is_known_method(slice_of(stream->data, n));
-    return DISSECT_OK;
-}
-
-/* An answer whose request is not known may be that of a HEAD, which has no body whatever its head
- * says: then the next answer follows. MORE: not decided yet. */
-static enum dissect_result is_body_of_head(const struct side *side,
-                                           const struct dissect_stream *stream, bool *ret_is)
-{
-    static const char next[] = "HTTP/1.";
-    size_t n = stream->len < sizeof next - 1 ? stream->len : sizeof next - 1;
-    *ret_is = false;
-    if (stream->dir != DIR_SERVER || side->at->request.begun || side->at->response.body_size ||
-        memcmp(stream->data, next, n) != 0)
-        return DISSECT_OK;
-    *ret_is = n == sizeof next - 1;
-    return *ret_is || stream->ended ? DISSECT_OK : DISSECT_MORE;
-}
-
-static enum dissect_result read_length(struct dissect_conn *conn, struct http1_state *state,
-                                       struct dissect_stream *stream)
-{
-    struct side *side = &state->side[stream->dir];
-    bool withheld;
-    if (is_body_withheld(side, stream, &withheld) == DISSECT_MORE)
-        return DISSECT_MORE;
-    if (!withheld) {
-        size_t n = at_most(stream, side->left);
-        side->left -= n;
-        take_body(conn, side, stream, n);
-    }
-    if (withheld || side->left == 0)
-        http1_message_done(conn, state, stream->dir);
-    return DISSECT_OK;
-}
-
-/* chunk-size [chunk-ext] (RFC 9112 section 7.1). False: no such line. */
-static bool parse_chunk_size(struct slice line, uint64_t *ret_size)
-{
-    uint64_t v = 0;
-    size_t n = 0;
-    while (n < line.len && (line.data[n] == ' ' || line.data[n] == '\t'))
-        n++;
-    size_t first = n;
-    for (; n < line.len; n++) {
-        uint8_t c = line.data[n];
-        unsigned digit;
-        if (c >= '0' && c <= '9')
-            digit = c - '0';
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            digit = (unsigned)(c | 0x20) - 'a' + 10;
-        else
-            break;
-        if (v >> 59) /* beyond any length that could ever arrive */
-            return false;
-        v = v << 4 | digit;
-    }
-    if (n == first)
-        return false;
-    uint8_t stop = n < line.len ? line.data[n] : '\n';
-    *ret_size = v;
-    return stop == '\r' || stop == '\n' || stop == ';' || stop == ' ' || stop == '\t';
-}
-
-static enum dissect_result read_chunk_size(struct dissect_conn *conn, struct http1_state *state,
-                                           struct dissect_stream *stream)
-{
-    struct side *side = &state->side[stream->dir];
-    bool withheld;
-    if (is_body_withheld(side, stream, &withheld) == DISSECT_MORE)
-        return DISSECT_MORE;
-    if (withheld) {
-        http1_message_done(conn, state, stream->dir);
-        return DISSECT_OK;
-    }
-    size_t n = whole_line(side, stream);
-    if (n == 0 && stream->len < CHUNK_LINE_MAX)
-        return DISSECT_MORE;
-    if (n == 0 || n > CHUNK_LINE_MAX || !parse_chunk_size(slice_of(stream->data, n), &side->left)) {
-        http1_lose_side(conn, state, stream->dir, false);
-        return DISSECT_OK;
-    }
-    take(conn, side, stream, n);
-    if (side->left) {
-        side->phase = PHASE_CHUNK_DATA;
-    } else {
-        struct http_message *message = http1_message_of(side->at, stream->dir);
-        message->head = (struct gather){0};
-        side->phase = PHASE_TRAILERS;
-    }
-    return DISSECT_OK;
-}
-
-static enum dissect_result read_chunk_data(struct dissect_conn *conn, struct http1_state *state,
-                                           struct dissect_stream *stream)
-{
-    struct side *side = &state->side[stream->dir];
-    size_t n = at_most(stream, side->left);
-    side->left -= n;
-    take_body(conn, side, stream, n);
-    if (side->left == 0)
-        side->phase = PHASE_CHUNK_END;
-    return DISSECT_OK;
-}
-
-static enum dissect_result read_chunk_end(struct dissect_conn *conn, struct http1_state *state,
-                                          struct dissect_stream *stream)
-{
-    struct side *side = &state->side[stream->dir];
-    size_t n = stream->data[0] == '\r' ? 2 : 1;
-    if (stream->len < n)
-        return DISSECT_MORE;
-    if (stream->data[n - 1] != '\n') {
-        http1_lose_side(conn, state, stream->dir, false);
-        return DISSECT_OK;
-    }
-    take(conn, side, stream, n);
-    side->phase = PHASE_CHUNK_SIZE;
-    return DISSECT_OK;
-}
-
-static enum dissect_result read_body(struct dissect_conn *conn, struct http1_state *state,
-                                     struct dissect_stream *stream)
-{
-    struct side *side = &state->side[stream->dir];
-    bool is_head;
-    if (is_body_of_head(side, stream, &is_head) == DISSECT_MORE)
-        return DISSECT_MORE;
-    if (is_head) {
-        http1_message_done(conn, state, stream->dir);
-        return DISSECT_OK;
-    }
-    if (side->phase == PHASE_LENGTH)
-        return read_length(conn, state, stream);
-    if (side->phase == PHASE_CHUNK_SIZE)
-        return read_chunk_size(conn, state, stream);
-    take_body(conn, side, stream, stream->len);
     return DISSECT_OK;
 }
 
@@ -363,7 +143,7 @@ static enum dissect_result begin_message(struct dissect_conn *conn, struct http1
     if (!begun)
         return DISSECT_MORE;
     http1_message_of(side->at, stream->dir)->head_size = n;
-    take(conn, side, stream, n);
+    http1_take(conn, side, stream, n);
     side->line_len = 0;
     side->phase = PHASE_HEAD;
     if (is_request && slice_eq_str(side->at->request.version, "0.9"))
@@ -447,7 +227,7 @@ static enum dissect_result read_start(struct dissect_conn *conn, struct http1_st
     bool client_waits = state->client_held && state->side[DIR_CLIENT].phase == PHASE_START;
     if (stream->dir == DIR_SERVER && ((client_waits && !stream->ended) || state->client_next))
         return DISSECT_MORE;
-    size_t n = whole_line(side, stream);
+    size_t n = http1_whole_line(side, stream);
     struct http_message line = {0};
     struct slice text = slice_of(stream->data, n);
     if (n && is_other_side(conn, state, stream->dir, text))
@@ -471,7 +251,7 @@ static enum dissect_result read_lost(struct dissect_conn *conn, struct http1_sta
                                      struct dissect_stream *stream)
 {
     struct side *side = &state->side[stream->dir];
-    size_t n = whole_line(side, stream);
+    size_t n = http1_whole_line(side, stream);
     if (n == 0) {
         if (stream->len <= HTTP1_SEARCH_WINDOW * 2)
             return DISSECT_MORE;
@@ -518,12 +298,10 @@ static enum dissect_result read_phase(struct dissect_conn *conn, struct http1_st
         return read_head(conn, state, stream);
     case PHASE_LENGTH:
     case PHASE_CHUNK_SIZE:
-    case PHASE_UNTIL_CLOSE:
-        return read_body(conn, state, stream);
     case PHASE_CHUNK_DATA:
-        return read_chunk_data(conn, state, stream);
     case PHASE_CHUNK_END:
-        return read_chunk_end(conn, state, stream);
+    case PHASE_UNTIL_CLOSE:
+        return http1_read_body(conn, state, stream);
     case PHASE_TRAILERS:
         return read_trailers(conn, state, stream);
     case PHASE_WAIT:
@@ -571,7 +349,7 @@ static void http1_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
         return;
     }
     struct http_message *message = http1_message_of(x, dir);
-    struct dissect_span *span = span_of(side, dir);
+    struct dissect_span *span = http1_span_of(side, dir);
     bool in_body = side->phase == PHASE_LENGTH || side->phase == PHASE_CHUNK_DATA ||
                    side->phase == PHASE_UNTIL_CLOSE;
     bool is_known = side->phase == PHASE_UNTIL_CLOSE || (in_body && bytes <= side->left);

@@ -1,5 +1,6 @@
-/* What http1.c (reading), http1_exchange.c (pairing) and http1_find.c (recognising) share about one
- * connection. Memory: the state is the engine's, exchanges live in their entry's arena. */
+/* What http1.c (reading), http1_body.c (bodies), http1_exchange.c (pairing) and http1_find.c
+ * (recognising) share about one connection. Memory: the state is the engine's, exchanges live in
+ * their entry's arena. */
 #ifndef TRAWL_DISSECT_PROTO_HTTP1_STATE_H
 #define TRAWL_DISSECT_PROTO_HTTP1_STATE_H
 
@@ -79,6 +80,19 @@ void http1_check(struct dissect_conn *conn, struct http1_state *state, struct ex
 /* Sends the call off. `over`: the connection ended as `end` says. */
 void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exchange *x, bool over,
                 enum dissect_end end);
+
+/* ── http1_body.c ── */
+/* The span of the message in hand; NULL: none, or one that is not kept. */
+struct dissect_span *http1_span_of(const struct side *side, enum dissect_dir dir);
+struct arena *http1_arena_of(const struct side *side);
+/* The length of the line that starts the stream, its end included; 0 when it is not whole. */
+size_t http1_whole_line(struct side *side, const struct dissect_stream *stream);
+/* Consumes n bytes into the message in hand. */
+void http1_take(struct dissect_conn *conn, struct side *side, struct dissect_stream *stream,
+                size_t n);
+/* What stands in the stream belongs to a body: PHASE_LENGTH, PHASE_CHUNK_…, PHASE_UNTIL_CLOSE. */
+enum dissect_result http1_read_body(struct dissect_conn *conn, struct http1_state *state,
+                                    struct dissect_stream *stream);
 
 /* Where in the line (its end included) a first line begins; SIZE_MAX: nowhere. */
 size_t http1_find_request_line(struct slice line);
