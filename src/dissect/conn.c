@@ -215,6 +215,11 @@ const struct dissect_tuple *dissect_tuple(const struct dissect_conn *conn)
     return &conn->tuple;
 }
 
+bool dissect_is_tls(const struct dissect_conn *conn)
+{
+    return conn->tls;
+}
+
 bool dissect_is_late_join(const struct dissect_conn *conn)
 {
     return conn->late_join;

@@ -159,6 +159,8 @@ struct dissector {
 /* ── connection ── */
 const struct dissect_tuple *dissect_tuple(const struct dissect_conn *conn);
 bool dissect_is_late_join(const struct dissect_conn *conn);
+/* What it reads was decrypted. */
+bool dissect_is_tls(const struct dissect_conn *conn);
 /* Lives as long as the connection; at most 4 MiB. */
 struct arena *dissect_arena(struct dissect_conn *conn);
 /* Late joins: content shows who is the client; swaps the sides (allowed before the first entry is

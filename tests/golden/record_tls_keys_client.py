@@ -32,7 +32,7 @@ def curl(tag, *options, version="1.1"):
     for (method, path), line in zip(calls, done.stdout.split("\n")):
         status, size, spoken = line.split()
         assert int(size) == SIZES[path.split("?")[0]] and spoken == version, line
-        expect(method, path.split("?")[0], int(status), int(size), http_version=version,
+        expect(method, path.split("?")[0], int(status), int(size), http_version=version, url=URL + path,
                **({"request.body_size": 3006} if method == "POST" else {}))
     return True
 

@@ -219,7 +219,9 @@ static void set_target(struct filler *f, const struct http_message *request)
     if (host.len == 0)
         host = server_address(f);
     struct slice target = slice_eq_str(request->target, "*") ? SLICE_NONE : request->target;
-    struct slice scheme = request->scheme.len ? request->scheme : SLICE_LITERAL("http");
+    struct slice scheme = dissect_is_tls(f->conn) ? SLICE_LITERAL("https") : SLICE_LITERAL("http");
+    if (request->scheme.len)
+        scheme = request->scheme;
     struct slice parts[4] = {scheme, SLICE_LITERAL("://"), host, target};
     uint8_t *url = arena_alloc(f->arena, scheme.len + 3 + host.len + target.len);
     size_t len = 0;
