@@ -287,7 +287,7 @@ static bool is_transfer_over(struct dns_call *call)
 static void lone_response(struct dissect_conn *conn, struct dns_state *state,
                           const struct piece *piece, struct dns_call *call)
 {
-    bool is_first = !state->seen_any;
+    bool is_first = !state->seen_any, is_datagram = piece->stream->is_datagram;
     take_piece(conn, piece, call, false);
     bool own = is_multicast(conn) || is_link_local_protocol(conn);
     if (piece->stream->dir == DIR_CLIENT && !is_multicast(conn))
@@ -298,6 +298,8 @@ static void lone_response(struct dissect_conn *conn, struct dns_state *state,
         dns_emit(conn, call, "incomplete", "capture_gap");
     else if (is_first)
         dns_emit(conn, call, "incomplete", "window_start");
+    else if (is_datagram) /* no hole shows there: its question may be lost */
+        dns_emit(conn, call, "incomplete", "capture_gap");
     else
         dns_emit(conn, call, NULL, NULL);
 }

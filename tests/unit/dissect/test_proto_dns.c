@@ -210,6 +210,21 @@ static void response_alone(void **state)
     proto_run_free(run);
 }
 
+/* Between others: no datagram says whether its question was lost, so it is half a call. */
+static void response_alone_later(void **state)
+{
+    (void)state;
+    static struct message q, a, b;
+    query(&q, 5, "one.example", 1);
+    answer(&a, 5, "one.example", 1, "\1\1\1\1", 4);
+    answer(&b, 6, "two.example", 1, "\1\1\1\1", 4);
+    struct proto_run *run = UDP(CM(q), SM(a), SM(b));
+    proto_count(run, 2);
+    proto_has(run, 0, "\"incomplete\":false");
+    proto_has(run, 1, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+}
+
 static void both_sides_ask(void **state)
 {
     (void)state;
@@ -477,6 +492,7 @@ int main(void)
         cmocka_unit_test(retransmissions_are_counted),
         cmocka_unit_test(unanswered),
         cmocka_unit_test(response_alone),
+        cmocka_unit_test(response_alone_later),
         cmocka_unit_test(both_sides_ask),
         cmocka_unit_test(over_tcp),
         cmocka_unit_test(zone_transfer),
