@@ -244,9 +244,10 @@ static void bind_answered(struct ldap_state *state, const struct ldap_call *call
 {
     bool goes_on = call->code == LDAP_SASL_IN_PROGRESS;
     unsigned step = call->has_request && call->is_sasl ? call->sasl_step : 0;
-    state->sasl_step = !goes_on ? 1 : step ? step + 1 : 0;
     bool may_protect = call->is_sasl || !call->has_request;
-    state->may_be_sealed |= may_protect && call->code == LDAP_SUCCESS;
+    bool is_unknown = call->code < 0; /* the result is among what was lost */
+    state->sasl_step = is_unknown ? 0 : !goes_on ? 1 : step ? step + 1 : 0;
+    state->may_be_sealed |= may_protect && (is_unknown || call->code == LDAP_SUCCESS);
 }
 
 static void response_done(struct dissect_conn *conn, struct ldap_state *state,
