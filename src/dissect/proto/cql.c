@@ -12,8 +12,7 @@
 
 enum {
     KEEP_BYTES = 256 * 1024,
-    UNPACKED_MAX = 1024 * 1024,
-    BUCKETS = 256
+    UNPACKED_MAX = 1024 * 1024
 };
 
 enum cql_compression {
@@ -32,7 +31,7 @@ struct cql_side {
 
 struct cql_state {
     struct cql_side side[2];
-    struct cql_call *waiting[BUCKETS];
+    struct waiting waiting;
     struct sql_statements statements;
     struct dissect_layer *layer; /* reads what is inside segments */
     uint8_t *plain;              /* of a compressed segment */
@@ -43,10 +42,28 @@ struct cql_state {
 
 /* ── calls ── */
 
+/* NULL: nothing waits on this stream. */
+static struct cql_call *take_waiting(struct cql_state *state, uint16_t stream)
+{
+    return (struct cql_call *)waiting_take(&state->waiting, stream);
+}
+
+/* When there is no room for one more, calls whose answers did not come make it: their server was
+ * not recorded. */
+static struct dissect_entry *begin_entry(struct dissect_conn *conn, struct cql_state *state)
+{
+    struct dissect_entry *entry = dissect_entry_begin(conn);
+    struct cql_call *given_up = entry ? NULL : (struct cql_call *)waiting_take_any(&state->waiting);
+    if (!given_up)
+        return entry;
+    cql_emit(conn, given_up, "incomplete", "capture_gap");
+    return dissect_entry_begin(conn);
+}
+
 static struct cql_call *begin_call(struct dissect_conn *conn, struct cql_state *state,
                                    const struct cql_header *header)
 {
-    struct dissect_entry *entry = dissect_entry_begin(conn);
+    struct dissect_entry *entry = begin_entry(conn, state);
     struct cql_call *call = entry ? arena_zalloc(dissect_entry_arena(entry), sizeof *call) : NULL;
     if (entry && !call)
         dissect_entry_drop(conn, entry);
@@ -56,17 +73,6 @@ static struct cql_call *begin_call(struct dissect_conn *conn, struct cql_state *
     call->header = *header;
     call->is_compressed = header->flags & CQL_COMPRESSED;
     state->any_entry = true;
-    return call;
-}
-
-static struct cql_call *take_waiting(struct cql_state *state, uint16_t stream)
-{
-    struct cql_call **link = &state->waiting[stream % BUCKETS];
-    while (*link && (*link)->header.stream != stream)
-        link = &(*link)->next;
-    struct cql_call *call = *link;
-    if (call)
-        *link = call->next;
     return call;
 }
 
@@ -107,7 +113,7 @@ static enum dissect_result read_segment(struct dissect_conn *conn, struct cql_st
     if (!found || stream->len < segment.bytes)
         return DISSECT_MORE;
     if (!cql_segment_check(&segment, stream->data)) {
-        skip_bytes(conn, state, stream, 1);
+        skip_bytes(conn, state, stream, segment.bytes);
         return DISSECT_OK;
     }
     if (state->in_lz4 && !state->plain)
@@ -273,9 +279,7 @@ static void frame_ends(struct dissect_conn *conn, struct cql_state *state, enum 
     if (!call)
         return;
     if (dir == DIR_CLIENT) {
-        struct cql_call **bucket = &state->waiting[call->header.stream % BUCKETS];
-        call->next = *bucket;
-        *bucket = call;
+        waiting_put(&state->waiting, &call->waiting, call->header.stream);
         return;
     }
     response_ends(conn, state, call);
@@ -485,15 +489,13 @@ static void cql_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
     struct cql_state *state = opaque;
     bool is_over = end != END_OF_DATA, lost = state->side[DIR_SERVER].lost_some;
     const char *reason = is_over ? reasons[end] : NULL;
-    for (size_t i = 0; i < BUCKETS; i++)
-        while (state->waiting[i]) {
-            struct cql_call *call = state->waiting[i];
-            state->waiting[i] = call->next;
-            if (lost)
-                cql_emit(conn, call, "incomplete", "capture_gap");
-            else
-                cql_emit(conn, call, is_over ? "no_response" : "open", reason);
-        }
+    struct cql_call *call;
+    while ((call = (struct cql_call *)waiting_take_any(&state->waiting))) {
+        if (lost)
+            cql_emit(conn, call, "incomplete", "capture_gap");
+        else
+            cql_emit(conn, call, is_over ? "no_response" : "open", reason);
+    }
     for (int i = 0; i < 2; i++)
         if (state->side[i].call)
             cql_emit(conn, state->side[i].call, is_over ? "error" : "open",

@@ -130,27 +130,38 @@ void cql_fill_request(struct cql_call *call, const struct sql_statements *statem
 
 /* ── responses ── */
 
-static void add_row(struct cql_call *call, struct cursor *c, struct cql_columns columns,
+/* columns: of `count`; NULL: they were not described. */
+static void add_row(struct cql_call *call, struct cursor *c, const struct cql_column *columns,
                     uint32_t count)
 {
     struct arena *arena = dissect_entry_arena(call->entry);
     char scratch[CQL_TEXT_MAX];
-    bool named = columns.left != 0;
-    sql_result_begin_row(&call->result, arena, named);
+    sql_result_begin_row(&call->result, arena, columns != NULL);
     for (uint32_t i = 0; i < count && !c->bad; i++) {
-        struct cql_column column = {0};
-        bool cut;
-        if (named && !cql_columns_next(&columns, &column))
-            break;
+        struct cql_column column = columns ? columns[i] : (struct cql_column){0};
+        bool cut = false;
         int32_t n = (int32_t)cursor_be32(c);
         struct slice raw = n < 0 ? SLICE_NONE : cursor_slice(c, (size_t)n);
         if (c->bad)
             break;
-        struct slice text = cql_value_text(column.type, raw, scratch, &cut);
+        struct slice text = n < 0 ? SLICE_NONE : cql_value_text(column.type, raw, scratch, &cut);
         call->result.cut |= cut;
         sql_result_cell(&call->result, arena, column.name, text, n < 0);
     }
     sql_result_end_row(&call->result, arena);
+}
+
+/* What the rows are read by, once for all of them; NULL: without. */
+static const struct cql_column *list_columns(struct cql_call *call, struct cql_columns columns,
+                                             uint32_t count)
+{
+    if (!columns.left)
+        return NULL;
+    struct cql_column *list = arena_alloc(dissect_entry_arena(call->entry), count * sizeof *list);
+    for (uint32_t i = 0; list && i < count; i++)
+        if (!cql_columns_next(&columns, &list[i]))
+            return NULL;
+    return list;
 }
 
 static void fill_rows(struct cql_call *call, uint8_t version, struct slice body)
@@ -172,8 +183,9 @@ static void fill_rows(struct cql_call *call, uint8_t version, struct slice body)
         described = (struct cql_columns){0};
     call->rows = cursor_be32(&c);
     call->has_rows = !c.bad;
+    const struct cql_column *columns_of_rows = list_columns(call, described, count);
     for (uint32_t i = 0; i < call->rows && count && cursor_left(&c) && !call->result.cut; i++)
-        add_row(call, &c, described, count);
+        add_row(call, &c, columns_of_rows, count);
     call->result.cut |= c.bad;
 }
 

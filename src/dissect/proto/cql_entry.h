@@ -7,6 +7,7 @@
 #include "dissect/proto/cql_message.h"
 #include "dissect/proto/sql_result.h"
 #include "dissect/proto/sql_statements.h"
+#include "dissect/proto/waiting.h"
 
 enum {
     CQL_FIELD_COUNT = 6,
@@ -15,7 +16,7 @@ enum {
 extern const struct field_def cql_fields[CQL_FIELD_COUNT];
 
 struct cql_call {
-    struct cql_call *next; /* of its bucket */
+    struct waiting_call waiting; /* by its stream; the first member */
     struct dissect_entry *entry;
     struct cql_header header;
     struct slice query, error;

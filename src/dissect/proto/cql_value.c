@@ -138,6 +138,8 @@ bool cql_columns_end(struct cql_columns *columns, struct cursor *c)
 struct text_out {
     char *p;
     size_t len;
+    size_t type_bytes; /* of types that may still be passed over: a small value does not pay for
+                        * walking a huge type again and again */
     bool cut;
 };
 
@@ -177,8 +179,17 @@ static void put_blob(struct text_out *out, struct slice value)
 static void put_quoted(struct text_out *out, struct slice text)
 {
     put(out, "'");
-    for (size_t i = 0; i < text.len && !out->cut; i++)
-        put(out, text.data[i] == '\'' ? "''" : "%c", text.data[i]);
+    while (text.len && !out->cut) {
+        const uint8_t *quote = memchr(text.data, '\'', text.len);
+        size_t run = quote ? (size_t)(quote - text.data) : text.len;
+        size_t room = CQL_TEXT_MAX - out->len, n = run < room ? run : room;
+        memcpy(out->p + out->len, text.data, n);
+        out->len += n;
+        out->cut |= n < run;
+        if (quote)
+            put(out, "''");
+        text = slice_sub(text, run + (quote != NULL), SIZE_MAX);
+    }
     put(out, "'");
 }
 
@@ -259,8 +270,12 @@ static void put_date(struct text_out *out, int64_t seconds, bool with_time)
 static void put_timestamp(struct text_out *out, struct slice value)
 {
     int64_t ms = signed_of(value);
-    int64_t rest = ((ms % 1000) + 1000) % 1000;
-    put_date(out, (ms - rest) / 1000, true);
+    int64_t seconds = ms / 1000, rest = ms % 1000;
+    if (rest < 0) {
+        rest += 1000;
+        seconds--;
+    }
+    put_date(out, seconds, true);
     put(out, ".%03dZ", (int)rest);
 }
 
@@ -330,6 +345,21 @@ static void put_real(struct text_out *out, struct slice value)
     }
 }
 
+/* Moves `type` behind one; beyond what may be walked the value is cut. */
+static void pass_type(struct text_out *out, struct cursor *type, unsigned depth)
+{
+    size_t left = cursor_left(type), room = out->type_bytes < left ? out->type_bytes : left;
+    struct cursor part = cursor_of(type->pos, room);
+    skip_type(&part, depth);
+    size_t passed = room - cursor_left(&part);
+    out->type_bytes -= passed;
+    cursor_skip(type, passed);
+    if (part.bad) {
+        out->cut |= room < left;
+        type->bad = true;
+    }
+}
+
 static void put_value(struct text_out *out, struct cursor *type, struct slice value,
                       unsigned depth);
 
@@ -339,7 +369,7 @@ static void put_element(struct text_out *out, struct cursor *type, struct cursor
     uint32_t n = cursor_be32(c);
     if (n >= 0x80000000u && !c->bad) {
         put(out, "null");
-        skip_type(type, depth);
+        pass_type(out, type, depth);
         return;
     }
     put_value(out, type, cursor_slice(c, n), depth); // NOLINT(misc-no-recursion): capped
@@ -351,7 +381,8 @@ static void put_collection(struct text_out *out, struct cursor *type, struct sli
     struct cursor c = cursor_of(value.data, value.len);
     struct cursor element = *type, after = *type;
     uint16_t id = cursor_be16(&element);
-    skip_type(&after, depth);
+    if (depth) /* nothing follows the outermost */
+        pass_type(out, &after, depth);
     put(out, id == TYPE_LIST ? "[" : "{");
     uint32_t count = cursor_be32(&c);
     for (uint32_t i = 0; i < count && !c.bad && !out->cut && cursor_left(&c); i++) {
@@ -380,7 +411,9 @@ static void put_tuple(struct text_out *out, struct cursor *type, struct slice va
     for (unsigned i = 0; i < count && !type->bad && !c.bad; i++) {
         struct slice name = named ? cql_string(type) : SLICE_NONE;
         if (!cursor_left(&c) || out->cut) { /* fields that were added later */
-            skip_type(type, depth + 1);
+            if (!depth)
+                break;
+            pass_type(out, type, depth + 1);
             continue;
         }
         put(out, "%s%.*s%s", i ? ", " : "", SLICE_ARGS(name), named ? ": " : "");
@@ -491,7 +524,8 @@ static void put_value(struct text_out *out, struct cursor *type, struct slice va
     } else if (id == TYPE_TUPLE || id == TYPE_USER) {
         put_tuple(out, type, value, depth); // NOLINT(misc-no-recursion): capped
     } else {
-        skip_type(type, depth);
+        if (depth)
+            pass_type(out, type, depth);
         put_scalar(out, id, value);
     }
 }
@@ -505,7 +539,7 @@ struct slice cql_value_text(struct slice type, struct slice value, char scratch[
     *ret_cut = false;
     if (is_text && text_is_utf8(value))
         return value;
-    struct text_out out = {.p = scratch};
+    struct text_out out = {.p = scratch, .type_bytes = 1024 + 8 * value.len};
     struct cursor whole = cursor_of(type.data, type.len);
     if (c.bad)
         put_blob(&out, value);

@@ -1,6 +1,7 @@
 /* Calls that wait for an answer which names them by a number (Kafka's correlation id, MongoDB's
- * responseTo). A call begins with a struct waiting_call; the calls are in their entries' arenas,
- * the table is the connection's. Zero-initialise. Thread: that of the connection. */
+ * responseTo, CQL's stream). A call begins with a struct waiting_call; the calls are in their
+ * entries' arenas, the table is the connection's. Zero-initialise. Thread: that of the connection.
+ */
 #ifndef TRAWL_DISSECT_PROTO_WAITING_H
 #define TRAWL_DISSECT_PROTO_WAITING_H
 
