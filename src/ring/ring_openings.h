@@ -69,6 +69,8 @@ static inline bool ring_openings_passes(const struct ring_flow_key *key,
         return false;
     if (record->openings_mark[key->side] == mark)
         return true;
+    if (key->tcp_flags == 0) /* no TCP, or a probe: its header may not have been captured */
+        return false;
     const uint8_t *tcp = packet->data + key->l4_offset;
     return key->l4_offset &&
            packet->original_bytes <= key->l4_offset + (uint32_t)(tcp[DATA_OFFSET] >> 4) * 4;

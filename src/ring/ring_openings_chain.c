@@ -22,8 +22,9 @@ static int compare(const void *a, const void *b)
 
 static bool is_good(const struct ring_opening_block *block)
 {
-    return block->serial != 0 && block->index < RING_OPENING_MAX_BLOCKS &&
-           block->used <= sizeof block->content &&
+    /* numbers go on from the highest one: it must leave room */
+    return block->serial != 0 && block->serial <= INT64_MAX &&
+           block->index < RING_OPENING_MAX_BLOCKS && block->used <= sizeof block->content &&
            hash_bytes(hash_fixed_key, &block->serial,
                       sizeof *block - offsetof(struct ring_opening_block, serial)) == block->sum;
 }

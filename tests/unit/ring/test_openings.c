@@ -352,6 +352,32 @@ static void test_no_room(void **state)
     assert_string_equal(ring_writer_openings_problem(f->writer), "");
 }
 
+/* Nothing behind what was captured is looked at: the block ends where the datagram does. */
+static void test_short_datagrams(void **state)
+{
+    struct ring_fixture *f = *state;
+    static const uint8_t head[] = "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x08\x00\x45\x00"
+                                  "\x00\x1c\x00\x00\x00\x00\x40\x11\x00\x00\x0a\x09\x00\x01\x0a\x09"
+                                  "\x00\x02\x30\x39\x00\x09\x00\x08\x00\x00";
+    ring_start(f);
+    for (unsigned more = 0; more < 8; more++) {
+        uint8_t *data = calloc(1, 42 + more);
+        assert_non_null(data);
+        memcpy(data, head, 42);
+        data[35] = (uint8_t)more; /* a flow of its own */
+        data[17] = (uint8_t)(28 + more);
+        data[39] = (uint8_t)(8 + more);
+        struct packet packet = {.ts_ns = f->now_ns,
+                                .data = data,
+                                .captured_bytes = 42 + more,
+                                .original_bytes = 42 + more,
+                                .interface = 1,
+                                .link_type = 1};
+        ring_writer_put(f->writer, &packet, 1);
+        free(data);
+    }
+}
+
 static struct buf read_store(const struct ring_fixture *f)
 {
     struct buf bytes;
@@ -467,6 +493,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sides_that_are_passed_over, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_used_ones_stay, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_no_room, ring_setup, ring_teardown),
+        cmocka_unit_test_setup_teardown(test_short_datagrams, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_start_again, ring_setup, ring_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_store, ring_setup, ring_teardown),
     };
