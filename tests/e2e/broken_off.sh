@@ -26,7 +26,7 @@ class H(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
 http.server.ThreadingHTTPServer(("10.77.0.1", 8080), H).serve_forever()
 P
-on_srv python3 "$work/server.py" &
+ip netns exec "$srv" python3 "$work/server.py" &
 started+=($!)
 wait_until 20 "the server answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8080/first"
 start_trawl --ring-size 64MiB --iface eth0
