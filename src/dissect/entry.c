@@ -1,5 +1,8 @@
 #include "dissect/entry.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "dissect/conn_fields.h"
@@ -105,4 +108,45 @@ bool entry_get(const struct entry *entry, field_id field, char *scratch,
     if (def->type == FIELD_INT)
         ret_value->integer = def->absent;
     return false;
+}
+
+int entry_copy_begin(struct entry_copy *copy, const struct entry *entry, size_t more)
+{
+    size_t need = entry->value_count + more;
+    if (need > copy->cap) {
+        struct entry_value *grown = reallocarray(copy->values, need, sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        copy->values = grown;
+        copy->cap = need;
+    }
+    if (entry->value_count)
+        memcpy(copy->values, entry->values, entry->value_count * sizeof *copy->values);
+    copy->entry = *entry;
+    copy->entry.values = copy->values;
+    return 0;
+}
+
+void entry_copy_put(struct entry_copy *copy, struct entry_value value)
+{
+    copy->values[copy->entry.value_count++] = value;
+}
+
+static int by_field(const void *a, const void *b)
+{
+    const struct entry_value *x = a, *y = b;
+    return (x->field > y->field) - (x->field < y->field);
+}
+
+const struct entry *entry_copy_end(struct entry_copy *copy)
+{
+    if (copy->entry.value_count)
+        qsort(copy->values, copy->entry.value_count, sizeof *copy->values, by_field);
+    return &copy->entry;
+}
+
+void entry_copy_done(struct entry_copy *copy)
+{
+    free(copy->values);
+    *copy = (struct entry_copy){0};
 }

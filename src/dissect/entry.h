@@ -76,6 +76,20 @@ bool entry_get(const struct entry *entry, field_id field, char *scratch,
 /* Only what is stored in `values`; NULL when absent. */
 const struct entry_value *entry_find(const struct entry *entry, field_id field);
 
+/* An entry with a few values more. {0}: nothing yet; one serves many entries, one after another. */
+struct entry_copy {
+    struct entry entry; /* borrows what the original does, but for the list of its values */
+    struct entry_value *values;
+    size_t cap;
+};
+/* A copy with room for `more` values. -ENOMEM. */
+int entry_copy_begin(struct entry_copy *copy, const struct entry *entry, size_t more);
+/* One that the entry does not have yet. */
+void entry_copy_put(struct entry_copy *copy, struct entry_value value);
+/* With its values in order; valid until the next begin. */
+const struct entry *entry_copy_end(struct entry_copy *copy);
+void entry_copy_done(struct entry_copy *copy);
+
 /* File indexes of packet references to names; `files[i]` belongs to index i. Borrowed. */
 struct entry_files {
     const struct entry_file {

@@ -128,9 +128,7 @@ struct hop_link {
 struct hops {
     struct hop_link *links; /* by begin and id */
     size_t count;
-    struct entry copy;
-    struct entry_value *values;
-    size_t value_cap;
+    struct entry_copy copy;
     char first_id[ENTRY_ID_TEXT_SIZE];
 };
 
@@ -273,44 +271,11 @@ void hops_free(struct hops *hops)
     if (!hops)
         return;
     free(hops->links);
-    free(hops->values);
+    entry_copy_done(&hops->copy);
     free(hops);
 }
 
 /* ── telling ── */
-
-static int by_field(const void *a, const void *b)
-{
-    const struct entry_value *x = a, *y = b;
-    return (x->field > y->field) - (x->field < y->field);
-}
-
-static int copy_with(struct hops *hops, const struct entry *entry, const struct hop_link *link)
-{
-    size_t need = entry->value_count + (size_t)FIELDS;
-    if (need > hops->value_cap) {
-        struct entry_value *grown = reallocarray(hops->values, need, sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        hops->values = grown;
-        hops->value_cap = need;
-    }
-    memcpy(hops->values, entry->values, entry->value_count * sizeof *hops->values);
-    struct entry first = {.timestamp_ns = link->first_ns, .id_hash = link->first_id_hash};
-    struct entry_value *own = hops->values + entry->value_count;
-    own[0] =
-        (struct entry_value){.field = FIELD_HOP_ID, .type = FIELD_INT, .integer = link->number};
-    own[1] = (struct entry_value){
-        .field = FIELD_HOP_COUNT_ID, .type = FIELD_INT, .integer = link->count};
-    own[2] = (struct entry_value){.field = FIELD_HOP_OF_ID,
-                                  .type = FIELD_TEXT,
-                                  .text = slice_str(entry_id_text(&first, hops->first_id))};
-    hops->copy = *entry;
-    hops->copy.values = hops->values;
-    hops->copy.value_count = (uint32_t)need;
-    qsort(hops->values, need, sizeof *hops->values, by_field);
-    return 0;
-}
 
 int hops_fill(struct hops *hops, const struct entry *entry, const struct entry **ret_entry)
 {
@@ -320,8 +285,20 @@ int hops_fill(struct hops *hops, const struct entry *entry, const struct entry *
         hops->count ? bsearch(&key, hops->links, hops->count, sizeof key, by_id) : NULL;
     if (!link || !entry_find(entry, FIELD_METHOD_ID))
         return 0;
-    int r = copy_with(hops, entry, link);
-    if (r == 0)
-        *ret_entry = &hops->copy;
-    return r;
+    int r = entry_copy_begin(&hops->copy, entry, FIELDS);
+    if (r < 0)
+        return r;
+    struct entry first = {.timestamp_ns = link->first_ns, .id_hash = link->first_id_hash};
+    entry_copy_put(
+        &hops->copy,
+        (struct entry_value){.field = FIELD_HOP_ID, .type = FIELD_INT, .integer = link->number});
+    entry_copy_put(&hops->copy, (struct entry_value){.field = FIELD_HOP_COUNT_ID,
+                                                     .type = FIELD_INT,
+                                                     .integer = link->count});
+    entry_copy_put(&hops->copy,
+                   (struct entry_value){.field = FIELD_HOP_OF_ID,
+                                        .type = FIELD_TEXT,
+                                        .text = slice_str(entry_id_text(&first, hops->first_id))});
+    *ret_entry = entry_copy_end(&hops->copy);
+    return 0;
 }

@@ -38,9 +38,7 @@ struct owner_table {
     uint32_t *slots; /* first row of an end + 1 */
     uint32_t slot_count;
     struct buf scratch;
-    struct entry copy;
-    struct entry_value *values;
-    uint32_t value_cap;
+    struct entry_copy copy;
 };
 
 struct owner_table *owner_table_new(void)
@@ -67,7 +65,7 @@ void owner_table_free(struct owner_table *table)
     free(table->known);
     free(table->rows);
     free(table->slots);
-    free(table->values);
+    entry_copy_done(&table->copy);
     free(table);
 }
 
@@ -280,37 +278,15 @@ static uint16_t port_of(const struct entry *entry, field_id field)
 
 static void put_int(struct owner_table *table, field_id field, int64_t value)
 {
-    table->values[table->copy.value_count++] =
-        (struct entry_value){.field = field, .type = FIELD_INT, .integer = value};
+    entry_copy_put(&table->copy,
+                   (struct entry_value){.field = field, .type = FIELD_INT, .integer = value});
 }
 
 static void put_text(struct owner_table *table, field_id field, struct slice text)
 {
     if (text.len)
-        table->values[table->copy.value_count++] =
-            (struct entry_value){.field = field, .type = FIELD_TEXT, .text = text};
-}
-
-static int by_field(const void *a, const void *b)
-{
-    const struct entry_value *x = a, *y = b;
-    return (x->field > y->field) - (x->field < y->field);
-}
-
-static int copy_values(struct owner_table *table, const struct entry *entry)
-{
-    uint32_t need = entry->value_count + OWNER_TABLE_FIELDS;
-    if (need > table->value_cap) {
-        struct entry_value *grown = reallocarray(table->values, need, sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        table->values = grown;
-        table->value_cap = need;
-    }
-    memcpy(table->values, entry->values, entry->value_count * sizeof *table->values);
-    table->copy = *entry;
-    table->copy.values = table->values;
-    return 0;
+        entry_copy_put(&table->copy,
+                       (struct entry_value){.field = field, .type = FIELD_TEXT, .text = text});
 }
 
 int owner_table_fill(struct owner_table *table, const struct entry *entry,
@@ -333,7 +309,7 @@ int owner_table_fill(struct owner_table *table, const struct entry *entry,
     const struct owner_process *from = find(table, &q, &src), *to = find(table, &q, &dst);
     if (!from && !to)
         return 0;
-    int r = copy_values(table, entry);
+    int r = entry_copy_begin(&table->copy, entry, OWNER_TABLE_FIELDS);
     if (r < 0)
         return r;
     if (from) {
@@ -348,7 +324,6 @@ int owner_table_fill(struct owner_table *table, const struct entry *entry,
         put_text(table, FIELD_DST_PROCESS_EXE_ID, to->exe);
         put_text(table, FIELD_DST_CONTAINER_ID, to->container);
     }
-    qsort(table->values, table->copy.value_count, sizeof *table->values, by_field);
-    *ret_entry = &table->copy;
+    *ret_entry = entry_copy_end(&table->copy);
     return 0;
 }
