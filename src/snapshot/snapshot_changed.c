@@ -16,6 +16,11 @@ enum {
     REMEMBERED = 256
 };
 
+/* Files get the time of the last tick (at 100 Hz the longest), which may lie before a clock read
+ * earlier. */
+#define TICK_NS    (10 * NS_PER_MS)
+#define SETTLED_NS (2 * NS_PER_S)
+
 /* ── what was read before ── */
 
 struct verdict {
@@ -105,14 +110,16 @@ static int compare(const struct snapshot *s, int fd, const struct snapshot_file 
     if ((uint64_t)st.st_size != file->size_bytes)
         return changed(file, "it has another size", reterr);
     int64_t written_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
-    if (written_ns <= completed_at(s))
+    if (written_ns <= completed_at(s) - TICK_NS)
         return 0;
     if (!recall(&st, sha256)) {
         int r = hash_file(fd, sha256);
         if (r < 0)
             return error_set(reterr, r, "%.200s cannot be read: %s.", file->name,
                              strerrordesc_np(-r));
-        remember(&st, sha256);
+        /* Stamps are coarse: what was written just now may be written again under the same one. */
+        if (clock_now_ns() - written_ns > SETTLED_NS)
+            remember(&st, sha256);
     }
     return strcmp(sha256, file->sha256) == 0
                ? 0
