@@ -53,6 +53,8 @@ static bool index_groups(struct side *side)
 {
     size_t i;
     const json_t *group, *groups = json_object_get(side->answer, "groups");
+    if (json_array_size(groups) > MAX_GROUPS) /* as many as were asked for */
+        return false;
     side->by_key = json_object();
     json_array_foreach(groups, i, group)
     {
