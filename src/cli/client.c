@@ -196,8 +196,8 @@ static int explain_break(struct client *c, const struct http_exchange *broken,
     return cli_fail(c->command, 1, "The hub broke off half-way: %s", shown);
 }
 
-static int run_download(struct client *c, const char *method, const char *path, const char *body,
-                        int fd)
+int client_download_to(struct client *c, const char *method, const char *path, const char *body,
+                       int fd)
 {
     struct download d = {.fd = fd};
     struct http_exchange x = {.method = method,
@@ -235,7 +235,7 @@ static int download_to_file(struct client *c, const char *method, const char *pa
     struct error err = {.offset = ERROR_NO_OFFSET};
     if (output_file_open(&file, output, "download", &err) < 0)
         return cli_fail_error(c->command, 1, &err);
-    int code = run_download(c, method, path, body, file.fd);
+    int code = client_download_to(c, method, path, body, file.fd);
     if (output_file_close(&file, code == 0, &err) < 0 && code == 0)
         code = cli_fail_error(c->command, 1, &err);
     return code;
@@ -248,7 +248,7 @@ int client_download(struct client *client, const char *method, const char *path,
         return download_to_file(client, method, path, body, output);
     if (isatty(STDOUT_FILENO))
         return cli_fail(client->command, 2, "Say where to with -o FILE, or send it into a pipe.");
-    return run_download(client, method, path, body, STDOUT_FILENO);
+    return client_download_to(client, method, path, body, STDOUT_FILENO);
 }
 
 json_t *client_upload(struct client *client, const char *path, const char *file, int *ret_status)

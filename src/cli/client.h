@@ -63,6 +63,9 @@ json_t *client_string(const char *text);
  * standard output, which must not be a terminal. The exit code. */
 int client_download(struct client *client, const char *method, const char *path, const char *body,
                     const char *output);
+/* The same into a descriptor, which stays the caller's and may be a pipe whose reader goes away. */
+int client_download_to(struct client *client, const char *method, const char *path,
+                       const char *body, int fd);
 /* Sends a file ("-": standard input). *ret_status: 201, or 200 when nothing came of it. */
 json_t *client_upload(struct client *client, const char *path, const char *file, int *ret_status);
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/entries_explain.h"
+#include "cli/entries_parquet.h"
 
 enum {
     PAGE = 500,
@@ -20,7 +21,7 @@ struct entries_flags {
     char *source, *filter, *from, *to, *order, *body, *output;
     struct option_list fields;
     int64_t limit;
-    bool count, jsonl, csv, har, explain;
+    bool count, jsonl, csv, har, parquet, explain;
 };
 
 #define FLAG(member) .offset = offsetof(struct entries_flags, member)
@@ -51,7 +52,7 @@ static const struct option_def defs[] = {
      .type = OPTION_LIST,
      FLAG(fields),
      .value_name = "A,B",
-     .doc = "columns of the table or CSV"},
+     .doc = "columns of the table, CSV or Parquet"},
     {.name = "limit",
      .type = OPTION_INT,
      FLAG(limit),
@@ -67,12 +68,22 @@ static const struct option_def defs[] = {
     {.name = "jsonl", .type = OPTION_BOOL, FLAG(jsonl), .doc = "whole entries, one a line"},
     {.name = "csv", .type = OPTION_BOOL, FLAG(csv), .doc = "comma-separated values"},
     {.name = "har", .type = OPTION_BOOL, FLAG(har), .doc = "the HTTP calls as an HTTP Archive"},
+    {.name = "parquet",
+     .type = OPTION_BOOL,
+     FLAG(parquet),
+     .doc = "an Apache Parquet file; wants -o"},
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     FLAG(output),
+     .value_name = "FILE",
+     .doc = "where to write --jsonl, --har or --parquet; default: standard output"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},
 };
 static const struct option_spec spec = {
     .usage =
-        "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har]",
+        "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE]",
     .summary = "Lists the API calls of a dissected snapshot.",
     .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
     .defs = defs,
@@ -146,10 +157,12 @@ static int lines(struct client *client, const struct entries_flags *f)
 {
     json_t *q = make_question(f, "+time", f->limit);
     char *body = q ? json_dumps(q, JSON_COMPACT) : NULL;
-    int code =
-        body ? client_download(client, "POST",
-                               f->har ? "/api/v1/entries/har" : "/api/v1/entries/lines", body, NULL)
-             : 2;
+    int code = !body ? 2
+               : f->parquet
+                   ? entries_parquet(client, body, &f->fields, f->output)
+                   : client_download(client, "POST",
+                                     f->har ? "/api/v1/entries/har" : "/api/v1/entries/lines", body,
+                                     f->output);
     free(body);
     json_decref(q);
     return code;
@@ -325,28 +338,45 @@ static int table(struct client *client, const struct entries_flags *f)
     return code;
 }
 
+/* The columns of CSV and Parquet where none are named. */
+static void choose_fields(struct entries_flags *f)
+{
+    static const char *const names[] = {"timestamp", "protocol", "status",       "status_code",
+                                        "method",    "url",      "src.ip",       "src.port",
+                                        "dst.ip",    "dst.port", "elapsed_time", "summary"};
+    size_t n = sizeof names / sizeof names[0];
+    f->fields.items = calloc(n + 1, sizeof(char *));
+    for (size_t i = 0; f->fields.items && i < n; i++)
+        f->fields.items[f->fields.count++] = strdup(names[i]);
+}
+
+static int check_output(const struct entries_flags *f)
+{
+    if (f->count + f->explain + f->jsonl + f->csv + f->har + f->parquet > 1)
+        return cli_fail("entries", 2,
+                        "Choose one of --count, --explain, --jsonl, --csv, --har and --parquet.");
+    if (f->parquet && (!f->output || strcmp(f->output, "-") == 0))
+        return cli_fail("entries", 2, "Parquet goes into a file: name it with -o FILE.");
+    if (f->output && !f->jsonl && !f->har && !f->parquet)
+        return cli_fail("entries", 2, "-o is for --jsonl, --har and --parquet.");
+    return 0;
+}
+
 static int list(void *given, const struct option_operands *operands)
 {
     struct entries_flags *f = given;
+    int wrong = check_output(f);
     (void)operands;
-    static const char *const csv_fields[] = {"timestamp", "protocol", "status",       "status_code",
-                                             "method",    "url",      "src.ip",       "src.port",
-                                             "dst.ip",    "dst.port", "elapsed_time", "summary"};
-    if (f->count + f->explain + f->jsonl + f->csv + f->har > 1)
-        return cli_fail("entries", 2,
-                        "Choose one of --count, --explain, --jsonl, --csv and --har.");
-    if (f->csv && !f->fields.count) {
-        size_t n = sizeof csv_fields / sizeof csv_fields[0];
-        f->fields.items = calloc(n + 1, sizeof(char *));
-        for (size_t i = 0; f->fields.items && i < n; i++)
-            f->fields.items[f->fields.count++] = strdup(csv_fields[i]);
-    }
+    if (wrong)
+        return wrong;
+    if ((f->csv || f->parquet) && !f->fields.count)
+        choose_fields(f);
     struct client *client = client_open("entries", &f->client);
-    int code = !client              ? 1
-               : f->count           ? count(client, f)
-               : f->explain         ? explain(client, f)
-               : f->jsonl || f->har ? lines(client, f)
-                                    : table(client, f);
+    int code = !client                            ? 1
+               : f->count                         ? count(client, f)
+               : f->explain                       ? explain(client, f)
+               : f->jsonl || f->har || f->parquet ? lines(client, f)
+                                                  : table(client, f);
     client_close(client);
     return code;
 }

@@ -42,6 +42,26 @@
     X(vector_size)                      \
     X(create_logical_type)              \
     X(destroy_logical_type)             \
+    X(create_list_type)                 \
+    X(create_map_type)                  \
+    X(list_vector_get_child)            \
+    X(list_vector_get_size)             \
+    X(list_vector_reserve)              \
+    X(list_vector_set_size)             \
+    X(struct_vector_get_child)          \
+    X(create_table_function)            \
+    X(destroy_table_function)           \
+    X(table_function_set_name)          \
+    X(table_function_set_extra_info)    \
+    X(table_function_set_bind)          \
+    X(table_function_set_init)          \
+    X(table_function_set_function)      \
+    X(register_table_function)          \
+    X(bind_get_extra_info)              \
+    X(bind_add_result_column)           \
+    X(init_set_max_threads)             \
+    X(function_get_extra_info)          \
+    X(function_set_error)               \
     X(appender_create)                  \
     X(append_data_chunk)                \
     X(appender_close)                   \
