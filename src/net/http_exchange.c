@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -63,6 +64,65 @@ static int start_handler(struct http_request *r)
     return 0;
 }
 
+/* ── what libmicrohttpd refuses itself ── */
+
+/* The request whose head this connection's thread is reading. */
+static _Thread_local struct http_request *reading;
+
+static void drain(int fd)
+{
+    char piece[4096];
+    /* What is unread when a socket is closed takes the answer away from the client. */
+    for (int i = 0; i < 16; i++)
+        if (recv(fd, piece, sizeof piece, MSG_DONTWAIT) <= 0)
+            return;
+}
+
+static void send_refusal(const struct http_request *r, unsigned status)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char body[200], date[40];
+    time_t now = time(NULL);
+    struct tm utc;
+    struct buf answer;
+    if (!info || !gmtime_r(&now, &utc))
+        return;
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    int n = snprintf(body, sizeof body,
+                     "{\"type\":\"about:blank\",\"title\":\"Refused\",\"status\":%u,"
+                     "\"detail\":\"%s\"}",
+                     status,
+                     status == MHD_HTTP_BAD_REQUEST ? "The request's head is malformed."
+                                                    : "The request's head cannot be served.");
+    buf_init(&answer, 8192);
+    buf_printf(&answer,
+               "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\n"
+               "Content-Length: %d\r\nConnection: close\r\n",
+               status, MHD_get_reason_phrase_for(status), date, n);
+    for (const char *const *p = r->server->options.defaults; p && p[0] && p[1]; p += 2)
+        buf_printf(&answer, "%s: %s\r\n", p[0], p[1]);
+    if (buf_printf(&answer, "\r\n%s", body) == 0)
+        (void)send(info->connect_fd, answer.data, answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    buf_done(&answer);
+    (void)shutdown(info->connect_fd, SHUT_WR);
+    drain(info->connect_fd);
+}
+
+/* libmicrohttpd 0.9.75 refuses a Content-Length that is no number before any callback, and sends
+ * the head of its answer twice. It tells its log beforehand, on the connection's thread: the answer
+ * is made here instead, and what comes after finds the socket shut. */
+void http_exchange_on_log(void *cls, const char *format, va_list arguments)
+{
+    (void)cls;
+    struct http_request *r = reading;
+    if (!r || strncmp(format, "Error processing request (HTTP response code is %u",
+                      sizeof "Error processing request (HTTP response code is %u" - 1) != 0)
+        return;
+    reading = NULL;
+    send_refusal(r, va_arg(arguments, unsigned));
+}
+
 /* ── libmicrohttpd's side; all of it runs on the connection's thread ── */
 
 void *http_exchange_on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -84,6 +144,7 @@ void *http_exchange_on_uri(void *cls, const char *uri, struct MHD_Connection *co
         r->next->prev = r;
     r->server->requests = r;
     pthread_mutex_unlock(&r->server->lock);
+    reading = r;
     return r;
 }
 
@@ -108,6 +169,7 @@ void http_exchange_on_completed(void *cls, struct MHD_Connection *connection, vo
     (void)why;
     struct http_server *s = cls;
     struct http_request *r = *con_cls;
+    reading = NULL;
     set_state(connection, s, HTTP_CONNECTION_KEPT);
     if (!r)
         return;
@@ -151,6 +213,15 @@ static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
+/* RFC 9112 section 5.1: what stands before the colon is a token; "Content-Length :" is not one. */
+static bool has_odd_name(const struct http_request *r)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (!r->headers[i].name[0] || strpbrk(r->headers[i].name, " \t"))
+            return true;
+    return false;
+}
+
 static unsigned count_header(const struct http_request *r, const char *name)
 {
     unsigned n = 0;
@@ -182,6 +253,28 @@ static bool has_blanks(const char *text)
     return false;
 }
 
+/* Where the body ends (RFC 9112 section 6.3): one Content-Length of digits, or chunked alone, which
+ * HTTP/1.0 does not know. The HTTP status to refuse it with, or 0. */
+static int take_framing(struct http_request *r, const char *version, struct error *reterr)
+{
+    const char *length = http_request_header(r, "content-length"),
+               *coding = http_request_header(r, "transfer-encoding");
+    r->content_length = -1;
+    if (count_header(r, "host") > 1 || count_header(r, "content-length") > 1 ||
+        count_header(r, "transfer-encoding") > 1 || (length && coding) ||
+        (length && text_parse_int(length, 0, INT64_MAX, &r->content_length) < 0) ||
+        (coding && strcmp(version, "HTTP/1.0") == 0)) {
+        error_set(reterr, -EINVAL, "Host or the length of the body is ambiguous.");
+        return 400;
+    }
+    if (coding && strcasecmp(coding, "chunked") != 0) {
+        error_set(reterr, -EINVAL, "No transfer coding but chunked is known here.");
+        return 400;
+    }
+    r->has_body = coding || r->content_length > 0;
+    return 0;
+}
+
 /* Fills the request from what libmicrohttpd has parsed. The HTTP status to refuse it with, or 0. */
 static int take_request(struct http_request *r, const char *method, const char *version,
                         struct error *reterr)
@@ -199,6 +292,10 @@ static int take_request(struct http_request *r, const char *method, const char *
         error_set(reterr, -ENOMEM, "There is no memory for this request.");
         return 503;
     }
+    if (has_odd_name(r)) {
+        error_set(reterr, -EINVAL, "A header's name holds a blank.");
+        return 400;
+    }
     if (has_blanks(r->raw_uri)) {
         error_set(reterr, -EINVAL, "The request line holds blanks or control characters.");
         return 400;
@@ -211,17 +308,10 @@ static int take_request(struct http_request *r, const char *method, const char *
     r->head = strcmp(method, "HEAD") == 0;
     if (http_request_parse_uri(r, reterr) < 0)
         return 400;
-    const char *length = http_request_header(r, "content-length");
-    bool chunked = http_request_header(r, "transfer-encoding") != NULL;
-    r->content_length = -1;
-    if (count_header(r, "host") > 1 || count_header(r, "content-length") > 1 ||
-        (length && (chunked || text_parse_int(length, 0, INT64_MAX, &r->content_length) < 0))) {
-        error_set(reterr, -EINVAL, "Host or the length of the body is ambiguous.");
-        return 400;
-    }
-    r->has_body = chunked || r->content_length > 0;
-    take_peer(r);
-    return 0;
+    int status = take_framing(r, version, reterr);
+    if (!status)
+        take_peer(r);
+    return status;
 }
 
 static void add_defaults(const struct http_server *s, struct MHD_Response *response)
@@ -373,6 +463,7 @@ enum MHD_Result http_exchange_on_request(void *cls, struct MHD_Connection *conne
     (void)connection;
     (void)url;
     struct http_request *r = *con_cls;
+    reading = NULL;
     if (!r)
         return MHD_NO;
     if (!r->thread_started)

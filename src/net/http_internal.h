@@ -5,6 +5,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdarg.h>
 
 #include "base/arena.h"
 #include "net/http_connections.h"
@@ -83,6 +84,7 @@ int http_listen_open(const char *listen_at, int *ret_fd, uint16_t *ret_port, str
 /* ── http_exchange.c: what libmicrohttpd calls, with the server as cls, on the connection's thread
  * ── */
 
+void http_exchange_on_log(void *cls, const char *format, va_list arguments);
 void *http_exchange_on_uri(void *cls, const char *uri, struct MHD_Connection *connection);
 size_t http_exchange_keep_escapes(void *cls, struct MHD_Connection *connection, char *text);
 void http_exchange_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,

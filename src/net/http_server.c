@@ -60,16 +60,17 @@ static int start_threads(struct http_server *s)
         e ? NULL
           : MHD_start_daemon(
                 MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-                    MHD_USE_ITC,
+                    MHD_USE_ITC | MHD_USE_ERROR_LOG,
                 0, NULL, NULL, http_exchange_on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-                MHD_OPTION_CONNECTION_LIMIT, o->max_connections + HTTP_CONNECTIONS_ENDING,
-                MHD_OPTION_CONNECTION_TIMEOUT, o->idle_timeout_s,
-                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(HTTP_MAX_HEADER_BYTES * 2),
-                MHD_OPTION_THREAD_STACK_SIZE, (size_t)CONNECTION_STACK_BYTES,
-                MHD_OPTION_NOTIFY_COMPLETED, http_exchange_on_completed, s,
-                MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_URI_LOG_CALLBACK,
-                http_exchange_on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK, http_exchange_keep_escapes,
-                s, MHD_OPTION_END); /* strictness is ours: its answers have two heads (0.9.75) */
+                MHD_OPTION_EXTERNAL_LOGGER, http_exchange_on_log, NULL, MHD_OPTION_CONNECTION_LIMIT,
+                o->max_connections + HTTP_CONNECTIONS_ENDING, MHD_OPTION_CONNECTION_TIMEOUT,
+                o->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                (size_t)(HTTP_MAX_HEADER_BYTES * 2), MHD_OPTION_THREAD_STACK_SIZE,
+                (size_t)CONNECTION_STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+                http_exchange_on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+                MHD_OPTION_URI_LOG_CALLBACK, http_exchange_on_uri, s, MHD_OPTION_UNESCAPE_CALLBACK,
+                http_exchange_keep_escapes, s,
+                MHD_OPTION_END); /* strictness is ours: its answers have two heads (0.9.75) */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return s->daemon ? 0 : -EAGAIN;
 }

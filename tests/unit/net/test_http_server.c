@@ -526,37 +526,6 @@ static void who_is_served_is_not_cut_for_a_newcomer(void **state)
     http_server_stop(f.server);
 }
 
-static unsigned count_heads(const char *answer)
-{
-    unsigned n = 0;
-    for (const char *p = answer; (p = strstr(p, "HTTP/1.1 ")); p++)
-        n++;
-    return n;
-}
-
-/* One answer each, with one head, in our form. */
-static void requests_that_are_none_are_refused_once(void **state)
-{
-    const struct fixture *f = *state;
-    const char *const requests[] = {
-        "GET /hello HTTP/1.1\r\n\r\n",
-        "GET /hello HTTP/1.1\r\nX-Other: 1\r\nConnection: close\r\n\r\n",
-        "GET /hello HTTP/1.1\r\n Host: a\r\n\r\n",
-        "GET /hel lo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        "GET /hello\tx HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    };
-    char out[4096];
-    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-        assert_int_equal(raw_exchange(http_server_port(f->server), requests[i], out, sizeof out),
-                         400);
-        assert_int_equal(count_heads(out), 1);
-        assert_non_null(strstr(out, "application/problem+json"));
-        assert_non_null(strstr(out, "X-Default: yes"));
-    }
-    assert_int_equal(raw_exchange(http_server_port(f->server), requests[0], out, sizeof out), 400);
-    assert_non_null(strstr(out, "The request has no Host header."));
-}
-
 static void a_taken_port_is_a_sentence(void **state)
 {
     struct fixture *f = *state;
@@ -610,7 +579,6 @@ int main(void)
         cmocka_unit_test(limits_connections_of_an_address),
         cmocka_unit_test(connections_that_only_wait_lock_nobody_out),
         cmocka_unit_test(who_is_served_is_not_cut_for_a_newcomer),
-        cmocka_unit_test(requests_that_are_none_are_refused_once),
         cmocka_unit_test(a_taken_port_is_a_sentence),
         cmocka_unit_test(stops_while_a_stream_is_open),
     };
