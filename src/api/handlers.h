@@ -55,8 +55,8 @@ void handle_entry_pcap(struct api_call *call);
 void handle_entry_body(struct api_call *call);
 void handle_entry_stream(struct api_call *call);
 void handle_entry_neighbours(struct api_call *call);
-void handle_timeline(struct api_call *call);
 /* handlers_aggregate.c */
+void handle_timeline(struct api_call *call);
 void handle_top(struct api_call *call);
 void handle_values(struct api_call *call);
 void handle_map(struct api_call *call);

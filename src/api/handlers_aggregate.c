@@ -1,5 +1,5 @@
-/* Calls in groups: top lists, values and the service map. Every question goes to the query job of
- * its source. */
+/* Calls in groups: over time, top lists, values and the service map. Every question goes to the
+ * query job of its source. */
 #include <stdlib.h>
 
 #include "api/handlers.h"
@@ -8,7 +8,9 @@
 enum {
     MAX_GROUPS = 5000,
     TOP_GROUPS = 20,
-    MAP_EDGES = 500
+    MAP_EDGES = 500,
+    TIMELINE_BUCKETS = 100,
+    MAX_BUCKETS = 1000
 };
 
 static void answer(struct api_call *call, struct question *g, int64_t default_limit)
@@ -24,6 +26,17 @@ static void answer(struct api_call *call, struct question *g, int64_t default_li
         call_fail(call, 400, "\"limit\" has to lie between 1 and 5,000.");
     else if (question_range(call, g))
         question_answer(call, g);
+}
+
+void handle_timeline(struct api_call *call)
+{
+    struct question g = {.op = "timeline",
+                         .series = call_query(call, "by"),
+                         .buckets = call_query_int(call, "buckets", TIMELINE_BUCKETS)};
+    if (g.buckets < 1 || g.buckets > MAX_BUCKETS)
+        call_fail(call, 400, "\"buckets\" has to lie between 1 and 1,000.");
+    else
+        answer(call, &g, TOP_GROUPS);
 }
 
 void handle_top(struct api_call *call)

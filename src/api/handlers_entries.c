@@ -449,18 +449,3 @@ void handle_entry_pcap(struct api_call *call)
     call_audit(call, "entry.pcap", source.id, "entry=%s bytes=%llu", call->params[1],
                (unsigned long long)sink.bytes);
 }
-
-void handle_timeline(struct api_call *call)
-{
-    struct question q = {.op = "timeline",
-                         .source = call_query(call, "source"),
-                         .filter = call_query(call, "filter"),
-                         .from_ns = call_query_time(call, "from", INT64_MIN),
-                         .to_ns = call_query_time(call, "to", INT64_MAX),
-                         .buckets = call_query_int(call, "buckets", 100)};
-    if (!q.source || q.buckets < 1 || q.buckets > 1000)
-        call_fail(call, 400,
-                  "\"source\" is needed, and \"buckets\" has to lie between 1 and 1,000.");
-    else if (check_question(call, &q))
-        question_answer(call, &q);
-}

@@ -36,6 +36,8 @@ void question_write(const struct question *q, struct buf *out)
         json_member_str(&w, "cursor", q->cursor);
     if (q->prefix)
         json_member_str(&w, "prefix", q->prefix);
+    if (q->series)
+        json_member_str(&w, "series", q->series);
     if (q->from_ns != INT64_MIN)
         json_member_int(&w, "from_ns", q->from_ns);
     if (q->to_ns != INT64_MAX)

@@ -11,7 +11,7 @@ enum {
 };
 
 struct question {
-    const char *op, *source, *filter, *order, *cursor, *prefix; /* NULL = not said */
+    const char *op, *source, *filter, *order, *cursor, *prefix, *series; /* NULL = not said */
     const char *const *by;  /* the fields of groups, ends with NULL; NULL for other questions */
     int64_t from_ns, to_ns; /* INT64_MIN, INT64_MAX = open */
     int64_t limit, buckets; /* 0 = none */

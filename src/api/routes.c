@@ -122,8 +122,10 @@ const struct route routes[] = {
     {"GET", ENT "/stream", CAP_PAYLOAD_READ, NULL, NULL, "StreamResponse", 200, NULL,
      handle_entry_stream, "Both directions of its connection."},
     {"GET", V1 "/aggregate/timeline", CAP_PAYLOAD_READ,
-     "source: text; filter?: text; from?: time; to?: time; buckets?: int", NULL, "TimelineResponse",
-     200, NULL, handle_timeline, "Calls per bucket of time."},
+     "source: text; filter?: text; from?: time; to?: time; buckets?: int; by?: status|protocol",
+     NULL, "TimelineResponse", 200, NULL, handle_timeline,
+     "Calls per bucket of time by how they ended, or also by protocol, with latency percentiles; "
+     "empty buckets are left out."},
     {"GET", V1 "/aggregate/top", CAP_PAYLOAD_READ, AGGREGATE_QUERY "; by: text; order?: text", NULL,
      "TopResponse", 200, NULL, handle_top, "Calls in groups by up to four fields."},
     {"GET", V1 "/aggregate/values", CAP_PAYLOAD_READ,

@@ -89,9 +89,10 @@ const struct schema schemas[] = {
     {"PacketsResponse", "packets: PacketRow[]; truncated: bool"},
     {"StreamChunk", "direction: client|server; timestamp: time; base64: text; gap_bytes?: int"},
     {"StreamResponse", "chunks: StreamChunk[]; truncated: bool"},
-    {"TimelineBucket", "at: time; ok: int; client_error: int; error: int; no_response: int; "
-                       "p50_us: number; p95_us: number"},
-    {"TimelineResponse", "from: time; to: time; bucket_ns: int; buckets: TimelineBucket[]"},
+    {"TimelineBucket", "at: time; protocol?: text; ok: int; client_error: int; error: int; "
+                       "no_response: int; p50_us: int; p95_us: int; p99_us: int"},
+    {"TimelineResponse", "from: time; to: time; bucket_ns: int; by: status|protocol; "
+                         "buckets: TimelineBucket[]; calls: int; warnings: text[]"},
     {"Group", "keys: any; calls: int; errors: int; no_response: int; p50_us: int; p95_us: int; "
               "p99_us: int; elapsed_us: int; request_bytes: int; response_bytes: int"},
     {"TopResponse", "by: text[]; groups: Group[]; groups_total: int; calls: int; other_calls: int; "

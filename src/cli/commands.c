@@ -19,6 +19,7 @@ extern const struct command cmd_open;
 extern const struct command cmd_ring;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_status;
+extern const struct command cmd_timeline;
 extern const struct command cmd_token;
 extern const struct command cmd_top;
 extern const struct command cmd_trace;
@@ -47,6 +48,7 @@ const struct command *const commands[] = {
     &cmd_ring,
     &cmd_snapshot,
     &cmd_status,
+    &cmd_timeline,
     &cmd_token,
     &cmd_top,
     &cmd_trace,

@@ -22,7 +22,7 @@
  *  explain     F                                            ExplainResponse: what the columns answer, what has to be read
  *  top         F, by, limit, order, prefix                  TopResponse: groups by one to four fields, "src", "dst";
  *                                                           order calls, errors, elapsed_time, size; limit ≤ 5,000
- *  timeline    F, buckets                                   TimelineResponse
+ *  timeline    F, buckets, series ("status"|"protocol")     TimelineResponse
  *  entry       id                                           the whole Entry; 404 when there is none
  *  neighbours  id, limit (≤ 200)                            NeighboursResponse: calls around it in its connection
  *  body        id, half ("request"|"response")              {"content_type":…,"base64":…,"truncated":…}

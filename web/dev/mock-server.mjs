@@ -53,12 +53,12 @@ function timeline(q) {
   const count = Number(q.get("buckets") ?? 100);
   const a = Date.parse(q.get("from") || iso(from)), b = Date.parse(q.get("to") || iso(to));
   const width = (b - a) / count;
-  const buckets = Array.from({ length: count }, (_, i) => ({ at: iso(Math.round(a + i * width)), ok: 0, client_error: 0, error: 0, no_response: 0, p50_us: 1200 + ((i * 37) % 11) * 90, p95_us: 41_000 + ((i * 53) % 17) * 2500 }));
+  const buckets = Array.from({ length: count }, (_, i) => ({ at: iso(Math.round(a + i * width)), ok: 0, client_error: 0, error: 0, no_response: 0, p50_us: 1200 + ((i * 37) % 11) * 90, p95_us: 41_000 + ((i * 53) % 17) * 2500, p99_us: 96_000 }));
   for (const e of matching(q)) {
     const bucket = buckets[Math.floor((Date.parse(e.timestamp) - a) / width)];
     if (bucket) bucket[e.status === "no_response" ? "no_response" : e.status !== "error" ? "ok" : e.status_code >= 400 && e.status_code < 500 ? "client_error" : "error"]++;
   }
-  return { from: iso(a), to: iso(b), bucket_ns: Math.round(width * 1e6), buckets };
+  return { from: iso(a), to: iso(b), bucket_ns: Math.round(width * 1e6), by: "status", buckets, calls: matching(q).length, warnings: [] };
 }
 
 function packets(entry) {

@@ -418,6 +418,75 @@ static void test_neighbours_in_the_connection(void **state)
         400);
 }
 
+/* Every bucket of a timeline against the calls themselves: call i is at i ms, every tenth a 500. */
+static void expect_buckets(const json_t *timeline, int64_t from, int64_t to, int64_t buckets)
+{
+    int64_t step = (to - from + buckets - 1) / buckets, calls = 0;
+    size_t at = 0;
+    for (int64_t begin = from; begin < to; begin += step) {
+        json_int_t count = 0, errors = 0;
+        for (int64_t i = 0; i < CALLS; i++)
+            if (i * NS_PER_MS >= begin && i * NS_PER_MS < begin + step && i * NS_PER_MS < to) {
+                count++;
+                errors += i % 10 == 0;
+            }
+        if (count == 0)
+            continue;
+        const json_t *bucket = json_array_get(json_object_get(timeline, "buckets"), at++);
+        int64_t ns;
+        assert_int_equal(clock_parse_rfc3339(json_string_value(json_object_get(bucket, "at")), &ns),
+                         0);
+        assert_int_equal(ns, start_ns + begin);
+        assert_int_equal(number(bucket, "ok"), count - errors);
+        assert_int_equal(number(bucket, "error"), errors);
+        assert_int_equal(number(bucket, "no_response") + number(bucket, "client_error"), 0);
+        assert_true(number(bucket, "p50_us") <= number(bucket, "p95_us"));
+        assert_true(number(bucket, "p95_us") <= number(bucket, "p99_us"));
+        calls += count;
+    }
+    assert_int_equal(json_array_size(json_object_get(timeline, "buckets")), at);
+    assert_int_equal(number(timeline, "calls"), calls);
+}
+
+static void test_calls_over_time(void **state)
+{
+    struct world *world = *state;
+    static const int64_t ranges[][3] = {/* ns behind the first call, buckets */
+                                        {0, (CALLS - 1) * NS_PER_MS + 1, 10},
+                                        {-5 * NS_PER_S, 5 * NS_PER_S, 100},
+                                        {100 * NS_PER_MS, 103 * NS_PER_MS, 7},
+                                        {500 * NS_PER_MS + 1, 500 * NS_PER_MS + 2, 3},
+                                        {0, 1, 1}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        char question[200];
+        snprintf(question, sizeof question,
+                 "{\"q\":7,\"op\":\"timeline\",\"from_ns\":%lld,\"to_ns\":%lld,\"buckets\":%lld}",
+                 (long long)(start_ns + ranges[i][0]), (long long)(start_ns + ranges[i][1]),
+                 (long long)ranges[i][2]);
+        expect_buckets(ask(world, question), ranges[i][0], ranges[i][1], ranges[i][2]);
+    }
+    const json_t *series =
+        ask(world, "{\"q\":7,\"op\":\"timeline\",\"buckets\":2,\"series\":\"protocol\"}");
+    const json_t *bucket = json_array_get(json_object_get(series, "buckets"), 1);
+    assert_string_equal(json_string_value(json_object_get(bucket, "protocol")), "http");
+    assert_int_equal(number(series, "calls"), CALLS);
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"timeline\",\"series\":\"path\"}"), "status"), 400);
+    /* Ranges whose length has no number, and the ends of what a time can be. */
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"timeline\",\"from_ns\":-9000000000000000000,"
+                          "\"to_ns\":9000000000000000000}"),
+               "status"),
+        400);
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"timeline\",\"from_ns\":9223372036854775807}"),
+               "calls"),
+        0);
+    assert_int_equal(
+        number(ask(world, "{\"q\":7,\"op\":\"timeline\",\"to_ns\":-9223372036854775807}"), "calls"),
+        0);
+}
+
 static void test_aggregates(void **state)
 {
     struct world *world = *state;
@@ -653,6 +722,7 @@ int main(void)
         cmocka_unit_test(test_values_that_begin_alike),
         cmocka_unit_test(test_groups_of_what_is_no_column),
         cmocka_unit_test(test_groups_that_cannot_be),
+        cmocka_unit_test(test_calls_over_time),
         cmocka_unit_test(test_aggregates),
         cmocka_unit_test(test_bad_questions_are_problems),
         cmocka_unit_test(test_a_flipped_bit_is_named_and_the_rest_stays_readable),

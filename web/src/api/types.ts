@@ -77,7 +77,8 @@ export interface StreamResponse { chunks: { direction: "client" | "server"; time
 export interface FieldInfo { name: string; type: string; protocol: string; doc: string; example: string }
 export interface FieldsResponse { fields: FieldInfo[]; functions: { name: string; doc: string; example: string }[] }
 export interface FilterCheckResponse { ok: boolean; error?: string; offset?: number; token?: string; suggestion?: string; warnings: { text: string; clause?: string }[]; clauses: string[] }
-export interface TimelineResponse { from: string; to: string; bucket_ns: number; buckets: { at: string; ok: number; client_error: number; error: number; no_response: number; p50_us: number; p95_us: number }[] }
+export interface TimelineBucket { at: string; protocol?: string; ok: number; client_error: number; error: number; no_response: number; p50_us: number; p95_us: number; p99_us: number }
+export interface TimelineResponse { from: string; to: string; bucket_ns: number; by: "status" | "protocol"; buckets: TimelineBucket[]; calls: number; warnings: string[] }
 
 export interface Whoami { name: string; role: string; capabilities: string[] }
 export interface Settings { version: string; data_dir: string; ring_budget_bytes: number; quota_bytes: number; auth: "token" }
