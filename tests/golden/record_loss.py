@@ -155,12 +155,18 @@ class Judge:
         whole = entries(trawl, path, protocols)
         self.by_id = {entry["id"]: entry for entry in whole}
         self.by_content = {self.content(entry): entry for entry in whole if self.recording.has_copies(entry)}
+        # What passed through a tunnel of HTTP/2 is the body of its stream where its CONNECT was lost.
+        self.tunnels = {self.stream_of(entry) for entry in whole if entry.get("method") == "CONNECT"}
         # Whether a value stands in quotes is told by its end, which may be missing.
         self.bodies = {body(entry, half).replace(b'"', b"") for entry in whole for half in ("request", "response")}
         self.was_sent = {}
         numbers = {offset: number for number, offset in enumerate(self.recording.offsets)}
         self.packets_of = [{numbers[packet["offset"]] for half in ("request", "response")
                             for packet in entry.get(half, {}).get("packets", ())} for entry in whole if is_whole(entry)]
+
+    @staticmethod
+    def stream_of(entry):
+        return frozenset((entry["src"].get("port"), entry["dst"].get("port"))), entry.get("h2_stream_id")
 
     @staticmethod
     def content(entry):
@@ -181,7 +187,7 @@ class Judge:
         for half in ("request", "response"):
             text = body(entry, half)
             # Whether control characters are escaped is told by the end, too.
-            if re.search(rb"[\x00-\x08\x0e-\x1f]", text):
+            if re.search(rb"[\x00-\x08\x0e-\x1f]", text) or self.stream_of(entry) in self.tunnels:
                 continue
             # A text made of what came ends what it began; of several confirmations (Redis) the last is shown alone.
             if entry["protocol"] in ("postgresql", "mysql"):

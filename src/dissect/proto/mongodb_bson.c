@@ -67,8 +67,10 @@ static size_t value_bytes(const struct cursor *at, uint8_t type)
         return 4 + (size_t)cursor_le32(&c);
     case BSON_DOCUMENT:
     case BSON_ARRAY:
-    case BSON_CODE_SCOPE:
-        return cursor_le32(&c);
+    case BSON_CODE_SCOPE: {
+        uint32_t n = cursor_le32(&c); /* counts itself */
+        return c.bad || n < 5 ? SIZE_MAX : n;
+    }
     case BSON_BINARY:
         return 5 + (size_t)cursor_le32(&c);
     case BSON_OID:

@@ -383,10 +383,12 @@ static void my_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
     side->left -= (uint32_t)bytes;
     if (call && !side->content_done) {
         call->truncated = true;
-        if (dir == DIR_SERVER && call->expect == MY_ROWS && !side->goes_on)
-            call->rows++;
-        else
+        if (dir == DIR_SERVER && call->expect == MY_ROWS && !side->goes_on && !side->is_full) {
+            call->end_unsure = true;
+            call->next_seq = (uint8_t)(side->seq + 1);
+        } else {
             call->damaged = true; /* what it said decides what comes next */
+        }
         if (dir == DIR_CLIENT)
             my_forget_session(state);
     }
@@ -424,7 +426,7 @@ static void my_close(struct dissect_conn *conn, void *opaque, enum dissect_end e
         state->oldest = call->next;
         const char *status = call->answered ? "error" : "no_response";
         const char *reason = is_over ? reasons[end] : NULL;
-        if (call->damaged) {
+        if (call->damaged || call->end_unsure) {
             status = "incomplete";
             reason = "capture_gap";
         } else if (!is_over) {
@@ -461,6 +463,9 @@ static enum probe_result my_probe(const struct probe_input *in)
         if (is_ping) /* five bytes: the answer must fit too */
             command =
                 sides[1 - i].len ? is_answer(sides[1 - i], ended[1 - i]) : maybe(ended[1 - i]);
+        /* It began with an answer: the next command tells. */
+        if (command == PROBE_NO && !sides[1 - i].len && is_answer(sides[i], all) != PROBE_NO)
+            command = maybe(ended[1 - i]);
         result = best_of(result, best_of(command, is_login(sides[i], all)));
         result = best_of(result, is_packed_command(sides[i], all));
         if (i == 0)

@@ -31,6 +31,8 @@ bool my_server_begins(struct dissect_conn *conn, struct my_state *state, uint8_t
         side->call->damaged = true; /* it answers something that was not seen */
         return true;
     }
+    if (side->call && side->call->end_unsure && seq != side->call->next_seq)
+        my_damage_waiting(state); /* that was the end, and this answers the next one */
     if (side->call)
         return true;
     if (!state->alone && (side->goes_on || seq != 1 || state->phase != MY_COMMANDS))
@@ -225,6 +227,32 @@ static void on_row(struct my_state *state, struct my_call *call, struct slice bo
     my_add_row(call, body);
 }
 
+/* May this be a row of the result in hand? */
+static bool fits_row(const struct my_call *call, struct slice body)
+{
+    struct cursor c = cursor_of(body.data, body.len);
+    uint32_t n = call->column_count;
+    if (call->is_binary)
+        return n && body.len >= 1 + (n + 9) / 8 && body.data[0] == 0;
+    for (uint32_t i = 0; i < n; i++)
+        my_lenenc_text(&c, NULL);
+    return n && !c.bad && (cursor_left(&c) == 0 || n == MY_COLUMNS_KEPT);
+}
+
+/* The packet before this one was lost. An end is followed by no other end; by the first packet of
+ * another result, it may be. */
+static void on_row_after_a_loss(struct my_state *state, struct my_call *call, struct slice body)
+{
+    bool is_end = body.len && body.data[0] == HEAD_EOF;
+    call->end_unsure = false;
+    if (!is_end && !fits_row(call, body)) {
+        call->damaged = true;
+        return;
+    }
+    call->rows++; /* the one that was lost */
+    on_row(state, call, body);
+}
+
 /* What the end of the definitions said when nobody knows the capabilities: an EOF packet shows that
  * they are not deprecated. */
 static void on_columns_end(struct dissect_conn *conn, struct my_state *state, struct my_call *call,
@@ -333,9 +361,8 @@ static void on_first(struct dissect_conn *conn, struct my_state *state, struct m
         else
             on_ok(state, call, body);
         break;
-    case HEAD_INFILE:
+    case HEAD_INFILE: /* the name that the statement gave */
         call->expect = MY_INFILE;
-        call->info = arena_dup(dissect_entry_arena(call->entry), slice_sub(body, 1, SIZE_MAX));
         break;
     case HEAD_EOF:
         if (is_eof(body)) {
@@ -416,6 +443,7 @@ void my_server_content(struct dissect_conn *conn, struct my_state *state, struct
     bool is_error = body.len >= 3 && body.data[0] == HEAD_ERROR && !side->is_full;
     call->answered = true;
     if (is_error && call->expect != MY_AUTH && call->expect != MY_TEXT) {
+        call->end_unsure = false;
         on_error(state, call, body);
         return;
     }
@@ -435,7 +463,10 @@ void my_server_content(struct dissect_conn *conn, struct my_state *state, struct
         on_columns_end(conn, state, call, body);
         break;
     case MY_ROWS:
-        on_row(state, call, body);
+        if (call->end_unsure)
+            on_row_after_a_loss(state, call, body);
+        else
+            on_row(state, call, body);
         break;
     case MY_AUTH:
         on_auth(state, call, body);

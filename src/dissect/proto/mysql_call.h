@@ -43,7 +43,8 @@ struct my_call {
     bool window_start; /* whose question was asked before the recording */
     bool damaged, has_gap, truncated, answered, failed, has_rows, is_binary, has_statement;
     bool is_done;
-    bool text_lost; /* what its statement says was not seen */
+    bool text_lost;  /* what its statement says was not seen */
+    bool end_unsure; /* the packet of the answer before was lost: a row, or its end */
     uint32_t statement;
     uint64_t columns_left, columns_after; /* of the part in hand; a statement's result columns */
     struct my_column *columns;

@@ -123,7 +123,7 @@ static struct my_call *new_call(struct dissect_conn *conn, struct my_state *stat
     struct my_call *call = my_begin_call(conn, state, name);
     if (!call)
         return NULL;
-    bool lost_answer = state->oldest && state->oldest->damaged;
+    bool lost_answer = state->oldest && (state->oldest->damaged || state->oldest->end_unsure);
     if (state->alone) {
         state->unsure |= server->in_packet;
         my_emit_alone(conn, state);

@@ -82,8 +82,10 @@ static void learn(struct dissect_conn *conn, struct pg_state *state, struct pg_c
 {
     struct slice key = call->describe_key;
     struct sql_statement *s = key.len ? sql_statement_find(&state->statements, key) : NULL;
-    if (s)
-        sql_statement_set(&state->statements, dissect_arena(conn), s, part, bytes);
+    if (!s)
+        return;
+    s->param_count |= part == SQL_TYPES ? PG_TYPES_TOLD : PG_COLUMNS_TOLD;
+    sql_statement_set(&state->statements, dissect_arena(conn), s, part, bytes);
 }
 
 static void on_columns(struct dissect_conn *conn, struct pg_state *state, struct pg_call *call,
@@ -292,7 +294,8 @@ static void answer_ended(struct dissect_conn *conn, struct pg_state *state, stru
     case '3':
         step_answered(conn, state, call, PG_CLOSE);
         break;
-    case 'n':
+    case 'n': /* has no body */
+        learn(conn, state, call, SQL_COLUMNS, SLICE_NONE);
         step_answered(conn, state, call, PG_DESCRIBE);
         break;
     case 'T':

@@ -5,8 +5,7 @@
 
 enum {
     NAME_MAX_BYTES = 64,
-    KEY_SCRATCH = SQL_STATEMENT_KEY_MAX + 1,
-    COLUMNS_LOST = 1 /* param_count of a statement: its description did not come whole */
+    KEY_SCRATCH = SQL_STATEMENT_KEY_MAX + 1
 };
 
 /* ── calls ── */
@@ -39,8 +38,8 @@ void pg_send_off(struct dissect_conn *conn, struct pg_state *state, struct pg_ca
         state->alone = NULL;
     struct slice key = call->describe_key;
     struct sql_statement *s = key.len ? sql_statement_find(&state->statements, key) : NULL;
-    if (s && (call->damaged || call->has_gap) && !s->part[SQL_COLUMNS].len)
-        s->param_count = COLUMNS_LOST;
+    if (s && (call->damaged || call->has_gap))
+        s->param_count |= PG_DESCRIPTION_LOST;
     if (call->text_lost && !reason)
         reason = dissect_is_late_join(conn) ? "window_start" : "capture_gap";
     postgresql_emit(conn, call, &state->who, status, reason);
@@ -270,12 +269,21 @@ static struct slice key_of(uint8_t kind, struct slice name, uint8_t *scratch)
     return slice_of(scratch, name.len + 1);
 }
 
+/* A portal's description has no parameters. */
+static bool lacks_description(const struct sql_statement *s)
+{
+    unsigned all = PG_COLUMNS_TOLD;
+    if (s->part[SQL_KEY].data[0] == 'S')
+        all |= PG_TYPES_TOLD;
+    return s->param_count & PG_DESCRIPTION_LOST && (s->param_count & all) != all;
+}
+
 /* What is known under the key becomes the call's. */
 static void recall(const struct pg_state *state, struct pg_call *call, struct slice key)
 {
     struct arena *arena = dissect_entry_arena(call->entry);
     const struct sql_statement *s = key.len ? sql_statement_find(&state->statements, key) : NULL;
-    if (!s || (s->param_count == COLUMNS_LOST && !s->part[SQL_COLUMNS].len))
+    if (!s || lacks_description(s))
         call->text_lost = state->names_lost || s;
     if (!s)
         return;

@@ -6,6 +6,13 @@
 
 #include "dissect/proto/postgresql_call.h"
 
+/* What a statement's param_count says of its description. */
+enum pg_told {
+    PG_TYPES_TOLD = 1,
+    PG_COLUMNS_TOLD = 2,
+    PG_DESCRIPTION_LOST = 4 /* some of it was sent and not seen */
+};
+
 struct pg_side {
     struct pg_call *call; /* whose message is read; NULL: nobody's */
     uint32_t left;        /* bytes of the message that have not come */

@@ -363,6 +363,46 @@ static void losses(void **state)
     proto_run_free(run);
 }
 
+/* However little of a message is there: what it shows was sent, and half a value is left out. */
+static void cut_at_every_byte(void **state)
+{
+    (void)state;
+    static const char elements[] = "\2insert\0\2\0\0\0a\0"
+                                   "\2text\0\3\0\0\0xy\0"
+                                   "\3inside\0\x0c\0\0\0\x10n\0\7\0\0\0\0"
+                                   "\4list\0\x0c\0\0\0\x10"
+                                   "0\0\7\0\0\0\0"
+                                   "\x0f"
+                                   "scoped\0\x1b\0\0\0\2\0\0\0f\0\x11\0\0\0\2x\0\5\0\0\0five\0\0"
+                                   "\x12"
+                                   "big\0\7\0\0\0\0\0\0\0";
+    static const char shown[] =
+        "{\\\"insert\\\":\\\"a\\\",\\\"text\\\":\\\"xy\\\",\\\"inside\\\":{\\\"n\\\":7},\\\"list\\\":[7],"
+        "\\\"scoped\\\":{\\\"$code\\\":\\\"f\\\",\\\"$scope\\\":{\\\"x\\\":\\\"five\\\"}},\\\"big\\\":7}";
+    struct built whole = msg(7, 0, 0, E(elements));
+    struct proto_run *run = RUN(BUILT(DIR_CLIENT, whole));
+    proto_count(run, 1);
+    proto_has(run, 0, shown);
+    proto_run_free(run);
+    for (size_t n = 44; n < whole.len; n++) { /* fewer are not believed to be a message */
+        struct drive_step head = {.dir = DIR_CLIENT, .bytes = {whole.bytes, n}};
+        run = PROTO_RUN_WITH(OPTIONS(.dissector = "mongodb", .skip_probe = true), head,
+                             CGAP(whole.len - n));
+        proto_count(run, 1);
+        proto_has(run, 0, "\"truncated\":true");
+        const char *body = strstr(run->lines[0], "\"body\":\"{");
+        if (body) {
+            body += strlen("\"body\":\"");
+            /* up to where things are ended that had no end yet it is the beginning of the whole */
+            size_t same = 0;
+            while (body[same] && body[same] == shown[same])
+                same++;
+            assert_int_equal(strspn(body + same, "}]"), strcspn(body + same, "\","));
+        }
+        proto_run_free(run);
+    }
+}
+
 static void late_joins(void **state)
 {
     (void)state;
@@ -420,11 +460,17 @@ static void bad_peers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands),      cmocka_unit_test(sections),
-        cmocka_unit_test(flags),         cmocka_unit_test(every_type),
-        cmocka_unit_test(old_messages),  cmocka_unit_test(compressed),
-        cmocka_unit_test(snappy_blocks), cmocka_unit_test(losses),
-        cmocka_unit_test(late_joins),    cmocka_unit_test(bad_peers),
+        cmocka_unit_test(commands),
+        cmocka_unit_test(sections),
+        cmocka_unit_test(flags),
+        cmocka_unit_test(every_type),
+        cmocka_unit_test(old_messages),
+        cmocka_unit_test(compressed),
+        cmocka_unit_test(snappy_blocks),
+        cmocka_unit_test(losses),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(late_joins),
+        cmocka_unit_test(bad_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,8 @@ static struct proto_run *run_with(const struct drive_options *options,
     "B####\000s1\000\000\001\000\001\000\001\000\000\000\004\000\000\000\052\000\001\000\001"
 #define BIND_S1_TEXT    "B####\000s1\000\000\000\000\001\000\000\000\0017\000\000"
 #define DESCRIBE_PORTAL "D####P\000"
+#define DESCRIBE_S1     "D####Ss1\000"
+#define TYPES_1         "t####\000\001\000\000\000\027"
 #define EXECUTE         "E####\000\000\000\000\000"
 #define SYNC            "S####"
 #define PARSED          "1####"
@@ -378,6 +380,31 @@ static void names_are_forgotten_after_a_loss(void **state)
     proto_run_free(run);
 }
 
+/* How parameters read is told by the statement's description: where a part of it is lost the
+ * executions say so, until it is told anew. */
+static void description_lost_in_part(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        RUN(LOGIN, WELCOME, C(PARSE_S1 SYNC), SGAP(11), C(DESCRIBE_S1 SYNC),
+            S(TYPES_1 COLUMNS_1 READY), C(BIND_S1_BINARY EXECUTE SYNC),
+            S(BOUND "D####\000\001\000\000\000\004\000\000\000\052" DONE_1 READY),
+            C(DESCRIBE_S1 SYNC), S(TYPES_1 COLUMNS_1 READY), C(BIND_S1_BINARY EXECUTE SYNC),
+            S(BOUND "D####\000\001\000\000\000\004\000\000\000\052" DONE_1 READY));
+    proto_count(run, 6);
+    proto_has(run, 3, "\"status\":\"ok\",\"status_reason\":\"capture_gap\",\"incomplete\":true");
+    proto_has(run, 5, "\"status\":\"ok\",\"incomplete\":false");
+    proto_has(run, 5, "\"postgresql_params\":[\"42\"]");
+    proto_run_free(run);
+    /* A statement without a result has no columns; its types were told before. */
+    run = RUN(LOGIN, WELCOME, C(PARSE_S1 DESCRIBE_S1 SYNC), S(PARSED TYPES_1 NO_DATA READY),
+              C(DESCRIBE_S1 SYNC), SGAP(22), C(BIND_S1_BINARY EXECUTE SYNC), S(BOUND DONE_1 READY));
+    proto_count(run, 4);
+    proto_has(run, 3, "\"status\":\"ok\",\"incomplete\":false");
+    proto_has(run, 3, "\"postgresql_params\":[\"42\"]");
+    proto_run_free(run);
+}
+
 /* More is asked before what was lost is answered: its answer comes next. */
 static void gap_of_what_is_not_answered_yet(void **state)
 {
@@ -479,6 +506,7 @@ int main(void)
         cmocka_unit_test(gap_of_a_question),
         cmocka_unit_test(gap_in_a_pipeline),
         cmocka_unit_test(names_are_forgotten_after_a_loss),
+        cmocka_unit_test(description_lost_in_part),
         cmocka_unit_test(gap_of_what_is_not_answered_yet),
         cmocka_unit_test(gap_beside_what_waits),
         cmocka_unit_test(late_joins),
