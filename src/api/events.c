@@ -159,12 +159,7 @@ static void emit_nodes(struct events *events)
 /* Waits on `changed`, at most ms. Called with the lock. */
 static void wait_a_while(struct events *events, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t ns = until.tv_nsec + ms * NS_PER_MS;
-    until.tv_sec += ns / NS_PER_S;
-    until.tv_nsec = ns % NS_PER_S;
-    (void)pthread_cond_timedwait(&events->changed, &events->lock, &until);
+    (void)clock_wait(&events->changed, &events->lock, clock_mono_ns() + ms * NS_PER_MS);
 }
 
 static void *ticker_main(void *arg)

@@ -25,6 +25,13 @@ int64_t clock_mono_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int clock_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_mono_ns)
+{
+    struct timespec until = {.tv_sec = until_mono_ns / NS_PER_S,
+                             .tv_nsec = until_mono_ns % NS_PER_S};
+    return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, &until);
+}
+
 /* v in n digits and what follows them: snprintf costs as much as the rest of a short entry. */
 static char *put_digits(char *p, unsigned v, int n, char after)
 {

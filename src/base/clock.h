@@ -2,6 +2,7 @@
 #ifndef TRAWL_BASE_CLOCK_H
 #define TRAWL_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -14,6 +15,8 @@
 int64_t clock_now_ns(void);
 /* For intervals: never steps. */
 int64_t clock_mono_ns(void);
+/* pthread_cond_wait until a time of clock_mono_ns(): 0, or ETIMEDOUT. */
+int clock_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_mono_ns);
 
 /* RFC 3339 with nine digits and Z. Returns text. */
 char *clock_format(int64_t ns, char text[CLOCK_TEXT_SIZE]);

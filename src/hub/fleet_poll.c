@@ -169,16 +169,14 @@ static void keep_hold(struct fleet_node *node, struct worker_client *client, str
 /* Waits until it is time again. False at the end. */
 static bool wait_a_second(struct fleet_node *node)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
+    int64_t until = clock_mono_ns() + NS_PER_S;
     pthread_mutex_lock(&node->lock);
     unsigned generation = node->generation;
     int64_t hold = node->hold_until_ns;
     int e = 0;
     while (!node->ended && e != ETIMEDOUT && node->generation == generation &&
            node->hold_until_ns == hold)
-        e = pthread_cond_timedwait(&node->changed, &node->lock, &until);
+        e = clock_wait(&node->changed, &node->lock, until);
     bool ended = node->ended;
     pthread_mutex_unlock(&node->lock);
     return !ended;

@@ -193,12 +193,7 @@ static struct process *place_for_new(struct queries *q, struct job **ret_old)
 
 static void wait_a_while(struct queries *q)
 {
-    struct timespec look;
-    clock_gettime(CLOCK_REALTIME, &look);
-    look.tv_nsec += LISTEN_MS * 1000 * 1000;
-    look.tv_sec += look.tv_nsec / NS_PER_S;
-    look.tv_nsec %= NS_PER_S;
-    pthread_cond_timedwait(&q->changed, &q->lock, &look);
+    (void)clock_wait(&q->changed, &q->lock, clock_mono_ns() + LISTEN_MS * NS_PER_MS);
 }
 
 static void occupy(struct process *p, const struct asking *a, bool is_new)

@@ -33,26 +33,17 @@ int runs_new(const struct runs_options *options, struct runs **ret_runs)
     return 0;
 }
 
-static struct timespec in(int64_t ns)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += (at.tv_nsec + ns) / NS_PER_S;
-    at.tv_nsec = (at.tv_nsec + ns) % NS_PER_S;
-    return at;
-}
-
 bool runs_free(struct runs *all)
 {
     if (!all)
         return true;
-    struct timespec until = in(LEAVE_NS);
+    int64_t until = clock_mono_ns() + LEAVE_NS;
     pthread_mutex_lock(&all->lock);
     all->ended = true;
     pthread_cond_broadcast(&all->changed);
     int e = 0;
     while (all->list && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&all->changed, &all->lock, &until);
+        e = clock_wait(&all->changed, &all->lock, until);
     bool idle = !all->list;
     pthread_mutex_unlock(&all->lock);
     if (!idle)
@@ -167,7 +158,7 @@ void runs_drop(struct run *run)
 
 bool runs_cancel(struct runs *all, const char *key)
 {
-    struct timespec until = in(CANCEL_NS);
+    int64_t until = clock_mono_ns() + CANCEL_NS;
     pthread_mutex_lock(&all->lock);
     struct run *run = find(all, key);
     bool found = run != NULL;
@@ -179,7 +170,7 @@ bool runs_cancel(struct runs *all, const char *key)
     }
     int e = 0;
     while (found && find(all, key) && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&all->changed, &all->lock, &until);
+        e = clock_wait(&all->changed, &all->lock, until);
     pthread_mutex_unlock(&all->lock);
     return found;
 }

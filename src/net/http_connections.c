@@ -53,12 +53,7 @@ static void *watch(void *arg)
         for (struct http_connection *c = all->list; c; c = c->next)
             if (is_late(all, c, now))
                 cut(c);
-        struct timespec at;
-        clock_gettime(CLOCK_REALTIME, &at);
-        at.tv_nsec += LOOK_NS;
-        at.tv_sec += at.tv_nsec / NS_PER_S;
-        at.tv_nsec %= NS_PER_S;
-        (void)pthread_cond_timedwait(&all->changed, &all->lock, &at);
+        (void)clock_wait(&all->changed, &all->lock, now + LOOK_NS);
     }
     pthread_mutex_unlock(&all->lock);
     return NULL;

@@ -128,9 +128,7 @@ uint16_t http_server_port(const struct http_server *server)
 /* Everything that waits on a client is told to end; handlers get five seconds. */
 static bool wait_for_handlers(struct http_server *s)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_SECONDS;
+    int64_t until = clock_mono_ns() + STOP_SECONDS * NS_PER_S;
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
     for (struct http_request *r = s->requests; r; r = r->next) {
@@ -142,7 +140,7 @@ static bool wait_for_handlers(struct http_server *s)
     pthread_cond_broadcast(&s->changed);
     int e = 0;
     while (s->active && e != ETIMEDOUT)
-        e = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+        e = clock_wait(&s->changed, &s->lock, until);
     bool ended = s->active == 0;
     pthread_mutex_unlock(&s->lock);
     return ended;

@@ -265,10 +265,9 @@ static void seal_job(struct ring_disk *disk, const struct ring_job *job)
 
 static void wait_for_work(struct ring_disk *disk)
 {
-    int64_t until_ns = clock_mono_ns() + NS_PER_S / 2;
-    struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+    int64_t until = clock_mono_ns() + NS_PER_S / 2;
     while (disk->job_count == 0 && !disk->stopping)
-        if (pthread_cond_timedwait(&disk->work, &disk->lock, &until) == ETIMEDOUT)
+        if (clock_wait(&disk->work, &disk->lock, until) == ETIMEDOUT)
             return;
 }
 
@@ -340,13 +339,9 @@ int ring_disk_start(struct ring_disk *disk, struct error *reterr)
         disk->memory = NULL;
         return error_set(reterr, -ENOMEM, "no memory for the recording buffers");
     }
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&disk->lock, NULL);
-    pthread_cond_init(&disk->work, &attr);
-    pthread_cond_init(&disk->freed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&disk->work, NULL);
+    pthread_cond_init(&disk->freed, NULL);
     int r = pthread_create(&disk->thread, NULL, disk_thread, disk);
     if (r != 0) {
         munmap(disk->memory, disk->memory_bytes);

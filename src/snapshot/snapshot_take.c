@@ -166,12 +166,10 @@ static void *renew_thread(void *arg)
     struct take *take = arg;
     pthread_mutex_lock(&take->mutex);
     while (take->renewing) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += RENEW_SECONDS;
+        int64_t until = clock_mono_ns() + RENEW_SECONDS * NS_PER_S;
         int r = 0;
         while (take->renewing && r != ETIMEDOUT)
-            r = pthread_cond_timedwait(&take->wake_renewer, &take->mutex, &until);
+            r = clock_wait(&take->wake_renewer, &take->mutex, until);
         if (!take->renewing)
             break;
         pthread_mutex_unlock(&take->mutex);
@@ -300,11 +298,7 @@ static int begin(struct take *take, struct error *reterr)
     take->dir = -1;
     take->began_ns = clock_mono_ns();
     pthread_mutex_init(&take->mutex, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&take->wake_renewer, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&take->wake_renewer, NULL);
     sem_init(&take->transfers, 0, o->parallel ? o->parallel : 4);
     take->progress.nodes_total = (unsigned)o->node_count;
     take->progress.eta_ns = -1;
