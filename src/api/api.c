@@ -306,6 +306,7 @@ int api_start(const struct api_options *options, struct api **ret_api, struct er
     struct api *api = calloc(1, sizeof *api);
     if (!api)
         return error_set(reterr, -ENOMEM, "There is no memory for the API.");
+    api->started_mono_ns = clock_mono_ns();
     /* Cookies do not know ports: hubs on one host must not overwrite each other's. */
     const char *colon = strrchr(options->listen, ':');
     snprintf(api->cookie_name, sizeof api->cookie_name, "trawl_session_%.8s",

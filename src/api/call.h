@@ -37,6 +37,7 @@ struct api {
     char token[AUTH_TOKEN_SIZE];
     bool token_made;
     uint16_t port;
+    int64_t started_mono_ns;
     atomic_llong token_time; /* of DATA/token when it was read */
     atomic_ullong requests, failed, refused;
     atomic_uint slowed; /* refusals that are being delayed */

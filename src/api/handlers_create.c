@@ -134,6 +134,13 @@ static void refuse_part(const struct snapshot_availability *found, struct snapsh
         node && node->gap_count > 1 ? " and more" : "");
 }
 
+/* Workers announce themselves within seconds of the hub's start. */
+static bool may_come(const struct api_call *call, const struct create *c, int result, size_t count)
+{
+    bool lacking = c->request.nodes ? result == -ENOENT : result == 0 && count == 0;
+    return lacking && clock_mono_ns() - call->api->started_mono_ns < RETURN_WAIT_S * NS_PER_S;
+}
+
 /* A worker's server that starts again is back within seconds. Others are not kept waiting for it:
  * while one node is taken the next may return. */
 static bool is_worth_waiting(const struct create *c, const struct snapshot_availability *found)
@@ -150,12 +157,15 @@ static int ask_nodes(struct api_call *call, const struct create *c, struct snaps
     struct api_backend *backend = &call->api->backend;
     int64_t until = clock_mono_ns() + RETURN_WAIT_S * NS_PER_S;
     for (;;) {
-        int e = backend->ask(backend->ctx, c->request.nodes ? c->nodes : NULL, window, ret_found,
-                             reterr);
-        if (e || !is_worth_waiting(c, ret_found) || clock_mono_ns() >= until ||
-            http_response_client_gone(call->http))
+        struct snapshot_availability found = {0};
+        int e =
+            backend->ask(backend->ctx, c->request.nodes ? c->nodes : NULL, window, &found, reterr);
+        bool waits = may_come(call, c, e, found.node_count) || (!e && is_worth_waiting(c, &found));
+        if (!waits || clock_mono_ns() >= until || http_response_client_gone(call->http)) {
+            *ret_found = found;
             return e;
-        snapshot_availability_done(ret_found);
+        }
+        snapshot_availability_done(&found);
         usleep(200 * 1000);
     }
 }

@@ -22,8 +22,22 @@ for round in 1 2 3; do
   jq -e '.status == "Completed" and (.missing | map(select(.reason == "node_unreachable")) == []) and .packets >= 40' "$work/show" >/dev/null || fail "round $round: $(jq -c '[.status, .status_detail, .packets, .missing]' "$work/show")"
   t snapshot verify "$id" >/dev/null || fail "verify"
 done
+name=$(t nodes --json | jq -r '.nodes[0].name')
 [ "$(t nodes --json | jq -r '.nodes[0].address')" != "$before" ] || note "the server came back at the same port"
 stop_trawl
+
+# ── a hub that has only begun knows no worker yet: who asks waits for the first to announce itself ──
+for who in all named; do
+  ip netns exec "$srv" "$TRAWL" up --data "$work/data" --listen "127.0.0.1:$port" --ring-size 32MiB --iface eth0 >>"$work/up.out" 2>>"$work/up.err" &
+  up_pid=$!
+  started+=("$up_pid")
+  until on_srv curl -sf -o /dev/null "http://127.0.0.1:$port/healthz"; do kill -0 "$up_pid" || fail "trawl up ended"; done
+  nodes=()
+  [ $who = named ] && nodes=(--nodes "$name")
+  id=$(t snapshot create "at once, $who" --last 5m "${nodes[@]}" --wait 2>"$work/err") || fail "straight after the hub's start: $(cat "$work/err")"
+  t snapshot show "$id" --json | jq -e '.status == "Completed" and .packets >= 40' >/dev/null || fail "straight after the hub's start: $(t snapshot show "$id")"
+  stop_trawl
+done
 
 # ── a worker that is gone: bounded, and a sentence ──
 mkdir -p "$work/data"
