@@ -126,6 +126,7 @@ static int add_node(struct fleet *fleet, size_t place, const char *name, struct 
     node->fleet = fleet;
     node->refs = 1;
     node->ring_fd = -1;
+    node->known_mono_ns = clock_mono_ns();
     snprintf(node->name, sizeof node->name, "%s", name);
     pthread_mutex_init(&node->lock, NULL);
     pthread_cond_init(&node->changed, NULL);
@@ -303,9 +304,17 @@ unsigned fleet_node_generation(struct fleet_node *node)
 bool fleet_node_heard_lately(struct fleet_node *node)
 {
     pthread_mutex_lock(&node->lock);
-    bool silent = fleet_node_is_silent(node);
+    int64_t heard = node->status ? node->status_mono_ns : node->known_mono_ns;
     pthread_mutex_unlock(&node->lock);
-    return !silent;
+    return clock_mono_ns() - heard <= WORKER_SILENT_SECONDS * NS_PER_S;
+}
+
+bool fleet_node_is_doubtful(struct fleet_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    bool doubtful = !node->status || node->problem[0] || fleet_node_is_stale(node);
+    pthread_mutex_unlock(&node->lock);
+    return doubtful;
 }
 
 int fleet_node_ring_fd(struct fleet_node *node)

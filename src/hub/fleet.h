@@ -28,8 +28,11 @@ int fleet_register(struct fleet *fleet, const struct fleet_registration *r, stru
 
 /* Counts the changes of address and token: whoever connected before has to do it again. */
 unsigned fleet_node_generation(struct fleet_node *node);
-/* Heard of within WORKER_SILENT_SECONDS. */
+/* It answered, or announced itself for the first time, within WORKER_SILENT_SECONDS: one that only
+ * announces itself and never answers is not awaited for ever. */
 bool fleet_node_heard_lately(struct fleet_node *node);
+/* It did not answer the last question. */
+bool fleet_node_is_doubtful(struct fleet_node *node);
 /* A reference each, sorted by name; the array is the caller's (fleet_nodes_done). names ends with
  * NULL; NULL = all. −ENOENT with a sentence for an unknown name. */
 int fleet_nodes(struct fleet *fleet, const char *const *names, struct fleet_node ***ret_nodes,

@@ -25,7 +25,8 @@ struct fleet_node {
     bool ended;
     char instance[WORKER_INSTANCE_SIZE], address[80], token[WORKER_TOKEN_SIZE], version[32];
     uint16_t port;
-    unsigned generation; /* of address and token */
+    unsigned generation;   /* of address and token */
+    int64_t known_mono_ns; /* first announced; never changes */
     int64_t registered_mono_ns;
     struct worker_status *status; /* the latest, or NULL */
     int64_t status_mono_ns;

@@ -68,6 +68,7 @@ static int backend_ask(void *ctx, const char *const *nodes, struct snapshot_inte
     int e = node_sources_make(hub->fleet, nodes, false, &sources, reterr);
     if (e)
         return e;
+    node_sources_set_deadline(&sources);
     e = snapshot_ask(sources.nodes, sources.count, window, ret_availability, reterr);
     node_sources_done(&sources);
     return e;

@@ -6,7 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
+
+enum {
+    LOOK_SECONDS = 2,
+    DOUBTFUL_SECONDS = 1
+};
 
 struct node_source {
     struct snapshot_source interface;
@@ -16,7 +22,8 @@ struct node_source {
     unsigned client_generation, renewer_generation; /* of the addresses they speak to */
     struct worker_status status;
     struct packet_interface interfaces[WORKER_MAX_INTERFACES];
-    int ring_fd; /* −1 = not asked yet, −EXDEV = no */
+    int ring_fd;              /* −1 = not asked yet, −EXDEV = no */
+    int64_t deadline_mono_ns; /* 0 = none */
 };
 
 /* A worker whose server was started again announces itself from another port. */
@@ -30,6 +37,7 @@ static int reach(struct node_source *s, struct worker_client **client, unsigned 
     int e = fleet_node_connect(s->node, &fresh, reterr);
     if (e)
         return e;
+    worker_client_set_deadline(fresh, s->deadline_mono_ns);
     worker_client_free(*client);
     *client = fresh;
     *generation = now;
@@ -217,6 +225,7 @@ static int add(struct node_sources *list, const char *name, struct fleet_node *n
     list->nodes[i].name = list->names[i];
     if (node && node_source_new(node, &list->sources[i], reterr) == 0)
         list->nodes[i].source = node_source_get(list->sources[i]);
+    list->nodes[i].doubtful = node && fleet_node_is_doubtful(node);
     return 0;
 }
 
@@ -271,6 +280,19 @@ int node_sources_make(struct fleet *fleet, const char *const *names, bool unknow
     else
         *ret_sources = list;
     return e;
+}
+
+void node_sources_set_deadline(struct node_sources *sources)
+{
+    int64_t now = clock_mono_ns();
+    for (size_t i = 0; i < sources->count; i++) {
+        struct node_source *s = sources->sources[i];
+        if (!s)
+            continue;
+        int64_t seconds = sources->nodes[i].doubtful ? DOUBTFUL_SECONDS : LOOK_SECONDS;
+        s->deadline_mono_ns = now + seconds * NS_PER_S;
+        worker_client_set_deadline(s->client, s->deadline_mono_ns);
+    }
 }
 
 void node_sources_done(struct node_sources *sources)

@@ -23,6 +23,9 @@ struct node_sources {
 };
 int node_sources_make(struct fleet *fleet, const char *const *names, bool unknown_allowed,
                       struct node_sources *ret_sources, struct error *reterr);
+/* For looking, not for taking: all that is asked through them is over after at most 2 s, and after
+ * 1 s where a node did not answer before. */
+void node_sources_set_deadline(struct node_sources *sources);
 void node_sources_done(struct node_sources *sources);
 
 #endif

@@ -16,6 +16,7 @@ struct worker_client {
     char node[WORKER_NAME_MAX + 1];
     struct http_client *http;
     struct buf answer;
+    int64_t deadline_mono_ns; /* 0 = none */
 };
 
 int worker_client_new(const char *node, const char *address, uint16_t port, const char *token,
@@ -53,6 +54,23 @@ void worker_client_free(struct worker_client *client)
     free(client);
 }
 
+void worker_client_set_deadline(struct worker_client *client, int64_t deadline_mono_ns)
+{
+    client->deadline_mono_ns = deadline_mono_ns;
+}
+
+/* How long the next exchange may take; 0 = as the client says. */
+static int time_left(const struct worker_client *c, int64_t *ret_ns, struct error *reterr)
+{
+    *ret_ns = 0;
+    if (!c->deadline_mono_ns)
+        return 0;
+    *ret_ns = c->deadline_mono_ns - clock_mono_ns();
+    return *ret_ns > 0
+               ? 0
+               : error_set(reterr, -ETIMEDOUT, "Node %.100s did not answer in time.", c->node);
+}
+
 /* The sentence of a problem document, made harmless. */
 static int refused(struct worker_client *c, int status, struct error *reterr)
 {
@@ -82,7 +100,9 @@ static int exchange(struct worker_client *c, const char *method, const char *pat
                               .body = body,
                               .response = &c->answer};
     buf_reset(&c->answer);
-    int e = http_client_do(c->http, &x, reterr);
+    int e = time_left(c, &x.timeout_ns, reterr);
+    if (!e)
+        e = http_client_do(c->http, &x, reterr);
     if (e)
         return e;
     return x.ret_status == expect ? 0 : refused(c, x.ret_status, reterr);

@@ -61,6 +61,9 @@ struct worker_local {
 int worker_client_new(const char *node, const char *address, uint16_t port, const char *token,
                       struct worker_client **ret_client, struct error *reterr);
 void worker_client_free(struct worker_client *client);
+/* Until when (clock_mono_ns) answers are waited for, all of them together; 0 = each for its own 10
+ * s. What is asked for later is −ETIMEDOUT at once. */
+void worker_client_set_deadline(struct worker_client *client, int64_t deadline_mono_ns);
 
 int worker_client_status(struct worker_client *client, struct worker_status *ret_status,
                          struct error *reterr);

@@ -200,8 +200,11 @@ static void set_options(struct transfer *t, const char *url, struct curl_slist *
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, c->min_bytes_per_s);
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)seconds);
     }
-    if (c->answer_timeout_ns > 0 && !t->exchange->on_data)
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(c->answer_timeout_ns / NS_PER_MS));
+    int64_t timeout = t->exchange->timeout_ns;
+    if (!timeout && !t->exchange->on_data)
+        timeout = c->answer_timeout_ns;
+    if (timeout > 0) /* curl takes 0 for never */
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout / NS_PER_MS + 1));
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

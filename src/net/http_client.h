@@ -28,6 +28,8 @@ struct http_exchange {
     struct slice body;        /* whole body in memory */
     int body_fd;              /* or streamed from this descriptor when > 0 */
     const char *range;        /* "0-1023", or NULL */
+    /* For the whole of it, connecting included; 0 = as the client's options say. */
+    int64_t timeout_ns;
     /* Called with each piece of a 2xx body; returning non-zero stops with −ECANCELED. NULL: the
      * body goes to `response`. */
     int (*on_data)(void *ctx, const uint8_t *data, size_t n);

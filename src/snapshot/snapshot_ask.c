@@ -1,5 +1,6 @@
 /* What the nodes hold, before anything is taken. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,6 +8,10 @@
 #include "snapshot/snapshot_coverage.h"
 #include "snapshot/snapshot_json.h"
 #include "snapshot/snapshot_source.h"
+
+enum {
+    ASK_AT_ONCE = 16
+};
 
 /* What a snapshot takes of a segment, at most. Where in a segment its packets lie is not known
  * beforehand (traffic comes in bursts), so one that is cut at the window's edge counts whole. */
@@ -89,30 +94,105 @@ static int ask_node(struct snapshot_node_availability *node, const struct snapsh
     return 0;
 }
 
+/* ── all of them ── */
+
+struct asking {
+    const struct snapshot_take_node *nodes;
+    struct snapshot_node_availability *answers;
+    struct snapshot_interval window;
+    size_t *order, count;
+    pthread_mutex_t lock; /* guards what follows */
+    size_t next;
+    int error;
+    struct error why;
+};
+
+static void *ask_thread(void *arg)
+{
+    struct asking *asking = arg;
+    for (;;) {
+        pthread_mutex_lock(&asking->lock);
+        bool end = asking->next == asking->count || asking->error;
+        size_t i = end ? 0 : asking->order[asking->next++];
+        pthread_mutex_unlock(&asking->lock);
+        if (end)
+            return NULL;
+        struct error e = {.offset = ERROR_NO_OFFSET};
+        int r = ask_node(&asking->answers[i], &asking->nodes[i], asking->window, &e);
+        if (r < 0) {
+            pthread_mutex_lock(&asking->lock);
+            asking->error = r;
+            asking->why = e;
+            pthread_mutex_unlock(&asking->lock);
+        }
+    }
+}
+
+static void put_in_order(struct asking *asking)
+{
+    size_t n = 0;
+    for (int doubtful = 0; doubtful < 2; doubtful++)
+        for (size_t i = 0; i < asking->count; i++)
+            if (asking->nodes[i].doubtful == doubtful)
+                asking->order[n++] = i;
+}
+
+static int ask_all(struct asking *asking, struct error *reterr)
+{
+    pthread_t threads[ASK_AT_ONCE - 1];
+    size_t started = 0;
+    put_in_order(asking);
+    pthread_mutex_init(&asking->lock, NULL);
+    while (started < ASK_AT_ONCE - 1 && started + 1 < asking->count &&
+           pthread_create(&threads[started], NULL, ask_thread, asking) == 0)
+        started++;
+    ask_thread(asking); /* this one, too: without threads it takes longer */
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&asking->lock);
+    if (asking->error && reterr)
+        *reterr = asking->why;
+    return asking->error;
+}
+
+static void add_up(struct snapshot_availability *a, struct snapshot_interval window)
+{
+    a->whole = a->node_count > 0;
+    for (size_t i = 0; i < a->node_count; i++) {
+        const struct snapshot_node_availability *node = &a->nodes[i];
+        a->whole &= node->reachable && node->gap_count == 0;
+        a->anything |= node->held_count > 0 || (node->reachable && window.to_ns > clock_now_ns());
+        a->estimate_bytes += node->bytes_in_window;
+        if (node->oldest_ns < a->oldest_ns)
+            a->oldest_ns = node->oldest_ns;
+        if (node->newest_ns > a->newest_ns)
+            a->newest_ns = node->newest_ns;
+    }
+}
+
 int snapshot_ask(const struct snapshot_take_node *nodes, size_t count,
                  struct snapshot_interval window, struct snapshot_availability *ret_availability,
                  struct error *reterr)
 {
     struct snapshot_availability a = {.oldest_ns = INT64_MAX, .newest_ns = INT64_MIN};
-    a.nodes = calloc(count + 1, sizeof *a.nodes);
-    int r = a.nodes ? 0 : error_set(reterr, -ENOMEM, "There is no memory to ask the nodes.");
-    a.whole = count > 0;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        struct snapshot_node_availability *node = &a.nodes[a.node_count++];
-        r = ask_node(node, &nodes[i], window, reterr);
-        a.whole &= node->reachable && node->gap_count == 0;
-        a.anything |= node->held_count > 0 || (node->reachable && window.to_ns > clock_now_ns());
-        a.estimate_bytes += node->bytes_in_window;
-        if (node->oldest_ns < a.oldest_ns)
-            a.oldest_ns = node->oldest_ns;
-        if (node->newest_ns > a.newest_ns)
-            a.newest_ns = node->newest_ns;
+    struct asking asking = {.nodes = nodes, .window = window, .count = count};
+    a.nodes = asking.answers = calloc(count + 1, sizeof *a.nodes);
+    asking.order = calloc(count + 1, sizeof *asking.order);
+    int r = -ENOMEM;
+    if (a.nodes && asking.order) {
+        a.node_count = count;
+        r = ask_all(&asking, reterr);
+    } else {
+        error_set(reterr, r, "There is no memory to ask the nodes.");
     }
-    if (r < 0)
+    free(asking.order);
+    if (r < 0) {
         snapshot_availability_done(&a);
-    else
-        *ret_availability = a;
-    return r;
+        return r;
+    }
+    add_up(&a, window);
+    *ret_availability = a;
+    return 0;
 }
 
 void snapshot_availability_done(struct snapshot_availability *a)

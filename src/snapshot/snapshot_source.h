@@ -75,6 +75,7 @@ bool snapshot_source_may_return(const struct snapshot_source *source, int result
 struct snapshot_take_node {
     const char *name;
     const struct snapshot_source *source; /* NULL: the hub has no address for it (unreachable) */
+    bool doubtful;                        /* it may well not answer: asked after the others */
 };
 
 /* ── before: what is there ── */
@@ -98,7 +99,8 @@ struct snapshot_availability {
     bool anything; /* some node holds a part of the window (or it ends in the future) */
     bool whole;    /* nothing of the window is missing */
 };
-/* Asks the nodes one after the other. An unreachable node is no error. */
+/* Asks the nodes, up to 16 at once, so that a slow one keeps no other from being asked; how long
+ * one may take is up to its source. An unreachable node is no error. */
 int snapshot_ask(const struct snapshot_take_node *nodes, size_t count,
                  struct snapshot_interval window, struct snapshot_availability *ret_availability,
                  struct error *reterr);

@@ -101,13 +101,27 @@ equal "$(t snapshot import "$work/good.tar")" "$victim" "the archive as it was"
 t snapshot verify "$victim" >/dev/null || fail "verify of the imported archive"
 
 # ── a worker that lies ──
+# What they flood the loopback with is not to push the honest node's packets out of its ring.
+stop_trawl
+start_trawl --ring-size 32MiB --iface eth0
+on_cli ping -q -c 20 -i 0.05 -W 2 $srv_ip >/dev/null
 ip netns exec "$srv" python3 "$here/hostile_worker.py" "http://127.0.0.1:$port" "$(cat "$work/data/worker-token")" >"$work/worker.out" 2>&1 &
 started+=($!)
 hostile_worker=$!
 there() { t nodes --json | jq -e '[.nodes[].name] | index("endless") != null and index("liar") != null' >/dev/null; }
 wait_until 15 "the hostile workers are registered" there
 sleep 3
-for name in endless redirect huge slow liar badjson names; do
+# All of them at once: whoever asks for a snapshot of everything is answered, whatever one worker does.
+for window in '"last_s":60' '"max":true'; do
+  status=$(api POST /api/v1/snapshots -H 'Content-Type: application/json' -d "{\"name\":\"of all\",$window}" -o "$work/out" -w '%{http_code}' -m 6) || fail "POST /snapshots waits for a worker that is silent"
+  equal "$status" 201 "a snapshot of all, beside liars: $(cat "$work/out")"
+  all=$(jq -r .id "$work/out")
+  api GET "/api/v1/availability?from=2020-01-01T00:00:00Z" -o /dev/null -f -m 6 || fail "GET /availability waits for a worker that is silent"
+  limited snapshot wait "$all" >/dev/null 2>"$work/err" || fail "a snapshot of all, beside liars: $(cat "$work/err")"
+  t snapshot show "$all" --json | jq -e '.partial and .packets > 0' >/dev/null || fail "the honest node's packets are lost, or the liars' go unsaid"
+  t snapshot verify "$all" >/dev/null || fail "the snapshot of all does not verify"
+done
+for name in endless redirect huge silent slow liar badjson names; do
   begin=$(date +%s)
   if id=$(limited snapshot create "of $name" --last 1m --nodes $name --wait 2>"$work/err"); then
     t snapshot show "$id" --json | jq -e '.packets == 0 or .partial' >/dev/null || fail "a lie of $name became evidence"
@@ -120,7 +134,7 @@ for name in endless redirect huge slow liar badjson names; do
 done
 # The honest node beside them is taken in time.
 honest=$(hostname | tr -c 'A-Za-z0-9._\n-' '-')
-id=$(limited snapshot create "honest" --last 1m --nodes "$(t nodes --json | jq -r '[.nodes[].name] | map(select(. as $n | ["endless","redirect","huge","slow","liar","badjson","names"] | index($n) | not))[0]')" --wait) || fail "the honest node ($honest) cannot be taken beside hostile ones"
+id=$(limited snapshot create "honest" --last 1m --nodes "$(t nodes --json | jq -r '[.nodes[].name] | map(select(. as $n | ["endless","redirect","huge","silent","slow","liar","badjson","names"] | index($n) | not))[0]')" --wait) || fail "the honest node ($honest) cannot be taken beside hostile ones"
 t snapshot verify "$id" >/dev/null || fail "verify"
 kill $hostile_worker 2>/dev/null
 grep -q REFUSED-ODD-NAMES "$work/worker.out" || fail "odd names of workers: $(cat "$work/worker.out")"

@@ -50,6 +50,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_DELETE = do_GET
 
     def play(self, kind, path):
+        if kind == "silent":  # a head, then nothing
+            self.send_response(200)
+            self.send_header("Content-Length", "99999999999")
+            self.end_headers()
+            self.wfile.write(b"{")
+            self.wfile.flush()
+            time.sleep(120)
+            return
         if path.endswith("/local"):
             return self.send({"ring_dir": "/etc", "nonce_file": "passwd", "nonce": "a" * 64, "uid": 0})
         if path.endswith("/pins") or "/pins/" in path:
@@ -113,7 +121,7 @@ def register(name, port, instance="1" * 32, address="", secret="2" * 64):
 
 
 ports = {}
-for kind in ("endless", "redirect", "huge", "slow", "liar", "badjson", "names"):
+for kind in ("endless", "redirect", "huge", "silent", "slow", "liar", "badjson", "names"):
     server = Server(("127.0.0.1", 0), Handler)
     server.kind = kind
     ports[kind] = server.server_address[1]

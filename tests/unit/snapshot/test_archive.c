@@ -90,7 +90,7 @@ static int setup(void **state)
                                        .nodes = nodes,
                                        .node_count = 1};
     assert_int_equal(snapshot_store_create(f->store, &request, f->id, NULL), 0);
-    struct snapshot_take_node who = {"node-1", &f->ring.source};
+    struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
     struct snapshot_take_options options = {
         .store = f->store, .id = f->id, .nodes = &who, .node_count = 1, .in_process = in_process};
     struct error e = {.text = ""};

@@ -58,7 +58,7 @@ static int take(struct snapshot_store *store, struct fake_ring *ring, const char
     int r = snapshot_store_create(store, &request, id, NULL);
     if (r < 0)
         return r;
-    struct snapshot_take_node who = {"node-1", &ring->source};
+    struct snapshot_take_node who = {.name = "node-1", .source = &ring->source};
     struct snapshot_take_options options = {
         .store = store, .id = id, .nodes = &who, .node_count = 1, .in_process = true};
     return snapshot_take(&options, NULL);
@@ -241,7 +241,7 @@ static void recover(struct fixture *f)
     struct snapshot_list list;
     assert_int_equal(snapshot_store_list(store, NULL, "Pending", &list, NULL), 0);
     for (size_t i = 0; i < list.count; i++) {
-        struct snapshot_take_node who = {"node-1", &ring.source};
+        struct snapshot_take_node who = {.name = "node-1", .source = &ring.source};
         struct snapshot_take_options options = {.store = store,
                                                 .id = list.items[i]->id,
                                                 .nodes = &who,

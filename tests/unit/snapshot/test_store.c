@@ -81,7 +81,7 @@ static void take(struct fixture *f, const char *name, char id[SNAPSHOT_ID_SIZE])
 {
     struct error e = {.text = ""};
     assert_int_equal(create(f, name, id, &e), 0);
-    struct snapshot_take_node who = {"node-1", &f->ring.source};
+    struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
     struct snapshot_take_options options = {.store = f->store,
                                             .id = id,
                                             .nodes = &who,

@@ -313,7 +313,8 @@ static void one_of_two_nodes_unreachable(void **state)
     char id[SNAPSHOT_ID_SIZE];
     struct error e = {.text = ""};
     assert_int_equal(snapshot_store_create(f->store, &request, id, &e), 0);
-    struct snapshot_take_node who[] = {{"node-1", &f->ring.source}, {"node-2", &dead.source}};
+    struct snapshot_take_node who[] = {{.name = "node-1", .source = &f->ring.source},
+                                       {.name = "node-2", .source = &dead.source}};
     struct snapshot_take_options options = {.store = f->store,
                                             .id = id,
                                             .nodes = who,
@@ -395,7 +396,7 @@ static void cancelled(void **state)
                                        .node_count = 1};
     struct error e = {.text = ""};
     assert_int_equal(snapshot_store_create(f->store, &request, id, &e), 0);
-    struct snapshot_take_node who = {"node-1", &f->ring.source};
+    struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
     struct snapshot_take_options options = {.store = f->store,
                                             .id = id,
                                             .nodes = &who,
@@ -441,7 +442,7 @@ static void bpf_filter_applies(void **state)
                                        .filter = filter};
     struct error e = {.text = ""};
     assert_int_equal(snapshot_store_create(f->store, &request, id, &e), 0);
-    struct snapshot_take_node who = {"node-1", &f->ring.source};
+    struct snapshot_take_node who = {.name = "node-1", .source = &f->ring.source};
     struct snapshot_take_options options = {.store = f->store,
                                             .id = id,
                                             .nodes = &who,
