@@ -49,6 +49,10 @@ struct api_export_sink {
     /* Before begin, once: a sentence about what comes (header X-Note). */
     void (*note)(void *ctx, const char *sentence);
     api_write write;
+    /* What is wanted of an exact length (Range): known once begin was called. NULL: all. */
+    const struct api_part {
+        uint64_t from, bytes;
+    } * part;
 };
 
 struct api_import {
@@ -100,8 +104,8 @@ struct api_backend {
     int (*take)(void *ctx, const char *id, struct error *reterr); /* starts, does not wait */
     int (*cancel)(void *ctx, const char *id, struct error *reterr);
     int (*verify)(void *ctx, const char *id, struct json_writer *w, struct error *reterr);
-    /* Streams the archive without its first `from` bytes; begin is told the whole length. */
-    int (*archive)(void *ctx, const char *id, uint64_t from, const struct api_export_sink *sink,
+    /* Streams the archive, or the part of it that is wanted; begin is told the whole length. */
+    int (*archive)(void *ctx, const char *id, const struct api_export_sink *sink,
                    struct error *reterr);
     int (*import)(void *ctx, struct api_import *import, struct error *reterr);
     int (*export)(void *ctx, const char *id, const struct api_export *what,

@@ -86,9 +86,9 @@ handler_dissection(struct api_call *call, const struct snapshot *snapshot, const
 struct handler_sink {
     struct api_call *call;
     const char *content_type, *name, *extension;
-    const char *etag; /* or NULL */
-    uint64_t from;    /* bytes left out at the front (Range) */
-    bool started;
+    const char *etag; /* or NULL: then ranges are not served */
+    struct api_part part;
+    bool started, refused; /* refused: the problem was sent */
     uint64_t bytes;
 };
 void handler_sink_init(struct handler_sink *sink, struct api_export_sink *ret_export_sink);

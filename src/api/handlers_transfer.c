@@ -9,31 +9,44 @@
 
 /* ── out ── */
 
+/* 206 for a part, 416 when there is no such part. */
+static int take_part(struct handler_sink *sink, int64_t bytes)
+{
+    struct http_request *http = sink->call->http;
+    int64_t from, len;
+    struct api_problem problem;
+    http_response_header(http, "ETag", sink->etag);
+    enum http_range kind = http_response_range(http, bytes, sink->etag, &from, &len);
+    sink->part = (struct api_part){.from = (uint64_t)from, .bytes = (uint64_t)len};
+    if (kind != HTTP_RANGE_BAD)
+        return kind == HTTP_RANGE_PART ? 206 : 200;
+    sink->refused = true;
+    problem_set(&problem, 416, "There are only %lld bytes.", (long long)bytes);
+    call_send_problem(sink->call, &problem);
+    return -ERANGE;
+}
+
 static int sink_begin(void *ctx, int64_t bytes, bool exact)
 {
     struct handler_sink *sink = ctx;
     struct http_request *http = sink->call->http;
     char text[100];
-    bool part = exact && sink->from > 0;
+    int status = 200;
     if (bytes >= 0 && !exact) {
         snprintf(text, sizeof text, "%lld", (long long)bytes);
         http_response_header(http, "X-Estimated-Length", text);
     }
-    if (part) {
-        snprintf(text, sizeof text, "bytes %llu-%lld/%lld", (unsigned long long)sink->from,
-                 (long long)bytes - 1, (long long)bytes);
-        http_response_header(http, "Content-Range", text);
-    }
-    if (sink->etag) {
-        http_response_header(http, "ETag", sink->etag);
-        http_response_header(http, "Accept-Ranges", "bytes");
-    }
+    sink->part = (struct api_part){.bytes = (uint64_t)bytes};
+    if (sink->etag && exact)
+        status = take_part(sink, bytes);
+    if (status < 0)
+        return status;
     http_response_header(http, "Cache-Control", "no-store");
     call_attachment(sink->call, sink->name, sink->extension);
     call_name(sink->call);
     sink->started = true;
-    return http_response_begin(http, part ? 206 : 200, sink->content_type,
-                               exact ? bytes - (int64_t)sink->from : -1);
+    return http_response_begin(http, status, sink->content_type,
+                               exact ? (int64_t)sink->part.bytes : -1);
 }
 
 static void sink_note(void *ctx, const char *sentence)
@@ -51,32 +64,21 @@ static int sink_write(void *ctx, const void *data, size_t n)
 
 void handler_sink_init(struct handler_sink *sink, struct api_export_sink *ret_export_sink)
 {
-    *ret_export_sink = (struct api_export_sink){
-        .ctx = sink, .begin = sink_begin, .note = sink_note, .write = sink_write};
+    *ret_export_sink = (struct api_export_sink){.ctx = sink,
+                                                .begin = sink_begin,
+                                                .note = sink_note,
+                                                .write = sink_write,
+                                                .part = &sink->part};
 }
 
 void handler_sink_end(const struct handler_sink *sink, int e, const struct api_problem *problem)
 {
+    if (sink->refused)
+        return;
     if (e && sink->started)
         call_break_off(sink->call, problem);
     else if (e)
         call_send_problem(sink->call, problem);
-}
-
-/* A download that broke off goes on: "bytes=N-", of the same manifest. Anything else is the whole.
- */
-static uint64_t resume_from(struct api_call *call, const char *etag)
-{
-    const char *range = http_request_header(call->http, "range"),
-               *if_range = http_request_header(call->http, "if-range");
-    char number[24];
-    int64_t from;
-    size_t len = range ? strlen(range) : 0;
-    if (len < 8 || len > 26 || strncmp(range, "bytes=", 6) != 0 || range[len - 1] != '-' ||
-        (if_range && strcmp(if_range, etag) != 0))
-        return 0;
-    snprintf(number, sizeof number, "%.*s", (int)(len - 7), range + 6);
-    return text_parse_int(number, 0, INT64_MAX, &from) == 0 ? (uint64_t)from : 0;
 }
 
 void handle_archive(struct api_call *call)
@@ -88,7 +90,6 @@ void handle_archive(struct api_call *call)
     snprintf(etag, sizeof etag, "\"%s\"", snapshot->manifest_sha256);
     struct handler_sink sink = {.call = call,
                                 .etag = etag,
-                                .from = resume_from(call, etag),
                                 .content_type = "application/x-tar",
                                 .name = snapshot->request.name,
                                 .extension = ".trawl.tar"};
@@ -97,7 +98,7 @@ void handle_archive(struct api_call *call)
     struct api_problem problem;
     handler_sink_init(&sink, &out);
     struct api_backend *backend = &call->api->backend;
-    int e = backend->archive(backend->ctx, snapshot->id, sink.from, &out, &err);
+    int e = backend->archive(backend->ctx, snapshot->id, &out, &err);
     if (e == -EPIPE)
         problem_set(&problem, 499, "The client went away.");
     else if (e)

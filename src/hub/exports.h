@@ -13,8 +13,8 @@ int exports_new(struct snapshot_store *store, struct queries *queries,
 void exports_free(struct exports *exports);
 
 /* As the members of struct api_backend that bear these names. */
-int exports_archive(struct exports *exports, const char *id, uint64_t from,
-                    const struct api_export_sink *sink, struct error *reterr);
+int exports_archive(struct exports *exports, const char *id, const struct api_export_sink *sink,
+                    struct error *reterr);
 int exports_import(struct exports *exports, struct api_import *import, struct error *reterr);
 int exports_pcap(struct exports *exports, const char *id, const struct api_export *what,
                  const struct api_export_sink *sink, struct api_estimate *ret_estimate,

@@ -19,14 +19,24 @@ enum {
 
 /* ── out ── */
 
+struct sending {
+    const struct api_export_sink *sink;
+    uint64_t left;
+};
+
 static int pass_on(void *ctx, const uint8_t *data, size_t n)
 {
-    const struct api_export_sink *sink = ctx;
-    return sink->write(sink->ctx, data, n);
+    struct sending *s = ctx;
+    if (n && !s->left)
+        return -ECANCELED; /* what follows is not wanted */
+    if (n > s->left)
+        n = (size_t)s->left;
+    s->left -= n;
+    return s->sink->write(s->sink->ctx, data, n);
 }
 
-int exports_archive(struct exports *exports, const char *id, uint64_t from,
-                    const struct api_export_sink *sink, struct error *reterr)
+int exports_archive(struct exports *exports, const char *id, const struct api_export_sink *sink,
+                    struct error *reterr)
 {
     struct snapshot *snapshot = NULL;
     uint64_t bytes = 0;
@@ -35,14 +45,16 @@ int exports_archive(struct exports *exports, const char *id, uint64_t from,
         return e;
     id = snapshot->id;
     e = archive_length(exports->store, snapshot, &bytes, reterr);
-    if (!e && from >= bytes)
-        e = error_set(reterr, -EINVAL, "The archive has only %llu bytes.",
-                      (unsigned long long)bytes);
     if (!e)
         e = sink->begin(sink->ctx, (int64_t)bytes, true);
-    struct archive_output output = {.write = pass_on, .ctx = (void *)(uintptr_t)sink, .from = from};
-    if (!e)
+    if (!e) {
+        struct sending sending = {.sink = sink, .left = sink->part->bytes};
+        struct archive_output output = {
+            .write = pass_on, .ctx = &sending, .from = sink->part->from};
         e = archive_write(exports->store, snapshot, &output, reterr);
+        if (e == -ECANCELED && !sending.left)
+            e = 0;
+    }
     if (e && e != -EPIPE && exports_was_deleted(exports, id))
         e = error_set(reterr, -ESTALE, "The snapshot was deleted meanwhile.");
     snapshot_unref(snapshot);

@@ -145,11 +145,11 @@ static int backend_query(void *ctx, const char *id, const char *name, struct sli
 
 /* ── files ── */
 
-static int backend_archive(void *ctx, const char *id, uint64_t from,
-                           const struct api_export_sink *sink, struct error *reterr)
+static int backend_archive(void *ctx, const char *id, const struct api_export_sink *sink,
+                           struct error *reterr)
 {
     struct hub *hub = ctx;
-    return exports_archive(hub->exports, id, from, sink, reterr);
+    return exports_archive(hub->exports, id, sink, reterr);
 }
 
 static int backend_import(void *ctx, struct api_import *import, struct error *reterr)

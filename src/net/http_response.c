@@ -100,42 +100,59 @@ void http_response_send(struct http_request *r, int status, const char *content_
         (void)http_response_write(r, body.data, body.len);
 }
 
-enum range_kind {
-    RANGE_NONE,
-    RANGE_PART,
-    RANGE_BAD
-};
-
 /* One byte range (RFC 9110 section 14.1.2); several, or a unit we do not know, mean the whole. */
-static enum range_kind parse_range(const char *text, int64_t size, int64_t *ret_from,
+static enum http_range parse_range(const char *text, int64_t size, int64_t *ret_from,
                                    int64_t *ret_len)
 {
-    if (!text || strncmp(text, "bytes=", 6) != 0 || strchr(text, ','))
-        return RANGE_NONE;
+    if (!text || strncasecmp(text, "bytes=", 6) != 0 || strchr(text, ','))
+        return HTTP_RANGE_WHOLE;
     const char *first = text + 6, *dash = strchr(first, '-');
     char number[24];
     if (!dash || (size_t)(dash - first) >= sizeof number)
-        return RANGE_NONE;
+        return HTTP_RANGE_WHOLE;
     memcpy(number, first, (size_t)(dash - first));
     number[dash - first] = 0;
     int64_t from = -1, to = -1;
     if ((number[0] && text_parse_int(number, 0, INT64_MAX, &from) < 0) ||
         (dash[1] && text_parse_int(dash + 1, 0, INT64_MAX, &to) < 0) || (from < 0 && to < 0) ||
         (from >= 0 && to >= 0 && to < from))
-        return RANGE_NONE;
+        return HTTP_RANGE_WHOLE;
     if (from < 0) { /* the last `to` bytes */
         if (to == 0 || size == 0)
-            return RANGE_BAD;
+            return HTTP_RANGE_BAD;
         from = to > size ? 0 : size - to;
         to = size - 1;
     }
     if (from >= size)
-        return RANGE_BAD;
+        return HTTP_RANGE_BAD;
     if (to < 0 || to >= size)
         to = size - 1;
     *ret_from = from;
     *ret_len = to - from + 1;
-    return RANGE_PART;
+    return HTTP_RANGE_PART;
+}
+
+enum http_range http_response_range(struct http_request *r, int64_t size, const char *etag,
+                                    int64_t *ret_from, int64_t *ret_len)
+{
+    const char *if_range = http_request_header(r, "if-range");
+    char text[80];
+    bool allowed =
+        strcmp(r->method, "GET") == 0 && (!if_range || (etag && strcmp(if_range, etag) == 0));
+    *ret_from = 0;
+    *ret_len = size;
+    enum http_range kind =
+        allowed ? parse_range(http_request_header(r, "range"), size, ret_from, ret_len)
+                : HTTP_RANGE_WHOLE;
+    http_response_header(r, "Accept-Ranges", "bytes");
+    if (kind == HTTP_RANGE_BAD)
+        snprintf(text, sizeof text, "bytes */%lld", (long long)size);
+    else if (kind == HTTP_RANGE_PART)
+        snprintf(text, sizeof text, "bytes %lld-%lld/%lld", (long long)*ret_from,
+                 (long long)(*ret_from + *ret_len - 1), (long long)size);
+    if (kind != HTTP_RANGE_WHOLE)
+        http_response_header(r, "Content-Range", text);
+    return kind;
 }
 
 static void send_part(struct http_request *r, int fd, int64_t from, int64_t len)
@@ -168,30 +185,16 @@ void http_response_send_file_part(struct http_request *r, int fd, uint64_t lengt
     int64_t size = (int64_t)length;
     if (etag)
         http_response_header(r, "ETag", etag);
-    http_response_header(r, "Accept-Ranges", "bytes");
     if (etag_matches(http_request_header(r, "if-none-match"), etag)) {
         (void)http_response_begin(r, 304, NULL, 0);
         close(fd);
         return;
     }
-    const char *if_range = http_request_header(r, "if-range");
-    bool part_allowed = !if_range || (etag && strcmp(if_range, etag) == 0);
-    int64_t from = 0, len = size;
-    enum range_kind kind =
-        part_allowed ? parse_range(http_request_header(r, "range"), size, &from, &len) : RANGE_NONE;
-    char text[80];
-    if (kind == RANGE_BAD) {
-        snprintf(text, sizeof text, "bytes */%lld", (long long)size);
-        http_response_header(r, "Content-Range", text);
+    int64_t from, len;
+    enum http_range kind = http_response_range(r, size, etag, &from, &len);
+    if (kind == HTTP_RANGE_BAD)
         (void)http_response_begin(r, 416, NULL, 0);
-    } else {
-        if (kind == RANGE_PART) {
-            snprintf(text, sizeof text, "bytes %lld-%lld/%lld", (long long)from,
-                     (long long)(from + len - 1), (long long)size);
-            http_response_header(r, "Content-Range", text);
-        }
-        if (http_response_begin(r, kind == RANGE_PART ? 206 : 200, content_type, len) == 0)
-            send_part(r, fd, from, len);
-    }
+    else if (http_response_begin(r, kind == HTTP_RANGE_PART ? 206 : 200, content_type, len) == 0)
+        send_part(r, fd, from, len);
     close(fd);
 }

@@ -84,6 +84,16 @@ void http_response_abort(struct http_request *r);
 bool http_response_client_gone(struct http_request *r);
 void http_response_send(struct http_request *r, int status, const char *content_type,
                         struct slice body);
+/* What the request wants of a body of `size` bytes with that ETag (or NULL): Range and If-Range of
+ * a GET (RFC 9110 section 14). Several ranges, or an unknown unit, mean the whole. Says so in
+ * Accept-Ranges and Content-Range: the answer's status is 200, 206 or 416. */
+enum http_range {
+    HTTP_RANGE_WHOLE,
+    HTTP_RANGE_PART,
+    HTTP_RANGE_BAD
+};
+enum http_range http_response_range(struct http_request *r, int64_t size, const char *etag,
+                                    int64_t *ret_from, int64_t *ret_len);
 /* The first `length` bytes of a file, honouring Range and If-None-Match; takes over fd. */
 void http_response_send_file_part(struct http_request *r, int fd, uint64_t length,
                                   const char *content_type, const char *etag);

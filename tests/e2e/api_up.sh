@@ -88,6 +88,32 @@ equal "$(tshark -r "$work/all.pcapng" 2>/dev/null | wc -l)" "$(t snapshot show "
 t snapshot download "$id" -o "$work/a.tar" && [ "$(tar tf "$work/a.tar" | sed -n 1p)" = manifest.json ] || fail "download"
 api -r 1000- -o "$work/rest" "$url/api/v1/snapshots/$id/archive"
 cmp -s "$work/rest" <(tail -c +1001 "$work/a.tar") || fail "a download does not resume"
+# RFC 9110 section 14: parts, the last bytes, what is not there, and a download that broke off goes on only while the archive is the same.
+size=$(stat -c %s "$work/a.tar")
+part() { # range, status, first byte, length [curl options]
+  local range=$1 wanted=$2 first=$3 length=$4
+  shift 4
+  equal "$(api -r "$range" -D "$work/head" -o "$work/part" -w '%{http_code}' "$@" "$url/api/v1/snapshots/$id/archive")" "$wanted" "Range: bytes=$range $*"
+  grep -qi '^accept-ranges: bytes' "$work/head" || fail "ranges are not announced for $range"
+  if [ "$wanted" = 416 ]; then grep -qi "^content-range: bytes \*/$size" "$work/head" || fail "no length for $range: $(cat "$work/head")"; return; fi
+  equal "$(sed -n 's/\r$//; s/^content-length: //ip' "$work/head")" "$length" "Content-Length of $range"
+  cmp -s "$work/part" <(tail -c +$((first + 1)) "$work/a.tar" | head -c "$length") || fail "other bytes for $range"
+  [ "$wanted" = 200 ] || grep -qi "^content-range: bytes $first-$((first + length - 1))/$size" "$work/head" || fail "Content-Range for $range: $(cat "$work/head")"
+}
+etag=$(api -D - -o /dev/null "$url/api/v1/snapshots/$id/archive" | sed -n 's/\r$//; s/^etag: //ip')
+part 0-9 206 0 10
+part 700-1300 206 700 601
+part 0-0 206 0 1
+part "0-$((size * 2))" 206 0 "$size"
+part "$((size - 1))-" 206 $((size - 1)) 1
+part -600 206 $((size - 600)) 600
+part "$size-" 416 0 0
+part 5-4 200 0 "$size"
+part 0-1,4-5 200 0 "$size"
+part 100-199 206 100 100 -H "If-Range: $etag"
+part 100-199 200 0 "$size" -H 'If-Range: "another"'
+head -c 1000 "$work/a.tar" >"$work/resumed" && api -C - -o "$work/resumed" "$url/api/v1/snapshots/$id/archive" || fail "curl does not resume a download"
+cmp "$work/resumed" "$work/a.tar" || fail "a resumed download differs"
 t snapshot lock "$id" && ! t snapshot delete "$id" 2>"$work/locked" || fail "a locked snapshot was deleted"
 grep -qi lock "$work/locked" || fail "no reason: $(cat "$work/locked")"
 t snapshot unlock "$id" && t snapshot delete "$id" >/dev/null || fail "delete"

@@ -258,6 +258,8 @@ static void serves_ranges(void **state)
     assert_body(f, "000029999\n");
     struct http_exchange beyond = {.path_and_query = "/file", .range = "300000-"};
     assert_int_equal(fetch(f, &beyond), 416);
+    struct http_exchange head = {.method = "HEAD", .path_and_query = "/file", .range = "0-9"};
+    assert_int_equal(fetch(f, &head), 200); /* ranges are of GET */
     struct http_exchange several = {.path_and_query = "/file", .range = "0-1,5-6"};
     assert_int_equal(fetch(f, &several), 200);
     assert_int_equal(f->response.len, FILE_BYTES);
