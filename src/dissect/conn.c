@@ -481,6 +481,7 @@ static void take_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
     } else {
         side->broken = false;
         side->lost_bytes += lost;
+        side->lost_at = conn->next_ordinal;
         conn->probed[index] = 0;
         if (conn->mode == CONN_UNKNOWN)
             conn->last_side = 2;

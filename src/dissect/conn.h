@@ -84,7 +84,8 @@ struct conn_side {
     bool ended;          /* no more bytes will come */
     bool cut;            /* the recording or our patience ended it */
     bool end_seen;       /* the dissector was told */
-    uint64_t lost_bytes; /* before the dissector was found: it is told when it opens */
+    uint64_t lost_bytes; /* before the dissector was found: it is told in its place, … */
+    uint32_t lost_at;    /* … behind what arrived before this ordinal */
     bool broken;         /* BAD: discarded until a gap */
     struct conn_mark *marks; /* ring buffer */
     uint32_t mark_head, mark_count, mark_cap;
@@ -272,7 +273,8 @@ void conn_mark_add(struct dissect_conn *conn, const struct conn_packet *packet, 
 bool conn_join(struct dissect_conn *conn, uint8_t side, struct slice bytes);
 /* Keeps for later what the packet in hand still holds; the caller's bytes go away. */
 void conn_settle(struct dissect_conn *conn, uint8_t side);
-/* Bytes that arrived on both sides are shown again in order of arrival. */
+/* Bytes that arrived on both sides, and what was lost among them, are shown again in order of
+ * arrival. */
 void conn_replay(struct dissect_conn *conn);
 void conn_open(struct dissect_conn *conn, int dissector);
 /* The dissector's last call; frees its state's meaning, not the arena. */

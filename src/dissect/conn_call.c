@@ -143,6 +143,23 @@ static const struct conn_mark *mark_from(const struct conn_side *side, uint32_t 
     return low < side->mark_count ? conn_mark_at(side, low) : NULL;
 }
 
+/* Tells what was lost before the bytes with this ordinal arrived, and before anybody knew whose
+ * bytes they are. */
+static void tell_losses(struct dissect_conn *conn, uint32_t ordinal)
+{
+    for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++) {
+        struct conn_side *side = &conn->side[i];
+        uint64_t lost = side->lost_bytes;
+        if (!lost || side->lost_at > ordinal)
+            continue;
+        side->lost_bytes = 0;
+        if (conn_dissector(conn)->gap)
+            conn_dissector(conn)->gap(conn, conn->state, conn_dir(conn, i), lost);
+        if (conn->switch_wanted && !conn_lacks_memory(conn))
+            conn_do_switch(conn);
+    }
+}
+
 void conn_replay(struct dissect_conn *conn)
 {
     struct conn_side *sides = conn->side;
@@ -158,6 +175,7 @@ void conn_replay(struct dissect_conn *conn)
             break;
         uint8_t i = !mark[0] || (mark[1] && mark[1]->ordinal < mark[0]->ordinal);
         next = mark[i]->ordinal + 1;
+        tell_losses(conn, mark[i]->ordinal);
         sides[i].limit = mark[i]->end;
         conn->now_ns = mark[i]->ts_ns;
         conn_health_show(conn, mark[i]->ordinal);
@@ -165,6 +183,7 @@ void conn_replay(struct dissect_conn *conn)
     }
     conn->health_shown = NULL;
     conn->now_ns = now_ns;
+    tell_losses(conn, UINT32_MAX);
     sides[0].limit = sides[1].limit = UINT64_MAX;
     for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++)
         conn_pump(conn, i);

@@ -185,12 +185,6 @@ void conn_open(struct dissect_conn *conn, int dissector)
     }
     if (d->open)
         d->open(conn, conn->state);
-    for (int i = 0; i < 2; i++) {
-        uint64_t lost = conn->side[i].lost_bytes;
-        conn->side[i].lost_bytes = 0;
-        if (lost && d->gap)
-            d->gap(conn, conn->state, conn_dir(conn, (uint8_t)i), lost);
-    }
 }
 
 void conn_close_dissector(struct dissect_conn *conn, enum dissect_end end)

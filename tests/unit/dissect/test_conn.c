@@ -151,6 +151,28 @@ static void a_gap_in_front_of_the_decision(void **state)
     buf_done(&out);
 }
 
+/* What was lost before anybody knew the protocol stands between what came before and behind it: the
+ * first of two pings is not the one that was answered. */
+static void a_gap_before_the_decision_keeps_its_place(void **state)
+{
+    (void)state;
+    static const struct drive_step steps[] = {
+        C("\1\0\0\0\16"),
+        {.dir = DIR_SERVER, .kind = DRIVE_GAP, .gap_bytes = 11},
+        C("\1\0\0\0\16"),
+        S("\7\0\0\1\0\0\0\2\0\0\0"),
+    };
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        struct drive_options options = {.late_join = true, .cut_seed = seed};
+        struct buf out = drive(&options, steps, COUNT(steps));
+        assert_int_equal(lines_with(&out, "\"protocol\":\"mysql\""), 2);
+        assert_int_equal(lines_with(&out, "\"status\":\"incomplete\""), 1);
+        assert_int_equal(lines_with(&out, "\"summary\":\"COM_PING → ok\",\"status\":\"ok\""), 1);
+        assert_int_equal(lines_with(&out, "\"elapsed_time\":1000,"), 1);
+        buf_done(&out);
+    }
+}
+
 /* A header that never ends, byte by byte, must neither pile up nor take quadratic time. */
 static void endless_headers_are_cut_off(void **state)
 {
@@ -178,6 +200,7 @@ int main(void)
         cmocka_unit_test(joined_late_the_next_call_is_found),
         cmocka_unit_test(after_a_gap_the_next_call_is_whole),
         cmocka_unit_test(a_gap_in_front_of_the_decision),
+        cmocka_unit_test(a_gap_before_the_decision_keeps_its_place),
         cmocka_unit_test(endless_headers_are_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
