@@ -272,6 +272,7 @@ void flow_stream_flush(struct flow_table *table, struct flow *flow)
         else if (s->known && !s->fin_seen && s->acked > s->next + 1)
             flow_stream_gap(table, flow, side, s->acked);
     }
+    hand_on_ready(table, flow);
 }
 
 /* ── holes ── */

@@ -280,6 +280,11 @@ void flow_close(struct flow_table *table, struct flow *flow, enum flow_end end)
     if (flow->key.ip_protocol == FLOW_TCP) {
         flow_stream_flush(table, flow);
         flow_stream_unwatch(table, flow);
+        /* Both had said their last behind holes. */
+        if (end != FLOW_END_RESET && flow->side[0].ended && flow->side[1].ended) {
+            end = FLOW_END_CLOSED;
+            flow->state = FLOW_CLOSED;
+        }
     }
     table->handler.close(table->handler.ctx, flow, end);
     flow->is_closed = true;

@@ -386,6 +386,7 @@ static void http1_open(struct dissect_conn *conn, void *opaque)
         return;
     state->side[DIR_CLIENT].phase = PHASE_LOST;
     state->side[DIR_SERVER].phase = PHASE_LOST;
+    state->any_request_lost = true;
 }
 
 static void http1_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)

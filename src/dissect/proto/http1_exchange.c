@@ -127,7 +127,7 @@ void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exc
     fill_entry(conn, x);
     if (x->response.begun)
         set_answered_status(x, over, end);
-    else if (x->request.has_gap || x->unpaired || !over)
+    else if (x->request.has_gap || x->unpaired || x->answer_lost || !over)
         dissect_set_status(x->entry, "incomplete", "capture_gap");
     else if (end == END_OF_DATA)
         dissect_set_status(x->entry, "open", x->request.done ? NULL : "window_end");
@@ -164,13 +164,13 @@ static void stop_pairing(struct dissect_conn *conn, struct http1_state *state)
     }
 }
 
-/* Requests so far whose answers were lost: a client that never pipelines sends the next one only
- * when they had come. */
-static void give_up_unanswered(struct dissect_conn *conn, struct http1_state *state)
+/* Requests whose answers are lost: a client that never pipelines sends the next one only when they
+ * had come. */
+static void give_up_lost_answers(struct dissect_conn *conn, struct http1_state *state)
 {
     for (struct exchange *x = state->oldest, *next; x; x = next) {
         next = x->next;
-        if (x->response.begun || !x->request.done)
+        if (!x->answer_lost || x->response.begun || !x->request.done)
             continue;
         x->unpaired = true;
         http1_check(conn, state, x);
@@ -253,6 +253,20 @@ void http1_message_done(struct dissect_conn *conn, struct http1_state *state, en
     http1_check(conn, state, x);
 }
 
+/* Bytes of no known message are missing. */
+static void lose_messages(struct dissect_conn *conn, struct http1_state *state,
+                          enum dissect_dir dir)
+{
+    if (dir == DIR_CLIENT) {
+        state->request_lost = state->any_request_lost = true;
+        if (state->pipelines)
+            stop_pairing(conn, state);
+        return;
+    }
+    for (struct exchange *x = state->oldest; x; x = x->next)
+        x->answer_lost |= !x->response.begun;
+}
+
 void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum dissect_dir dir,
                      bool is_gap)
 {
@@ -263,8 +277,8 @@ void http1_lose_side(struct dissect_conn *conn, struct http1_state *state, enum 
     side->lost_some |= side->phase == PHASE_LOST;
     if (is_gap && side->at)
         http1_message_of(side->at, dir)->cut_short = true;
-    if (dir == DIR_CLIENT && is_gap && state->pipelines)
-        stop_pairing(conn, state);
+    if (is_gap)
+        lose_messages(conn, state, dir);
     if (dir == DIR_SERVER && state->side[DIR_CLIENT].phase == PHASE_WAIT)
         state->side[DIR_CLIENT].phase = PHASE_START;
     http1_message_done(conn, state, dir);
@@ -284,17 +298,25 @@ static bool make_room(struct dissect_conn *conn, struct http1_state *state)
     return true;
 }
 
+/* A client sends its next request when the last one's answer has come (or is lost too), or it
+ * pipelines: an answer that comes now may be that of a request which is lost. */
+static bool may_be_out_of_step(const struct http1_state *state)
+{
+    return (state->request_lost && !state->side[DIR_SERVER].lost_some) ||
+           (state->pipelines && state->any_request_lost);
+}
+
 bool http1_begin_request(struct dissect_conn *conn, struct http1_state *state,
                          const struct http_message *line, bool may_wait)
 {
     struct side *side = &state->side[DIR_CLIENT];
-    const struct side *server = &state->side[DIR_SERVER];
-    struct exchange *waiting = http1_oldest_unanswered(state);
-    bool lost_some = side->lost_some || server->phase == PHASE_LOST;
-    if (waiting && lost_some && !state->pipelines)
-        give_up_unanswered(conn, state);
-    else if (waiting && waiting->request.done)
-        state->pipelines = true;
+    if (!state->pipelines)
+        give_up_lost_answers(conn, state);
+    const struct exchange *waiting = http1_oldest_unanswered(state);
+    state->pipelines |= waiting && waiting->request.done;
+    if (may_be_out_of_step(state))
+        stop_pairing(conn, state);
+    state->request_lost = false;
     struct exchange *x = exchange_begin(conn, state);
     if (!x && may_wait)
         state->client_full = true;
@@ -352,5 +374,6 @@ bool http1_begin_response(struct dissect_conn *conn, struct http1_state *state,
     side->at = x;
     side->lost_some = false;
     side->interim = line->status_code >= 100 && line->status_code < 200 && line->status_code != 101;
+    state->request_lost &= side->interim;
     return true;
 }

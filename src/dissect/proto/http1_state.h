@@ -34,7 +34,8 @@ struct exchange {
     bool expects_continue, wants_switch;
     bool after_loss; /* a response whose request may have been lost */
     bool window_start;
-    bool unpaired; /* its answer cannot be told from others */
+    bool unpaired;    /* its answer cannot be told from others */
+    bool answer_lost; /* it may be in a gap */
 };
 
 struct side {
@@ -56,10 +57,12 @@ struct http1_state {
     bool pipelines;
     bool unsure;
     bool any_request;
-    bool client_held; /* it has bytes behind a CONNECT or Upgrade */
-    bool client_full; /* its next request waits until a call is answered */
-    bool client_next; /* one was: it can be read now */
-    bool swapped;     /* in this call: the engine will call again */
+    bool request_lost;     /* it may be in a gap, and no answer has come since */
+    bool any_request_lost; /* or was before the recording */
+    bool client_held;      /* it has bytes behind a CONNECT or Upgrade */
+    bool client_full;      /* its next request waits until a call is answered */
+    bool client_next;      /* one was: it can be read now */
+    bool swapped;          /* in this call: the engine will call again */
 };
 
 struct http_message *http1_message_of(struct exchange *x, enum dissect_dir dir);

@@ -83,6 +83,77 @@ static void an_answer_taken_for_a_body(void **state)
     proto_run_free(run);
 }
 
+/* Nobody waits for an answer to a request that is lost but a client that pipelines: what comes is
+ * the answer to that one. */
+static void first_of_a_pipeline_lost(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        RUN(C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"),
+            S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\naa"), CGAP(40),
+            C("GET /c HTTP/1.1\r\nHost: h\r\n\r\n"), C("GET /d HTTP/1.1\r\nHost: h\r\n\r\n"),
+            S("HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n"),
+            S("HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 5);
+    proto_has(run, 0, "\"summary\":\"GET /a → 200\"");
+    for (size_t i = 1; i < 5; i++)
+        proto_has(run, i, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+    /* That it pipelines shows later. */
+    run = RUN(CGAP(40), C("GET /c HTTP/1.1\r\nHost: h\r\n\r\n"),
+              S("HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 2);
+    proto_has(run, 0, "\"incomplete\":true");
+    proto_run_free(run);
+}
+
+/* What was lost before they were sent is the answer to none of them: that they are many shows that
+ * the client pipelines, not that their answers are lost. */
+static void an_answer_lost_before_a_pipeline(void **state)
+{
+    (void)state;
+    struct proto_run *run =
+        RUN(C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), S("HTTP/1.1 200 OK\r\nContent-"), SGAP(12),
+            C("GET /b HTTP/1.1\r\nHost: h\r\n\r\n"), C("GET /c HTTP/1.1\r\nHost: h\r\n\r\n"),
+            S("HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n"),
+            S("HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 5);
+    proto_lacks(run, 1, "→");
+    proto_lacks(run, 2, "→");
+    proto_run_free(run);
+}
+
+/* The same before the recording began. */
+static void joined_in_a_pipeline(void **state)
+{
+    (void)state;
+    struct proto_run *run = PROTO_RUN_WITH(
+        OPTIONS(.dissector = "http", .late_join = true), C("GET /c HTTP/1.1\r\nHost: h\r\n\r\n"),
+        C("GET /d HTTP/1.1\r\nHost: h\r\n\r\n"), S("HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n"),
+        S("HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n"));
+    proto_count(run, 4);
+    for (size_t i = 0; i < 4; i++)
+        proto_has(run, i, "\"incomplete\":true");
+    proto_run_free(run);
+}
+
+/* Only its answer is lost, and nothing comes behind it. */
+static void last_answer_lost(void **state)
+{
+    (void)state;
+    struct proto_run *run = RUN(C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), SGAP(38), S("ab"));
+    proto_count(run, 1);
+    proto_has(run, 0, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+    /* What was lost before it was asked was not its answer. */
+    run = RUN(C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), SGAP(38),
+              C("GET /b HTTP/1.1\r\nHost: h\r\n\r\n"));
+    proto_count(run, 2);
+    proto_has(run, 0, "\"status_reason\":\"capture_gap\"");
+    proto_lacks(run, 1, "capture_gap");
+    proto_run_free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +161,10 @@ int main(void)
         cmocka_unit_test(loss_before_detection),
         cmocka_unit_test(lost_head_request),
         cmocka_unit_test(an_answer_taken_for_a_body),
+        cmocka_unit_test(first_of_a_pipeline_lost),
+        cmocka_unit_test(an_answer_lost_before_a_pipeline),
+        cmocka_unit_test(joined_in_a_pipeline),
+        cmocka_unit_test(last_answer_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

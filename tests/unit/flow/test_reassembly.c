@@ -410,6 +410,13 @@ static void a_fin_in_front_of_missing_bytes_waits(void **state)
                                      TICK(500),
                                      SEG('c', 501, A | F, 100, 504, NULL)};
     EXPECT(unseen, "s:abc c. <data>");
+    /* The recording ends before the hole is given up: both had closed all the same. */
+    const struct segment hole[] = {HANDSHAKE, SEG('s', 3, A | F, 503, 100, NULL),
+                                   SEG('c', 4, A | F, 100, 504, NULL)};
+    RUN(t, hole);
+    assert_string_equal(t->text, "s!3 s. c. <closed>");
+    assert_int_equal(t->forgotten.state, FLOW_CLOSED);
+    free(t);
 }
 
 /* Where the recording ends before holes were given up, answers still come behind what they answer.
