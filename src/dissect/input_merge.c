@@ -25,6 +25,8 @@ struct merge_input {
     uint32_t *vantages; /* by interface; UINT32_MAX = not known yet */
     uint32_t vantage_count;
     uint64_t read_bytes; /* once it is closed */
+    bool grows;          /* its end is not the end */
+    bool is_dry;         /* grows, and all that is there was read */
 };
 
 struct input_merge {
@@ -83,6 +85,10 @@ static int advance(struct input_merge *merge, struct merge_input *in)
         }
         if (event == CAPTURE_DAMAGE || event < 0)
             report(merge, in, &error);
+        if (event == CAPTURE_END && in->grows) {
+            in->is_dry = true;
+            return 0;
+        }
         if (event == CAPTURE_END || event < 0) {
             in->read_bytes = capture_reader_position(in->reader);
             capture_reader_free(in->reader);
@@ -181,7 +187,7 @@ int input_merge_new(const struct input_merge_options *options, struct input_merg
         return error_set(reterr, -ENOMEM, "there is no memory for %zu inputs",
                          options->input_count);
     merge->options = *options;
-    merge->input_count = options->input_count;
+    merge->input_count = options->grows ? 0 : options->input_count;
     string_map_init(&merge->vantage_numbers);
     size_t n = options->input_count ? options->input_count : 1;
     merge->inputs = calloc(n, sizeof *merge->inputs);
@@ -193,7 +199,7 @@ int input_merge_new(const struct input_merge_options *options, struct input_merg
         return error_set(reterr, -ENOMEM, "there is no memory for %zu inputs", n);
     }
     bool look = options->input_count > ALWAYS_OPEN;
-    for (size_t i = 0; i < options->input_count; i++) {
+    for (size_t i = 0; i < options->input_count && !options->grows; i++) {
         struct merge_input *in = &merge->inputs[i];
         in->input = &options->inputs[i];
         in->index = (uint32_t)i;
@@ -324,6 +330,71 @@ static int replace_last(struct input_merge *merge)
     merge->last = NULL;
     return r < 0 ? r : 0;
 }
+
+/* ── inputs that grow ── */
+
+static void close_dry(struct merge_input *in)
+{
+    in->read_bytes = capture_reader_position(in->reader);
+    capture_reader_free(in->reader);
+    free(in->vantages);
+    in->reader = NULL;
+    in->vantages = NULL;
+    in->vantage_count = 0;
+    in->is_dry = false;
+}
+
+static int grow_open(struct input_merge *merge, struct merge_input *in, uint64_t length)
+{
+    struct error error = {.offset = ERROR_NO_OFFSET};
+    int r = capture_reader_extend(in->reader, length);
+    if (r < 0) {
+        error_set(&error, r, "this is no plain capture file");
+        report(merge, in, &error);
+        in->grows = false;
+        close_dry(in);
+        return 0;
+    }
+    if (!in->is_dry)
+        return 0;
+    in->is_dry = false;
+    r = advance(merge, in);
+    if (r == 1)
+        push(merge, in);
+    return r < 0 ? r : 0;
+}
+
+int input_merge_grow(struct input_merge *merge, size_t index, uint64_t length, bool last)
+{
+    struct merge_input *in = &merge->inputs[index];
+    int r = 0;
+    if (!in->input) {
+        in->input = &merge->options.inputs[index];
+        in->index = (uint32_t)index;
+        in->grows = true;
+        merge->input_count = index + 1 > merge->input_count ? index + 1 : merge->input_count;
+        r = start(merge, in);
+    }
+    if (r == 0 && in->reader)
+        r = grow_open(merge, in, length);
+    if (last) {
+        in->grows = false;
+        if (in->is_dry)
+            close_dry(in);
+    }
+    return r;
+}
+
+int input_merge_head(struct input_merge *merge, int64_t *ret_ns)
+{
+    int r = replace_last(merge);
+    if (r < 0 || merge->heap_count == 0)
+        return r;
+    *ret_ns = merge->heap[0]->head.ts_ns;
+    return 1;
+}
+
+/* ── all of them ── */
 
 int input_merge_next(struct input_merge *merge, struct merged_packet *ret_packet)
 {

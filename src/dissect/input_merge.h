@@ -17,6 +17,7 @@ struct merged_packet {
 struct input_merge_options {
     const struct dissect_input *inputs;
     size_t input_count;
+    bool grows; /* no input is there yet: they come with input_merge_grow, in order */
     void (*damage)(void *ctx, const struct dissect_input *input, const struct error *error);
     void *ctx;
     /* Key log text of a decryption secrets block that stands before the packets that come next.
@@ -31,6 +32,11 @@ struct input_merge_options {
 int input_merge_new(const struct input_merge_options *options, struct input_merge **ret_merge,
                     struct error *reterr);
 void input_merge_free(struct input_merge *merge);
+/* With `grows`: input `index` is there up to `length` bytes, where a block ends; `last`: nothing
+ * will follow. inputs[index] is read from now on. -ENOMEM. */
+int input_merge_grow(struct input_merge *merge, size_t index, uint64_t length, bool last);
+/* The time of the packet that comes next: 1, 0 when there is none (yet), -ENOMEM. */
+int input_merge_head(struct input_merge *merge, int64_t *ret_ns);
 /* 1, 0 at the end, -ENOMEM. What is wrong with an input goes to damage(). */
 int input_merge_next(struct input_merge *merge, struct merged_packet *ret_packet);
 /* "node:interface"; borrowed until the merge is freed. Thread: any that was given the number. */

@@ -1,21 +1,10 @@
-#include "dissect/run.h"
-
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "dissect/hops.h"
-#include "dissect/input_merge.h"
-#include "dissect/owner_table.h"
 #include "dissect/registry.h"
-#include "dissect/run_workers.h"
-#include "dissect/shard.h"
-#include "dissect/sorter.h"
-#include "dissect/stream_numbers.h"
-#include "flow/flow_nat.h"
-#include "packet/defrag.h"
+#include "dissect/run_internal.h"
 
 enum {
     DEFAULT_FLOW_MEMORY = 96 * 1024 * 1024,
@@ -27,38 +16,6 @@ enum {
 };
 
 #define PROGRESS_NS (100 * NS_PER_MS)
-
-struct run {
-    const struct dissect_run_options *options;
-    const struct dissect_sink *sink;
-    struct error *reterr;
-    struct dissect_statistics stats;
-    struct input_merge *merge;
-    struct defrag *defrag;
-    struct sorter *sorter;
-    struct owner_table *owners;
-    struct flow_nat *nat;
-    struct stream_numbers *streams;
-    uint64_t number;                   /* of the next packet, openings included */
-    struct shard_withdrawn *withdrawn; /* of all shards, by number; at the end */
-    size_t withdrawn_count;
-    struct hash_key hop_key;
-    struct hops *hops; /* at the end */
-    struct run_workers *workers;
-    const char *wanted[DISSECT_MAX_PROTOCOLS];
-    size_t wanted_count;
-    struct shard shards[RUN_SHARDS];
-    size_t shards_ready;
-    _Atomic int error; /* of the sorter, from any thread */
-    _Atomic uint64_t found;
-    struct run_out {
-        struct run *run;
-        struct sorter_lane *lane;
-        struct hop_list hops;
-    } outs[RUN_SHARDS];
-    int64_t clock_ns, last_ts_ns;
-    int64_t next_progress_ns;
-};
 
 /* ── from the shards to the sorter ── */
 
@@ -79,12 +36,13 @@ static void on_entry(void *ctx, const struct entry *entry)
         return;
     }
     const struct entry_value *stream = entry_find(entry, FIELD_STREAM_ID);
-    if (stream)
+    if (stream && !out->run->live)
         stream_numbers_begin(out->run->streams, (uint64_t)stream->integer);
     if (!is_wanted(out->run, entry->protocol))
         return;
-    hop_list_add(&out->hops, out->run->hop_key, entry);
-    int r = sorter_add(out->lane, entry);
+    if (!out->run->live)
+        hop_list_add(&out->hops, out->run->hop_key, entry);
+    int r = out->run->live ? run_live_entry(out->run, entry) : sorter_add(out->lane, entry);
     if (r < 0)
         atomic_store(&out->run->error, r);
     else
@@ -193,15 +151,20 @@ static int take_outside(struct run *run, const struct merged_packet *in)
     return frame.kind == FRAME_TCP ? deliver(run, in, &frame) : 0;
 }
 
-/* Capture time moves on when two packets in a row agree, so that one wrong stamp does no harm. */
-static int move_clock(struct run *run, int64_t ts_ns)
+int run_move_clock(struct run *run, int64_t now_ns)
 {
-    int64_t now_ns = ts_ns < run->last_ts_ns ? ts_ns : run->last_ts_ns;
-    run->last_ts_ns = ts_ns;
     if (now_ns < run->clock_ns || now_ns - run->clock_ns < TICK_MS * NS_PER_MS)
         return 0;
     run->clock_ns = now_ns;
     return run_workers_tick(run->workers, now_ns);
+}
+
+/* Capture time moves on when two packets in a row agree, so that one wrong stamp does no harm. */
+static int see_time(struct run *run, int64_t ts_ns)
+{
+    int64_t now_ns = ts_ns < run->last_ts_ns ? ts_ns : run->last_ts_ns;
+    run->last_ts_ns = ts_ns;
+    return run_move_clock(run, now_ns);
 }
 
 static void count_packet(struct run *run, const struct packet *packet)
@@ -245,31 +208,30 @@ static int on_note(void *ctx, const struct dissect_input *input, struct slice no
     return owner_table_add(run->owners, slice_str(input->node), note);
 }
 
+int run_take(struct run *run, const struct merged_packet *in)
+{
+    run->number++;
+    if (run->options->inputs[in->file].outside)
+        return take_outside(run, in);
+    if (run->stats.packets == 0)
+        run->last_ts_ns = in->packet.ts_ns;
+    count_packet(run, &in->packet);
+    int r = see_time(run, in->packet.ts_ns);
+    if (r == 0)
+        r = take_packet(run, in);
+    return r < 0 ? r : atomic_load_explicit(&run->error, memory_order_relaxed);
+}
+
 static int read_all(struct run *run)
 {
     struct merged_packet in;
     int r;
     while ((r = input_merge_next(run->merge, &in)) > 0) {
         r = stream_numbers_reserve(run->streams, run->number);
-        run->number++;
-        if (r < 0)
-            return r;
-        if (run->options->inputs[in.file].outside) {
-            r = take_outside(run, &in);
-            if (r < 0)
-                return r;
-            continue;
-        }
-        if (run->stats.packets == 0)
-            run->last_ts_ns = in.packet.ts_ns;
-        count_packet(run, &in.packet);
-        r = move_clock(run, in.packet.ts_ns);
         if (r == 0)
-            r = take_packet(run, &in);
+            r = run_take(run, &in);
         if (r == 0 && run->stats.packets % PROGRESS_PACKETS == 0)
             r = report_progress(run);
-        if (r == 0)
-            r = atomic_load_explicit(&run->error, memory_order_relaxed);
         if (r < 0)
             return r;
     }
@@ -278,8 +240,9 @@ static int read_all(struct run *run)
 
 /* ── from the sorter to the sink ── */
 
-static void count_entry(struct dissect_statistics *stats, const char *protocol)
+void run_count_entry(struct run *run, const char *protocol)
 {
+    struct dissect_statistics *stats = &run->stats;
     for (size_t i = 0; i < stats->protocol_count; i++) {
         if (strcmp(stats->protocols[i].protocol, protocol) == 0) {
             stats->protocols[i].entries++;
@@ -368,7 +331,7 @@ static int give(void *ctx, const struct entry *entry)
     struct run *run = ctx;
     if (is_withdrawn(run, entry))
         return SORTER_LEFT_OUT;
-    count_entry(&run->stats, entry->protocol);
+    run_count_entry(run, entry->protocol);
     number_stream(run, entry);
     int r = 0;
     if (++run->stats.entries_handed % PROGRESS_ENTRIES == 0)
@@ -418,7 +381,7 @@ static int prepare_shards(struct run *run, unsigned lanes)
     return 0;
 }
 
-static int prepare(struct run *run)
+int run_prepare(struct run *run)
 {
     const struct dissect_run_options *o = run->options;
     int r = expand_protocols(run);
@@ -426,6 +389,7 @@ static int prepare(struct run *run)
         return r;
     struct input_merge_options merge = {.inputs = o->inputs,
                                         .input_count = o->input_count,
+                                        .grows = run->live,
                                         .damage = run->sink->damage,
                                         .ctx = run->sink->ctx,
                                         .secrets = on_secrets,
@@ -441,7 +405,7 @@ static int prepare(struct run *run)
     r = input_merge_new(&merge, &run->merge, run->reterr);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < o->input_count; i++) {
+    for (size_t i = 0; i < o->input_count && !run->live; i++) {
         struct stat st;
         bool regular = fstat(o->inputs[i].fd, &st) == 0 && S_ISREG(st.st_mode);
         if (!regular) {
@@ -450,7 +414,7 @@ static int prepare(struct run *run)
         }
         run->stats.total_bytes += (uint64_t)st.st_size;
     }
-    unsigned threads = o->threads ? o->threads : 1;
+    unsigned threads = o->threads && !run->live ? o->threads : 1;
     if (threads > DISSECT_MAX_THREADS)
         threads = DISSECT_MAX_THREADS;
     struct sorter_options sorter = {
@@ -482,7 +446,7 @@ static void sum_up(struct run *run)
     s->damages = input_merge_damages(run->merge);
 }
 
-static void release(struct run *run)
+void run_release(struct run *run)
 {
     run_workers_free(run->workers);
     for (size_t i = 0; i < run->shards_ready; i++)
@@ -500,7 +464,7 @@ static void release(struct run *run)
     free(run);
 }
 
-static int fail(struct run *run, int r)
+int run_fail(struct run *run, int r)
 {
     if (!run->reterr || run->reterr->code == r)
         return r;
@@ -526,7 +490,7 @@ int dissect_run(const struct dissect_run_options *options, const struct dissect_
     run->options = options;
     run->sink = sink;
     run->reterr = reterr;
-    int r = prepare(run);
+    int r = run_prepare(run);
     if (r == 0)
         r = read_all(run);
     if (run->workers) {
@@ -548,7 +512,7 @@ int dissect_run(const struct dissect_run_options *options, const struct dissect_
         *ret_statistics = run->stats;
     }
     if (r < 0)
-        fail(run, r);
-    release(run);
+        run_fail(run, r);
+    run_release(run);
     return r;
 }

@@ -63,6 +63,11 @@ void capture_reader_free(struct capture_reader *r)
     free(r);
 }
 
+int capture_reader_extend(struct capture_reader *r, uint64_t end_offset)
+{
+    return input_window_extend(&r->window, end_offset);
+}
+
 static bool is_wanted(const struct capture_reader *r, int event)
 {
     if (event == CAPTURE_AGAIN)

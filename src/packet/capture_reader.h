@@ -49,6 +49,10 @@ int capture_reader_open(int fd, const struct capture_reader_options *options,
                         struct capture_reader **ret_reader, struct error *reterr);
 void capture_reader_free(struct capture_reader *reader);
 
+/* The file has grown (a segment that is being written): after CAPTURE_END reading goes on up to
+ * this offset, where a block has to end. Plain regular files only: -ESPIPE. */
+int capture_reader_extend(struct capture_reader *reader, uint64_t end_offset);
+
 /* The next event; a negative errno only for I/O errors and lack of memory. */
 int capture_reader_next(struct capture_reader *reader, struct packet *ret_packet,
                         struct error *reterr);

@@ -205,6 +205,18 @@ int input_window_seek(struct input_window *w, uint64_t offset)
     return 0;
 }
 
+int input_window_extend(struct input_window *w, uint64_t limit)
+{
+    if (w->codec != INPUT_PLAIN || !w->seekable)
+        return -ESPIPE;
+    if (limit > w->limit) {
+        w->limit = limit;
+        w->file_pos = w->fill_pos; /* what was read beyond the old limit was not kept */
+        w->ended = false;
+    }
+    return 0;
+}
+
 uint64_t input_window_position(const struct input_window *w)
 {
     if (w->codec == INPUT_PLAIN)

@@ -65,6 +65,8 @@ static inline void input_window_step(struct input_window *w, size_t n)
 bool input_window_skip(struct input_window *w, uint64_t n);
 /* Plain regular files only: goes on at this offset. -ESPIPE otherwise. */
 int input_window_seek(struct input_window *w, uint64_t offset);
+/* Plain regular files only: the limit moves on. -ESPIPE otherwise. */
+int input_window_extend(struct input_window *w, uint64_t limit);
 /* Bytes of the input behind us: of the compressed file when it is one. */
 uint64_t input_window_position(const struct input_window *w);
 

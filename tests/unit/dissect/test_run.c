@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "dissect/run.h"
+#include "dissect/live.h"
 #include "packet/pcapng_writer.h"
 #include "unit/unit_test.h"
 
@@ -512,6 +512,104 @@ static void progress_goes_on_while_entries_are_handed_over(void **state)
     free(c.packets);
 }
 
+/* ── live ── */
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void strip_number(char *line, const char *key)
+{
+    char *at = strstr(line, key);
+    if (!at)
+        return;
+    at += strlen(key);
+    memmove(at, at + strspn(at, "0123456789"), strlen(at + strspn(at, "0123456789")) + 1);
+}
+
+/* The entries in an order of their own, without the order in which they came. */
+static void sort_lines(struct result *result)
+{
+    static char *lines[FLOWS * (CALLS + 1) + 1];
+    size_t count = 0;
+    struct buf sorted;
+    buf_append_u8(&result->json, 0);
+    for (char *at = (char *)result->json.data, *rest; (at = strtok_r(at, "\n", &rest)); at = NULL) {
+        strip_number(at, "\"index\":");
+        strip_number(at, "\"stream\":");
+        assert_true(count < sizeof lines / sizeof *lines);
+        lines[count++] = at;
+    }
+    qsort(lines, count, sizeof *lines, compare_lines);
+    buf_init(&sorted, 256 << 20);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&sorted, "%s\n", lines[i]);
+    buf_done(&result->json);
+    result->json = sorted;
+}
+
+/* Where the block at `offset` ends. */
+static uint64_t block_end(int fd, uint64_t offset)
+{
+    uint32_t length;
+    if (pread(fd, &length, sizeof length, (off_t)offset + 4) != sizeof length)
+        return 0;
+    return offset + length;
+}
+
+static void segments_that_grow_give_the_same_calls(void **state)
+{
+    enum {
+        STEP = 97 /* packets */
+    };
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    int fds[] = {write_file(&c, (struct choice){.part = 0, .parts = 2}),
+                 write_file(&c, (struct choice){.part = 1, .parts = 2})};
+    struct result expected = dissect(fds, 2, 1, NULL), got = {0};
+    uint64_t ends[2] = {0};
+    struct dissect_input inputs[2] = {{.fd = fds[0], .name = "a", .sequence = 0},
+                                      {.fd = fds[1], .name = "b", .sequence = 1}};
+    struct dissect_run_options options = {.inputs = inputs, .input_count = 2, .spill_fd = -1};
+    struct dissect_sink sink = {.entry = on_entry, .damage = on_damage, .ctx = &got};
+    struct dissect_live *live;
+    struct error error;
+    buf_init(&got.json, 256 << 20);
+    assert_int_equal(dissect_live_new(&options, &sink, 7, &live, &error), 0);
+    for (int i = 0; i < 2; i++)
+        ends[i] = block_end(fds[i], block_end(fds[i], 0)); /* section and interface */
+    for (size_t at = 0; at < c.count; at += STEP) {
+        for (size_t k = at; k < at + STEP && k < c.count; k++)
+            ends[k % 2] = block_end(fds[k % 2], ends[k % 2]);
+        for (size_t i = 0; i < 2; i++) {
+            inputs[i].end_offset = at ? inputs[i].end_offset : ends[i];
+            assert_int_equal(dissect_live_grow(live, i, ends[i], at + STEP >= c.count, &error), 0);
+        }
+        /* what was captured later than this may still come in either of them */
+        size_t next = at + STEP < c.count ? at + STEP - 1 : c.count - 1;
+        assert_int_equal(dissect_live_until(live, c.packets[next].ts_ns, &error), 0);
+    }
+    /* a second later what is complete has been given out */
+    assert_int_equal(dissect_live_until(live, c.packets[c.count - 1].ts_ns + NS_PER_S, &error), 0);
+    assert_true(dissect_live_statistics(live)->entries >= FLOWS * CALLS);
+    assert_int_equal(dissect_live_finish(live, &error), 0);
+    assert_int_equal(dissect_live_statistics(live)->packets, c.count);
+    assert_int_equal(dissect_live_statistics(live)->entries, FLOWS * (CALLS + 1));
+    assert_int_equal(got.damages, 0);
+    assert_non_null(memmem(got.json.data, got.json.len, "\"index\":7,", 10));
+    dissect_live_free(live);
+    sort_lines(&expected);
+    sort_lines(&got);
+    assert_same(&expected, &got);
+    buf_done(&expected.json);
+    buf_done(&got.json);
+    close(fds[0]);
+    close(fds[1]);
+    free(c.packets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +618,7 @@ int main(void)
         cmocka_unit_test(only_the_protocols_that_were_asked_for),
         cmocka_unit_test(damage_costs_only_what_is_damaged),
         cmocka_unit_test(the_sink_may_end_it),
+        cmocka_unit_test(segments_that_grow_give_the_same_calls),
         cmocka_unit_test(progress_goes_on_while_entries_are_handed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

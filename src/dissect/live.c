@@ -1,0 +1,129 @@
+#include "dissect/live.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dissect/run_internal.h"
+
+struct run_live {
+    uint64_t next_index;
+};
+
+struct dissect_live {
+    struct run *run;
+    struct run_live state;
+    struct dissect_run_options options;
+    struct dissect_sink sink;
+};
+
+int run_live_entry(struct run *run, const struct entry *entry)
+{
+    struct entry numbered = *entry;
+    const struct entry *given = NULL;
+    numbered.index = run->live->next_index;
+    int r = owner_table_fill(run->owners, &numbered, &given);
+    if (r == 0)
+        r = run->sink->entry(run->sink->ctx, given, run->reterr);
+    if (r)
+        return r;
+    run->live->next_index++;
+    run->stats.entries++;
+    run->stats.entries_handed++;
+    run_count_entry(run, entry->protocol);
+    return 0;
+}
+
+int dissect_live_new(const struct dissect_run_options *options, const struct dissect_sink *sink,
+                     uint64_t first_index, struct dissect_live **ret_live, struct error *reterr)
+{
+    struct dissect_live *live = calloc(1, sizeof *live);
+    struct run *run = calloc(1, sizeof *run);
+    if (!live || !run) {
+        free(live);
+        free(run);
+        return error_set(reterr, -ENOMEM, "there is not enough memory");
+    }
+    *reterr = (struct error){.offset = ERROR_NO_OFFSET};
+    live->run = run;
+    live->options = *options;
+    live->options.tap = NULL;
+    live->sink = *sink;
+    live->state.next_index = first_index;
+    run->options = &live->options;
+    run->sink = &live->sink;
+    run->live = &live->state;
+    run->reterr = reterr;
+    int r = run_prepare(run);
+    if (r < 0) {
+        run_fail(run, r);
+        dissect_live_free(live);
+        return r;
+    }
+    *ret_live = live;
+    return 0;
+}
+
+static int told(struct dissect_live *live, int r)
+{
+    return r < 0 ? run_fail(live->run, r) : 0;
+}
+
+int dissect_live_grow(struct dissect_live *live, size_t input, uint64_t length, bool last,
+                      struct error *reterr)
+{
+    *reterr = (struct error){.offset = ERROR_NO_OFFSET};
+    live->run->reterr = reterr;
+    return told(live, input_merge_grow(live->run->merge, input, length, last));
+}
+
+static int take_until(struct run *run, int64_t until_ns)
+{
+    int64_t head_ns;
+    int r;
+    while ((r = input_merge_head(run->merge, &head_ns)) > 0 && head_ns < until_ns) {
+        struct merged_packet in;
+        r = input_merge_next(run->merge, &in);
+        if (r > 0)
+            r = run_take(run, &in);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? r : 0;
+}
+
+int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error *reterr)
+{
+    struct run *run = live->run;
+    *reterr = (struct error){.offset = ERROR_NO_OFFSET};
+    run->reterr = reterr;
+    int r = take_until(run, until_ns);
+    if (r == 0)
+        r = run_move_clock(run, until_ns);
+    if (r == 0)
+        r = atomic_load(&run->error);
+    return told(live, r);
+}
+
+const struct dissect_statistics *dissect_live_statistics(struct dissect_live *live)
+{
+    return &live->run->stats;
+}
+
+int dissect_live_finish(struct dissect_live *live, struct error *reterr)
+{
+    struct run *run = live->run;
+    *reterr = (struct error){.offset = ERROR_NO_OFFSET};
+    run->reterr = reterr;
+    int r = take_until(run, INT64_MAX);
+    int ended = run_workers_finish(run->workers, r < 0);
+    r = r < 0 ? r : ended;
+    return told(live, r < 0 ? r : atomic_load(&run->error));
+}
+
+void dissect_live_free(struct dissect_live *live)
+{
+    if (!live)
+        return;
+    run_release(live->run);
+    free(live);
+}
