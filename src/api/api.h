@@ -116,6 +116,10 @@ struct api_backend {
     int (*cancel_dissection)(void *ctx, const char *id, const char *name, struct error *reterr);
     /* Before a dissection is deleted or replaced: nobody may have it open. */
     void (*close_queries)(void *ctx, const char *id, const char *name);
+    /* ── live dissection: its entries are the source "live" of `query` ── */
+    int (*live_switch)(void *ctx, bool on, struct error *reterr);
+    void (*live_write)(void *ctx, struct json_writer *w); /* LiveStatus */
+    bool (*live_has_store)(void *ctx);
     /* ── entries: one question to the query job of a source (entries/query.h) ── */
     /* `question` are the members after "q": `"op":"page",…`. Items go to the listener
      * (may be NULL); the result is appended. */

@@ -62,17 +62,24 @@ void handle_values(struct api_call *call);
 void handle_map(struct api_call *call);
 /* handlers_compare.c */
 void handle_compare(struct api_call *call);
+/* handlers_live.c */
+void handle_live(struct api_call *call);
+void handle_live_on(struct api_call *call);
+void handle_live_off(struct api_call *call);
 /* handlers_filter.c */
 void handle_filter_check(struct api_call *call);
 void handle_filter_fields(struct api_call *call);
 
-/* A dissected source: "ID", "ID:NAME" or "ID/NAME", where ID may be a prefix or a name. False when
- * a problem was sent. */
+/* A dissected source: "live", "ID", "ID:NAME" or "ID/NAME", where ID may be a prefix or a name.
+ * False when a problem was sent. */
 struct handler_source {
     char id[SNAPSHOT_ID_SIZE];
     char name[80];
 };
 bool handler_source(struct api_call *call, const char *text, struct handler_source *ret_source);
+/* The same for what needs a snapshot's packets: live calls are refused (409). */
+bool handler_packet_source(struct api_call *call, const char *text,
+                           struct handler_source *ret_source);
 /* Of a listener; ctx is the call's http. */
 bool handler_client_gone(void *ctx);
 /* The snapshot that a path or a source names (an id, a unique prefix, a name or @latest): a

@@ -20,9 +20,12 @@ bool handler_source(struct api_call *call, const char *text, struct handler_sour
 {
     char ref[300];
     if (strcmp(text, "live") == 0) {
-        call_fail(call, 501,
-                  "Live dissection is not part of this version; take a snapshot and "
-                  "dissect it.");
+        *ret_source = (struct handler_source){.id = "live", .name = "live"};
+        if (call->api->backend.live_has_store(call->api->backend.ctx))
+            return true;
+        call_fail(call, 409,
+                  "Live dissection has not been on yet: switch it on (trawl live on), or take a "
+                  "snapshot and dissect it.");
         return false;
     }
     snprintf(ref, sizeof ref, "%s", text);
@@ -50,6 +53,19 @@ bool handler_source(struct api_call *call, const char *text, struct handler_sour
     }
     snapshot_unref(snapshot);
     return good;
+}
+
+bool handler_packet_source(struct api_call *call, const char *text,
+                           struct handler_source *ret_source)
+{
+    if (!handler_source(call, text, ret_source))
+        return false;
+    if (strcmp(ret_source->id, "live") != 0)
+        return true;
+    call_fail(call, 409,
+              "Packets come with a snapshot: take one of the time of this call, the rings have it "
+              "(trawl snapshot create NAME --last 5m --dissect).");
+    return false;
 }
 
 /* False when a problem was sent. */
@@ -344,7 +360,7 @@ static bool is_read_back(const json_t *object)
 static void send_body_read_back(struct api_call *call, bool of_request)
 {
     struct handler_source source;
-    if (!handler_source(call, call->params[0], &source))
+    if (!handler_packet_source(call, call->params[0], &source))
         return;
     struct handler_sink sink = {.call = call,
                                 .content_type = "application/octet-stream",
@@ -407,7 +423,8 @@ typedef int (*entry_question)(void *ctx, const char *id, const char *name, const
 static void answer_entry(struct api_call *call, entry_question question)
 {
     struct handler_source source;
-    if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
+    if (!check_entry_id(call, call->params[1]) ||
+        !handler_packet_source(call, call->params[0], &source))
         return;
     struct buf result;
     struct api_problem problem;
@@ -433,7 +450,8 @@ void handle_entry_stream(struct api_call *call)
 void handle_entry_pcap(struct api_call *call)
 {
     struct handler_source source;
-    if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
+    if (!check_entry_id(call, call->params[1]) ||
+        !handler_packet_source(call, call->params[0], &source))
         return;
     struct handler_sink sink = {.call = call,
                                 .content_type = "application/vnd.tcpdump.pcap",

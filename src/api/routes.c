@@ -95,6 +95,12 @@ const struct route routes[] = {
 
     {"GET", V1 "/sources", CAP_SNAPSHOTS_READ, NULL, NULL, "SourcesResponse", 200, NULL,
      handle_sources, "What the API stream can show."},
+    {"GET", V1 "/live", CAP_SNAPSHOTS_READ, NULL, NULL, "LiveStatus", 200, NULL, handle_live,
+     "Whether live dissection is on, how far it has come, and what it passed over."},
+    {"POST", V1 "/live", CAP_SNAPSHOTS_WRITE, NULL, NULL, "LiveStatus", 200, NULL, handle_live_on,
+     "Switches live dissection on: the source `live` grows with what the nodes record."},
+    {"DELETE", V1 "/live", CAP_SNAPSHOTS_WRITE, NULL, NULL, "LiveStatus", 200, NULL,
+     handle_live_off, "Switches it off; its entries stay."},
     {"GET", V1 "/entries", CAP_PAYLOAD_READ, ENTRIES_QUERY, NULL, "EntriesResponse", 200, NULL,
      handle_entries, "A page of API calls."},
     {"POST", V1 "/entries/query", CAP_PAYLOAD_READ, NULL, "EntriesQuery", "EntriesResponse", 200,

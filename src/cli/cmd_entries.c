@@ -30,7 +30,7 @@ static const struct option_def defs[] = {
      .type = OPTION_TEXT,
      FLAG(source),
      .default_value = "@latest",
-     .value_name = "ID[/NAME]",
+     .value_name = "live|ID[/NAME]",
      .doc = "a dissected snapshot, and which of its dissections"},
     {.name = "filter",
      .type = OPTION_TEXT,
@@ -83,7 +83,7 @@ static const struct option_def defs[] = {
 };
 static const struct option_spec spec = {
     .usage =
-        "trawl entries [--source ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE]",
+        "trawl entries [--source live|ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE]",
     .summary = "Lists the API calls of a dissected snapshot.",
     .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
     .defs = defs,
@@ -404,7 +404,7 @@ static const struct option_def entry_defs[] = {
      .type = OPTION_TEXT,
      FLAG(source),
      .default_value = "@latest",
-     .value_name = "ID[/NAME]",
+     .value_name = "live|ID[/NAME]",
      .doc = "the dissected snapshot that has it"},
     {.name = "body",
      .type = OPTION_TEXT,
@@ -423,7 +423,7 @@ static const struct option_def entry_defs[] = {
 };
 static const struct option_spec entry_spec = {
     .usage =
-        "trawl entry ID [--source ID[/NAME]] [--neighbours N | --body request|response [-o FILE]]",
+        "trawl entry ID [--source live|ID[/NAME]] [--neighbours N | --body request|response [-o FILE]]",
     .summary = "Shows one API call whole: headers, bodies, timing, packets.",
     .example = "trawl entry 33LB70IHK0Q84M5LDNMN7J9DB8 --source @latest",
     .defs = entry_defs,
@@ -506,7 +506,7 @@ static const struct option_def trace_defs[] = {
      .type = OPTION_TEXT,
      FLAG(source),
      .default_value = "@latest",
-     .value_name = "ID[/NAME]",
+     .value_name = "live|ID[/NAME]",
      .doc = "a dissected snapshot, and which of its dissections"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},

@@ -12,6 +12,7 @@ extern const struct command cmd_filter;
 extern const struct command cmd_hold;
 extern const struct command cmd_hub;
 extern const struct command cmd_job;
+extern const struct command cmd_live;
 extern const struct command cmd_look_back;
 extern const struct command cmd_map;
 extern const struct command cmd_nodes;
@@ -41,6 +42,7 @@ const struct command *const commands[] = {
     &cmd_hold,
     &cmd_hub,
     &cmd_job,
+    &cmd_live,
     &cmd_look_back,
     &cmd_map,
     &cmd_nodes,

@@ -18,6 +18,7 @@ const struct job_kind *const job_kinds[] = {
     &job_kind_export,
     &job_kind_extract,
     &job_kind_import,
+    &job_kind_live,
     &job_kind_packets,
     &job_kind_query,
     &job_kind_self_test,

@@ -385,6 +385,12 @@ int input_merge_grow(struct input_merge *merge, size_t index, uint64_t length, b
     return r;
 }
 
+uint64_t input_merge_behind(const struct input_merge *merge, size_t index)
+{
+    const struct merge_input *in = &merge->inputs[index];
+    return in->reader ? capture_reader_position(in->reader) : UINT64_MAX;
+}
+
 int input_merge_head(struct input_merge *merge, int64_t *ret_ns)
 {
     int r = replace_last(merge);

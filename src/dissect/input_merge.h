@@ -35,6 +35,8 @@ void input_merge_free(struct input_merge *merge);
 /* With `grows`: input `index` is there up to `length` bytes, where a block ends; `last`: nothing
  * will follow. inputs[index] is read from now on. -ENOMEM. */
 int input_merge_grow(struct input_merge *merge, size_t index, uint64_t length, bool last);
+/* Nothing before this offset of a growing input is read again; UINT64_MAX once it is closed. */
+uint64_t input_merge_behind(const struct input_merge *merge, size_t index);
 /* The time of the packet that comes next: 1, 0 when there is none (yet), -ENOMEM. */
 int input_merge_head(struct input_merge *merge, int64_t *ret_ns);
 /* 1, 0 at the end, -ENOMEM. What is wrong with an input goes to damage(). */

@@ -104,6 +104,11 @@ int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error
     return told(live, r);
 }
 
+uint64_t dissect_live_behind(const struct dissect_live *live, size_t input)
+{
+    return input_merge_behind(live->run->merge, input);
+}
+
 const struct dissect_statistics *dissect_live_statistics(struct dissect_live *live)
 {
     return &live->run->stats;

@@ -25,6 +25,8 @@ int dissect_live_grow(struct dissect_live *live, size_t input, uint64_t length, 
 /* Everything captured before this is there: packets of before it are dissected, and the clock is
  * moved to it (calls without an answer). 0, or what the sink returned, or -ENOMEM. */
 int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error *reterr);
+/* Nothing before this offset of the segment is read again; UINT64_MAX: none of it is. */
+uint64_t dissect_live_behind(const struct dissect_live *live, size_t input);
 /* What was read, entries given out, counts by protocol. Borrowed. */
 const struct dissect_statistics *dissect_live_statistics(struct dissect_live *live);
 /* Takes what is left of the packets and gives out what is still open. */

@@ -92,6 +92,11 @@ uint64_t part_writer_rows(const struct part_writer *w)
     return w->summary.rows;
 }
 
+uint64_t part_writer_bytes(const struct part_writer *w)
+{
+    return w->summary.payload_bytes;
+}
+
 const char *part_writer_name(const struct part_writer *w)
 {
     return w->name;

@@ -22,6 +22,8 @@ int part_writer_open(const struct part_writer_options *options, struct part_writ
 /* In order of index, without holes. */
 int part_writer_append(struct part_writer *writer, const struct entry *entry, struct error *reterr);
 uint64_t part_writer_rows(const struct part_writer *writer);
+/* Of payload, on disk, once it is sealed. */
+uint64_t part_writer_bytes(const struct part_writer *writer);
 /* "part-NNNNNN". */
 const char *part_writer_name(const struct part_writer *writer);
 /* files: what packet references speak of. The writer may only be freed afterwards. */

@@ -57,4 +57,13 @@ extern const struct job_kind job_kind_query;
  * {"done":{…progress…,"damage":N}}. */
 extern const struct job_kind job_kind_dissect;
 
+/* Job kind "live": segments while they are written → a store that grows.
+ * Request: {"dir":"…/live","keep_rows":N,"keep_bytes":N}; descriptor JOB_FIRST_FD is the feed
+ * (live_feed.h); `dir` exists and is the one write_dir; what an earlier job stored there is gone on
+ * with. Messages:
+ * {"live":{"stored":…,"packets":…,"bytes":…,"evictions":…,"until_ns":…}} once it can be fed and
+ * after each UNTIL (entries below index `stored` are sealed: kill -9 cannot take them);
+ * {"done":{…}} at the end of the feed. */
+extern const struct job_kind job_kind_live;
+
 #endif

@@ -26,13 +26,17 @@ enum {
     MERGE_SIZES = sizeof merge_sizes / sizeof *merge_sizes
 };
 
+struct known_part {
+    uint64_t rows, bytes;
+};
+
 struct entries_writer {
     struct entries_writer_options options;
     char dir[PART_PATH_SIZE];
     int dir_fd;
-    unsigned last_number;  /* of all parts so far */
-    struct part_list list; /* sealed */
-    uint64_t *rows;        /* of each of them */
+    unsigned last_number;     /* of all parts so far */
+    struct part_list list;    /* sealed */
+    struct known_part *known; /* of each of them */
     uint64_t next_index;
     struct part_description earlier; /* its files */
     struct part_writer *part;        /* that is being filled; NULL = none yet */
@@ -83,27 +87,27 @@ static int read_description(const struct entries_writer *w, const char *name,
     return r;
 }
 
-static int know_part(struct entries_writer *w, uint64_t rows)
+/* Room for what is known of one more. */
+static int make_room(struct entries_writer *w)
 {
-    uint64_t *all = realloc(w->rows, (w->list.count + 1) * sizeof *all);
+    struct known_part *all = realloc(w->known, (w->list.count + 1) * sizeof *all);
     if (!all)
         return -ENOMEM;
-    w->rows = all;
-    w->rows[w->list.count] = rows;
+    w->known = all;
     return 0;
 }
 
 /* Rows, next index and files of the parts that are gone on with. */
 static int learn_parts(struct entries_writer *w, struct error *reterr)
 {
-    w->rows = calloc(w->list.count + 1, sizeof *w->rows);
-    int r = w->rows ? 0 : error_set(reterr, -ENOMEM, "out of memory.");
+    w->known = calloc(w->list.count + 1, sizeof *w->known);
+    int r = w->known ? 0 : error_set(reterr, -ENOMEM, "out of memory.");
     for (size_t i = 0; r == 0 && i < w->list.count; i++) {
         part_description_done(&w->earlier);
         r = read_description(w, w->list.names[i], &w->earlier, reterr);
         const struct part_summary *s = &w->earlier.summary;
         if (r == 0) {
-            w->rows[i] = s->rows;
+            w->known[i] = (struct known_part){s->rows, s->payload_bytes};
             w->next_index = s->rows ? s->first_index + s->rows : w->next_index;
         }
     }
@@ -202,10 +206,10 @@ static int replace_parts(struct entries_writer *w, size_t first, size_t count,
     struct part_list old = w->list;
     w->list = list;
     size_t added = by ? 1 : 0;
-    memmove(w->rows + first + added, w->rows + first + count,
-            (old.count - first - count) * sizeof *w->rows);
+    memmove(w->known + first + added, w->known + first + count,
+            (old.count - first - count) * sizeof *w->known);
     if (by)
-        w->rows[first] = part_writer_rows(by);
+        w->known[first] = (struct known_part){part_writer_rows(by), part_writer_bytes(by)};
     for (size_t i = first; i < first + count; i++)
         (void)io_remove_tree(phase, w->dir_fd, old.names[i]); /* else the next writer does it */
     part_list_done(&old);
@@ -214,7 +218,7 @@ static int replace_parts(struct entries_writer *w, size_t first, size_t count,
 
 static int seal_part(struct entries_writer *w, struct error *reterr)
 {
-    int r = know_part(w, part_writer_rows(w->part));
+    int r = make_room(w);
     if (r < 0)
         error_set(reterr, r, "out of memory.");
     else
@@ -239,8 +243,8 @@ static size_t count_mergeable(const struct entries_writer *w)
 {
     for (size_t size = 0; size < MERGE_SIZES; size++) {
         size_t count = 0, same = 0;
-        while (count < w->list.count && size_of(w->rows[w->list.count - 1 - count]) <= size)
-            same += size_of(w->rows[w->list.count - 1 - count++]) == size;
+        while (count < w->list.count && size_of(w->known[w->list.count - 1 - count].rows) <= size)
+            same += size_of(w->known[w->list.count - 1 - count++].rows) == size;
         if (same >= MERGE_PARTS)
             return count;
     }
@@ -263,10 +267,18 @@ static int merge(struct entries_writer *w, size_t count)
 
 static int give_up_oldest(struct entries_writer *w, struct error *reterr)
 {
-    uint64_t rows = 0;
+    struct known_part kept = {0};
+    uint64_t max_bytes = w->options.keep_bytes ? w->options.keep_bytes : UINT64_MAX;
     size_t keep = 0;
-    while (keep < w->list.count && keep < KEEP_PARTS && (keep == 0 || rows < w->options.keep_rows))
-        rows += w->rows[w->list.count - ++keep];
+    while (keep < w->list.count && keep < KEEP_PARTS &&
+           (keep == 0 || kept.rows < w->options.keep_rows)) {
+        const struct known_part *next = &w->known[w->list.count - 1 - keep];
+        if (keep && next->bytes > max_bytes - kept.bytes)
+            break;
+        kept.rows += next->rows;
+        kept.bytes = next->bytes < max_bytes - kept.bytes ? kept.bytes + next->bytes : max_bytes;
+        keep++;
+    }
     if (keep == w->list.count)
         return 0;
     int r = replace_parts(w, 0, w->list.count - keep, NULL);
@@ -315,7 +327,7 @@ void entries_writer_free(struct entries_writer *w)
     part_writer_free(w->part);
     part_list_done(&w->list);
     part_description_done(&w->earlier);
-    free(w->rows);
+    free(w->known);
     if (w->dir_fd >= 0)
         close(w->dir_fd);
     free(w);

@@ -25,6 +25,7 @@ struct entries_writer_options {
     /* Many small parts, sealed one after the other while readers read them: they are merged as they
      * grow in number, and the oldest are given up beyond this many rows. 0 = neither. */
     uint64_t keep_rows;
+    uint64_t keep_bytes; /* with keep_rows: of payload, on disk; 0 = any */
 };
 
 /* -EWOULDBLOCK: another writer has this folder. Loads DuckDB: after this nothing outside `dir` is

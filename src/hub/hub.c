@@ -10,6 +10,7 @@
 #include "hub/dissections.h"
 #include "hub/exports.h"
 #include "hub/fleet.h"
+#include "hub/live.h"
 #include "hub/node_source.h"
 #include "hub/queries.h"
 #include "hub/takes.h"
@@ -22,6 +23,7 @@ struct hub {
     struct takes *takes;
     struct dissections *dissections;
     struct queries *queries;
+    struct live *live;
     struct exports *exports;
     struct api *api; /* atomic: the store tells of changes from its recovery on */
 };
@@ -140,7 +142,29 @@ static int backend_query(void *ctx, const char *id, const char *name, struct sli
                          struct api_problem *ret_problem)
 {
     struct hub *hub = ctx;
+    if (strcmp(id, QUERIES_LIVE) == 0)
+        live_touch(hub->live);
     return queries_ask(hub->queries, id, name, question, listener, ret_result, ret_problem);
+}
+
+/* ── live ── */
+
+static int backend_live_switch(void *ctx, bool on, struct error *reterr)
+{
+    struct hub *hub = ctx;
+    return live_switch(hub->live, on, reterr);
+}
+
+static void backend_live_write(void *ctx, struct json_writer *w)
+{
+    struct hub *hub = ctx;
+    live_write_json(hub->live, w);
+}
+
+static bool backend_live_has_store(void *ctx)
+{
+    struct hub *hub = ctx;
+    return live_has_store(hub->live);
 }
 
 /* ── files ── */
@@ -250,6 +274,9 @@ static void fill_backend(struct hub *hub)
         .cancel_dissection = backend_cancel_dissection,
         .close_queries = backend_close_queries,
         .query = backend_query,
+        .live_switch = backend_live_switch,
+        .live_write = backend_live_write,
+        .live_has_store = backend_live_has_store,
         .archive = backend_archive,
         .import = backend_import,
         .export = backend_export,
@@ -276,6 +303,10 @@ static int start_parts(struct hub *hub, const struct hub_options *options, struc
         n = strcspn(report, "\n");
         log_info("snapshot", "recovery", "note=\"%.*s\"", (int)n, report);
     }
+    struct live_options live = {.fleet = hub->fleet, .data_dir = options->data_dir};
+    e = live_new(&live, &hub->live, reterr);
+    if (e)
+        return e;
     struct takes_options takes = {
         .fleet = hub->fleet, .store = hub->store, .on_end = on_taken, .ctx = hub};
     struct dissections_options dissections = {
@@ -284,7 +315,9 @@ static int start_parts(struct hub *hub, const struct hub_options *options, struc
     if (!e)
         e = dissections_new(&dissections, &hub->dissections);
     if (!e)
-        e = queries_new(&(struct queries_options){.store = hub->store}, &hub->queries);
+        e = queries_new(
+            &(struct queries_options){.store = hub->store, .live_dir = live_dir(hub->live)},
+            &hub->queries);
     if (!e)
         e = exports_new(hub->store, hub->queries, &hub->exports);
     if (e)
@@ -331,6 +364,7 @@ bool hub_stop(struct hub *hub)
     api_stop(api);
     exports_free(hub->exports);
     queries_free(hub->queries);
+    live_free(hub->live);
     fleet_free(hub->fleet);
     snapshot_store_free(hub->store);
     free(hub);

@@ -46,6 +46,7 @@ struct process {
 
 struct queries {
     struct snapshot_store *store;
+    const char *live_dir;
     int64_t answer_ns;
     pthread_mutex_t lock; /* guards what follows; a busy process belongs to who asks */
     pthread_cond_t changed;
@@ -72,6 +73,7 @@ int queries_new(const struct queries_options *options, struct queries **ret_quer
     if (!q)
         return -ENOMEM;
     q->store = options->store;
+    q->live_dir = options->live_dir;
     q->answer_ns = options->answer_ns ? options->answer_ns : ANSWER_SECONDS * NS_PER_S;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->changed, NULL);
@@ -289,11 +291,20 @@ static int why_it_ended(struct queries *q, struct process *p, struct api_problem
     return -EIO;
 }
 
+static bool is_live(const struct process *p)
+{
+    return strcmp(p->id, QUERIES_LIVE) == 0;
+}
+
 /* The parts of the result that there is now. */
 static int find_parts(const struct queries *q, const struct process *p, char *out, size_t out_size)
 {
     struct snapshot *s = NULL;
     uint64_t run = 0;
+    if (is_live(p)) {
+        int n = snprintf(out, out_size, "%s", q->live_dir);
+        return n < 0 || (size_t)n >= out_size ? -ENAMETOOLONG : 0;
+    }
     if (snapshot_store_get(q->store, p->id, &s, NULL) == 0)
         for (size_t i = 0; i < s->dissection_count; i++)
             if (strcmp(s->dissections[i].name, p->name) == 0)
@@ -323,6 +334,7 @@ static int start(struct queries *q, struct process *p, struct api_problem *probl
     char source[SNAPSHOT_ID_SIZE + sizeof p->name + 2];
     snprintf(source, sizeof source, "%s/%s", p->id, p->name);
     json_str(&w, source);
+    json_member_bool(&w, "follows", is_live(p));
     json_end_object(&w);
     const char *const dirs[] = {path, NULL};
     struct job_spec spec = {

@@ -11,9 +11,13 @@
 
 struct queries;
 
+/* The id, and name, of what grows while it is asked. */
+#define QUERIES_LIVE "live"
+
 struct queries_options {
     struct snapshot_store *store;
-    int64_t answer_ns; /* until the next item or the result; 0 = 30 s */
+    const char *live_dir; /* of the source QUERIES_LIVE; outlives the queries; may be NULL */
+    int64_t answer_ns;    /* until the next item or the result; 0 = 30 s */
 };
 
 int queries_new(const struct queries_options *options, struct queries **ret_queries);

@@ -317,7 +317,7 @@ async function emptyStates() {
   const size = sizes[0];
   const cases = [
     { env: { MOCK_EMPTY: "1" }, hash: "#/snapshots", text: /No snapshots yet\. The nodes hold traffic back to \d\d:\d\d\./, name: "empty-snapshots" },
-    { env: {}, hash: "#/stream", text: /Live dissection is off.*Recording goes on, back to \d\d:\d\d/, name: "empty-live" },
+    { env: {}, hash: "#/stream", text: /live calls are read with.*Recording goes on, back to \d\d:\d\d/, name: "empty-live" },
     { env: {}, hash: `#/stream?source=${source}&filter=${encodeURIComponent('http && path == "/nowhere"')}`, text: /0 of 12,345 calls match\. Without path == "\/nowhere": [\d,]+\./, name: "empty-no-match" },
     { env: {}, hash: "#/stream?source=06F2Q00003", text: /has packets but is not dissected/, name: "empty-not-dissected" },
     { env: {}, hash: "#/stream?source=06F2Q00006", text: /Dissecting 43 %.*16,215 entries/, name: "empty-dissecting" },

@@ -78,11 +78,36 @@ static uint64_t ring_budget(void *ctx)
     return 4096;
 }
 
+static int live_switch(void *ctx, bool on, struct error *reterr)
+{
+    (void)ctx;
+    (void)on;
+    (void)reterr;
+    return 0;
+}
+
+static void live_write(void *ctx, struct json_writer *w)
+{
+    (void)ctx;
+    json_begin_object(w);
+    json_member_str(w, "state", "off");
+    json_end_object(w);
+}
+
+static bool live_has_store(void *ctx)
+{
+    (void)ctx;
+    return false;
+}
+
 static const struct api_backend backend = {.write_nodes = write_nodes,
                                            .register_worker = register_worker,
                                            .hold = hold,
                                            .ask = ask,
                                            .write_metrics = write_metrics,
+                                           .live_switch = live_switch,
+                                           .live_write = live_write,
+                                           .live_has_store = live_has_store,
                                            .ring_budget = ring_budget};
 
 static int setup(void **state)
@@ -448,7 +473,7 @@ static void what_is_asked_is_checked(void **state)
         {"GET", "/api/v1/snapshots/none", NULL, 404, NULL},
         {"GET", "/api/v1/entries", NULL, 400, "\"source\" is missing"},
         {"GET", "/api/v1/entries?source=none", NULL, 404, NULL},
-        {"GET", "/api/v1/entries?source=live", NULL, 501, "Live"},
+        {"GET", "/api/v1/entries?source=live", NULL, 409, "Live"},
         {"GET", "/api/v1/entries?source=x&order=best", NULL, 400, "order"},
         {"GET", "/api/v1/entries?source=x&limit=5000", NULL, 400, "limit"},
         {"POST", "/api/v1/snapshots", "{", 400, "not valid JSON"},

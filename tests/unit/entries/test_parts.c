@@ -291,6 +291,23 @@ static void test_the_oldest_are_given_up(void **state)
     close_asker(&asker);
 }
 
+static void test_the_oldest_are_given_up_by_their_bytes_too(void **state)
+{
+    struct error error = {0};
+    struct entries_writer *writer;
+    struct entries_writer_options options = {
+        .dir = *state, .files = files, .keep_rows = KEEP_ALL, .keep_bytes = 40000};
+    assert_int_equal(entries_writer_open(&options, &writer, &error), 0);
+    write_calls(writer, 0, 9000, 1500);
+    struct asker asker;
+    open_asker(&asker, *state, false);
+    assert_in_range(count(&asker, ""), 1500, 6000);
+    assert_int_equal(count(&asker, "index == 8999"), 1);
+    assert_int_equal(count(&asker, "index == 0"), 0);
+    close_asker(&asker);
+    close_writer(writer);
+}
+
 static void test_a_list_that_is_wrong_is_refused(void **state)
 {
     static const char *const lists[] = {"",
@@ -387,6 +404,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many_merged_parts_answer_as_one, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_reader_follows, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_the_oldest_are_given_up, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_the_oldest_are_given_up_by_their_bytes_too, make_dir,
+                                        remove_dir),
         cmocka_unit_test_setup_teardown(test_a_list_that_is_wrong_is_refused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_what_was_acknowledged_survives_kill_9, make_dir,
                                         remove_dir),

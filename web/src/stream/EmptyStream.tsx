@@ -36,7 +36,7 @@ function Live(): JSX.Element {
   const packets = nodes.reduce((sum, n) => sum + n.packets_per_s, 0);
   const recording = nodes.filter((n) => n.state === "recording").length;
   return (
-    <Empty text={<>Live dissection is off: this version reads calls from snapshots only. {recording > 0 ? `Recording goes on${oldest ? `, back to ${formatMinute(oldest, zone)}` : ""}: ${plural(recording, "node")}, ${formatRate(packets, "packets")}.` : "No node is recording."}</>}>
+    <Empty text={<>The dashboard shows calls of snapshots; live calls are read with <code>trawl live on</code> and <code>trawl entries --source live</code>. {recording > 0 ? `Recording goes on${oldest ? `, back to ${formatMinute(oldest, zone)}` : ""}: ${plural(recording, "node")}, ${formatRate(packets, "packets")}.` : "No node is recording."}</>}>
       <Button kind="primary" onClick={() => void lookBack(lookBackSeconds)}>Look back 15 min</Button>
       <Button onClick={() => void lookBack(300)}>Look back 5 min</Button>
       <Button kind="link" onClick={() => go({ view: "snapshots" })}>Show snapshots</Button>

@@ -1,0 +1,270 @@
+#include "hub/live_node.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+    LOOK_BACK_SECONDS = 130, /* longer than a segment stays open */
+    WRITE_MS = 500,
+    MAX_FOLLOWED = 256
+};
+
+/* A segment that is being fed. */
+struct followed {
+    char name[RING_NAME_SIZE];
+    uint64_t sequence, sent, size;
+    uint32_t series;
+    uint32_t number; /* in the feed */
+    bool begun, sealed, seen;
+};
+
+struct live_node {
+    struct fleet_node *node;
+    struct worker_client *client; /* NULL: not connected */
+    struct followed followed[MAX_FOLLOWED];
+    size_t count;
+    uint64_t last_sequence;
+    bool began;
+    uint64_t missed_bytes;
+    int64_t missed_ns;
+};
+
+/* ── the feed ── */
+
+static int write_all(struct live_feed *feed, const uint8_t *data, size_t n)
+{
+    while (n && !feed->error) {
+        ssize_t written = write(feed->fd, data, n);
+        if (written > 0) {
+            data += written;
+            n -= (size_t)written;
+        } else if (written < 0 && errno == EAGAIN) {
+            struct pollfd poll_fd = {.fd = feed->fd, .events = POLLOUT};
+            (void)poll(&poll_fd, 1, WRITE_MS);
+            if (__atomic_load_n(feed->stopped, __ATOMIC_RELAXED))
+                feed->error = -ECANCELED;
+        } else if (written == 0 || errno != EINTR) {
+            feed->error = written ? -errno : -EPIPE;
+        }
+    }
+    return feed->error;
+}
+
+int live_feed_put(struct live_feed *feed, const struct feed_header *header, const void *bytes)
+{
+    int e = write_all(feed, (const uint8_t *)header, sizeof *header);
+    return e ? e : write_all(feed, bytes, header->length);
+}
+
+struct piece {
+    struct live_feed *feed;
+    struct followed *segment;
+};
+
+static int on_piece(void *ctx, const uint8_t *data, size_t n)
+{
+    struct piece *piece = ctx;
+    while (n) {
+        size_t some = n < FEED_MAX_BYTES ? n : FEED_MAX_BYTES;
+        struct feed_header h = {.kind = FEED_BYTES,
+                                .segment = piece->segment->number,
+                                .value = (int64_t)piece->segment->sent,
+                                .length = some};
+        int e = live_feed_put(piece->feed, &h, data);
+        if (e)
+            return e;
+        piece->segment->sent += some;
+        data += some;
+        n -= some;
+    }
+    return 0;
+}
+
+/* ── its segments ── */
+
+int live_node_new(struct fleet_node *node, struct live_node **ret_node)
+{
+    struct live_node *n = calloc(1, sizeof *n);
+    if (!n)
+        return -ENOMEM;
+    n->node = fleet_node_ref(node);
+    *ret_node = n;
+    return 0;
+}
+
+void live_node_free(struct live_node *n)
+{
+    if (!n)
+        return;
+    worker_client_free(n->client);
+    fleet_node_unref(n->node);
+    free(n);
+}
+
+const char *live_node_name(const struct live_node *n)
+{
+    return fleet_node_name(n->node);
+}
+
+uint64_t live_node_missed(const struct live_node *n, int64_t *ret_last_ns)
+{
+    *ret_last_ns = n->missed_ns;
+    return n->missed_bytes;
+}
+
+static void miss(struct live_node *n, uint64_t bytes)
+{
+    n->missed_bytes += bytes;
+    n->missed_ns = clock_now_ns();
+}
+
+/* The job need not wait for more of it. */
+static void drop(struct live_node *n, struct live_feed *feed, size_t i)
+{
+    struct followed *f = &n->followed[i];
+    if (f->sent < f->size)
+        miss(n, f->size - f->sent);
+    if (f->begun) {
+        struct feed_header h = {.kind = FEED_LAST, .segment = f->number};
+        (void)live_feed_put(feed, &h, NULL);
+    }
+    memmove(f, f + 1, (n->count - i - 1) * sizeof *f);
+    n->count--;
+}
+
+static struct followed *find(struct live_node *n, uint64_t sequence)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (n->followed[i].sequence == sequence)
+            return &n->followed[i];
+    return NULL;
+}
+
+static void follow_new(struct live_node *n, const struct ring_segment_info *s)
+{
+    if (n->count == MAX_FOLLOWED) {
+        miss(n, s->size_bytes);
+        return;
+    }
+    struct followed *f = &n->followed[n->count++];
+    *f = (struct followed){.sequence = s->sequence, .series = s->series};
+    snprintf(f->name, sizeof f->name, "%s", s->name);
+}
+
+/* What the ring holds now. The first look takes up what is being written; later ones every segment
+ * that came since. */
+static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr)
+{
+    struct ring_list list;
+    int64_t now_ns = clock_now_ns() + fleet_node_clock(n->node).offset_ns;
+    int e = n->client ? 0 : fleet_node_connect(n->node, &n->client, reterr);
+    if (!e)
+        e = worker_client_list(n->client, now_ns - LOOK_BACK_SECONDS * NS_PER_S, INT64_MAX, &list,
+                               reterr);
+    if (e)
+        return e;
+    *ret_until_ns = INT64_MIN;
+    for (size_t i = 0; i < n->count; i++)
+        n->followed[i].seen = false;
+    for (size_t i = 0; i < list.segment_count; i++) {
+        const struct ring_segment_info *s = &list.segments[i];
+        if (s->sequence > n->last_sequence && (n->began || !s->sealed))
+            follow_new(n, s);
+        if (s->sequence > n->last_sequence)
+            n->last_sequence = s->sequence;
+        if (s->covered_to_ns > *ret_until_ns)
+            *ret_until_ns = s->covered_to_ns;
+        struct followed *f = find(n, s->sequence);
+        if (f) {
+            f->seen = true;
+            f->sealed = s->sealed;
+            f->size = s->size_bytes > f->size ? s->size_bytes : f->size;
+        }
+    }
+    n->began = n->began || list.segment_count;
+    ring_list_done(&list);
+    return 0;
+}
+
+/* Not the newest of its series. */
+static bool is_old(const struct live_node *n, const struct followed *f)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (n->followed[i].series == f->series && n->followed[i].sequence > f->sequence)
+            return true;
+    return false;
+}
+
+/* What the ring gave up is gone; when too much has come together only the newest goes on. */
+static void pass_over(struct live_node *n, struct live_feed *feed)
+{
+    uint64_t lag = 0;
+    for (size_t i = n->count; i-- > 0;)
+        if (!n->followed[i].seen)
+            drop(n, feed, i);
+        else
+            lag += n->followed[i].size - n->followed[i].sent;
+    for (size_t i = n->count; lag > LIVE_MAX_LAG_BYTES && i-- > 0;)
+        if (is_old(n, &n->followed[i]))
+            drop(n, feed, i);
+}
+
+static int begin(struct live_node *n, struct live_feed *feed, struct followed *f)
+{
+    const char *name = live_node_name(n);
+    if (feed->segments == FEED_MAX_SEGMENTS)
+        return feed->error = -ENOBUFS; /* the next job goes on */
+    f->begun = true;
+    f->number = feed->segments++;
+    struct feed_header h = {.kind = FEED_SEGMENT,
+                            .segment = f->number,
+                            .value = (int64_t)f->sequence,
+                            .length = strlen(name)};
+    return live_feed_put(feed, &h, name);
+}
+
+/* Up to the end that was published: there a block ends. */
+static int feed_segment(struct live_node *n, struct live_feed *feed, struct followed *f,
+                        struct error *reterr)
+{
+    if (f->sent == f->size)
+        return 0;
+    struct piece piece = {.feed = feed, .segment = f};
+    int e = f->begun ? 0 : begin(n, feed, f);
+    if (!e)
+        e = worker_client_fetch(n->client, f->name, f->sent, f->size - f->sent, on_piece, &piece,
+                                reterr);
+    if (e)
+        return e;
+    struct feed_header h = {.kind = FEED_READY, .segment = f->number, .value = (int64_t)f->sent};
+    return live_feed_put(feed, &h, NULL);
+}
+
+int live_node_round(struct live_node *n, struct live_feed *feed, int64_t *ret_until_ns,
+                    struct error *reterr)
+{
+    int e = look(n, ret_until_ns, reterr);
+    if (e) {
+        worker_client_free(n->client); /* it may have come back at another address */
+        n->client = NULL;
+        return e;
+    }
+    pass_over(n, feed);
+    for (size_t i = 0; i < n->count && !e && !feed->error;) {
+        struct followed *f = &n->followed[i];
+        e = feed_segment(n, feed, f, reterr);
+        bool is_gone = e == -ENOENT && !feed->error;
+        e = is_gone ? 0 : e;
+        if (!e && (is_gone || (f->sealed && f->sent == f->size)))
+            drop(n, feed, i);
+        else
+            i++;
+    }
+    return e;
+}
