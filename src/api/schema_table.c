@@ -66,7 +66,7 @@ const struct schema schemas[] = {
      "ok: bool; files: int; bytes: int; signature: Signature~; errors: VerifyError[]"},
     {"LiveStatus",
      "state: on|starting|off; reason: text; since: time~; until: time~; entries: int; "
-     "packets: int; bytes: int; missed_bytes: int; missed_at: time~; failures: int; "
+     "packets: int; bytes: int; missed_bytes: int; missed_at: time~; damages: int; failures: int; "
      "idle_s: int; idle_off_s: int"},
     {"Source", "id: text; name: text; kind: live|snapshot; dissection?: text; from: time~; "
                "to: time~; size_bytes: int; state: ready|dissecting|not_dissected|live; "

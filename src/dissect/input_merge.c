@@ -100,11 +100,15 @@ static int advance(struct input_merge *merge, struct merge_input *in)
 
 /* ── order ── */
 
+static int64_t time_of(const struct merge_input *in)
+{
+    return in->head.ts_ns - in->input->ahead_ns;
+}
+
 static bool is_before(const struct merge_input *a, const struct merge_input *b)
 {
-    if (a->head.ts_ns != b->head.ts_ns)
-        return a->head.ts_ns < b->head.ts_ns;
-    return a->index < b->index;
+    int64_t a_ns = time_of(a), b_ns = time_of(b);
+    return a_ns != b_ns ? a_ns < b_ns : a->index < b->index;
 }
 
 static void sift_down(struct input_merge *merge, size_t i)
@@ -396,7 +400,7 @@ int input_merge_head(struct input_merge *merge, int64_t *ret_ns)
     int r = replace_last(merge);
     if (r < 0 || merge->heap_count == 0)
         return r;
-    *ret_ns = merge->heap[0]->head.ts_ns;
+    *ret_ns = time_of(merge->heap[0]);
     return 1;
 }
 

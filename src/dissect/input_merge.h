@@ -37,7 +37,8 @@ void input_merge_free(struct input_merge *merge);
 int input_merge_grow(struct input_merge *merge, size_t index, uint64_t length, bool last);
 /* Nothing before this offset of a growing input is read again; UINT64_MAX once it is closed. */
 uint64_t input_merge_behind(const struct input_merge *merge, size_t index);
-/* The time of the packet that comes next: 1, 0 when there is none (yet), -ENOMEM. */
+/* The time of the packet that comes next (by the common clock: ahead_ns): 1, 0 when there is none
+ * (yet), -ENOMEM. */
 int input_merge_head(struct input_merge *merge, int64_t *ret_ns);
 /* 1, 0 at the end, -ENOMEM. What is wrong with an input goes to damage(). */
 int input_merge_next(struct input_merge *merge, struct merged_packet *ret_packet);

@@ -7,6 +7,8 @@
 
 struct run_live {
     uint64_t next_index;
+    struct owner_table *older; /* what was known before the table was full */
+    int64_t slowest_ns;        /* the clock that is furthest behind: ≤ 0 */
 };
 
 struct dissect_live {
@@ -22,6 +24,8 @@ int run_live_entry(struct run *run, const struct entry *entry)
     const struct entry *given = NULL;
     numbered.index = run->live->next_index;
     int r = owner_table_fill(run->owners, &numbered, &given);
+    if (r == 0 && given == &numbered && run->live->older)
+        r = owner_table_fill(run->live->older, &numbered, &given);
     if (r == 0)
         r = run->sink->entry(run->sink->ctx, given, run->reterr);
     if (r)
@@ -73,7 +77,24 @@ int dissect_live_grow(struct dissect_live *live, size_t input, uint64_t length, 
 {
     *reterr = (struct error){.offset = ERROR_NO_OFFSET};
     live->run->reterr = reterr;
+    int64_t ahead_ns = live->options.inputs[input].ahead_ns;
+    if (ahead_ns < live->state.slowest_ns)
+        live->state.slowest_ns = ahead_ns;
     return told(live, input_merge_grow(live->run->merge, input, length, last));
+}
+
+/* The table has an end, and this does not: two take turns. */
+static int renew_owners(struct run *run)
+{
+    if (!owner_table_is_full(run->owners))
+        return 0;
+    struct owner_table *table = owner_table_new();
+    if (!table)
+        return -ENOMEM;
+    owner_table_free(run->live->older);
+    run->live->older = run->owners;
+    run->owners = table;
+    return 0;
 }
 
 static int take_until(struct run *run, int64_t until_ns)
@@ -85,6 +106,8 @@ static int take_until(struct run *run, int64_t until_ns)
         r = input_merge_next(run->merge, &in);
         if (r > 0)
             r = run_take(run, &in);
+        if (r >= 0)
+            r = renew_owners(run);
         if (r < 0)
             return r;
     }
@@ -97,8 +120,8 @@ int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error
     *reterr = (struct error){.offset = ERROR_NO_OFFSET};
     run->reterr = reterr;
     int r = take_until(run, until_ns);
-    if (r == 0)
-        r = run_move_clock(run, until_ns);
+    if (r == 0 && until_ns != INT64_MAX)
+        r = run_move_clock(run, until_ns + run->live->slowest_ns);
     if (r == 0)
         r = atomic_load(&run->error);
     return told(live, r);
@@ -129,6 +152,7 @@ void dissect_live_free(struct dissect_live *live)
 {
     if (!live)
         return;
+    owner_table_free(live->state.older);
     run_release(live->run);
     free(live);
 }

@@ -23,7 +23,8 @@ int dissect_live_new(const struct dissect_run_options *options, const struct dis
 int dissect_live_grow(struct dissect_live *live, size_t input, uint64_t length, bool last,
                       struct error *reterr);
 /* Everything captured before this is there: packets of before it are dissected, and the clock is
- * moved to it (calls without an answer). 0, or what the sink returned, or -ENOMEM. */
+ * moved to it (calls without an answer), by the clock that is furthest behind. INT64_MAX: all
+ * packets there are, and the clock stays. 0, or what the sink returned, or -ENOMEM. */
 int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error *reterr);
 /* Nothing before this offset of the segment is read again; UINT64_MAX: none of it is. */
 uint64_t dissect_live_behind(const struct dissect_live *live, size_t input);

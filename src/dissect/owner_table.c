@@ -39,6 +39,7 @@ struct owner_table {
     uint32_t slot_count;
     struct buf scratch;
     struct entry_copy copy;
+    bool texts_refused;
 };
 
 struct owner_table *owner_table_new(void)
@@ -112,6 +113,7 @@ static int64_t process_number(struct owner_table *table, const struct owner_proc
         copy_text(table, &copy->container))
         return number;
     *copy = (struct owner_process){0}; /* stands for nobody */
+    table->texts_refused = true;
     return -ENOSPC;
 }
 
@@ -144,6 +146,11 @@ static int grow(struct owner_table *table)
             *slot_of(table, &table->rows[old[i] - 1].end) = old[i];
     free(old);
     return 0;
+}
+
+bool owner_table_is_full(const struct owner_table *table)
+{
+    return table->row_count > OWNER_TABLE_MAX_ENDS - OWNER_NOTE_MAX_ENDS || table->texts_refused;
 }
 
 int owner_table_add(struct owner_table *table, struct slice node, struct slice bytes)

@@ -19,6 +19,8 @@ enum {
 /* NULL without memory. */
 struct owner_table *owner_table_new(void);
 void owner_table_free(struct owner_table *table);
+/* Notes that come now may be left out. */
+bool owner_table_is_full(const struct owner_table *table);
 /* A statistics block's note of an input recorded at `node` (may be empty); anything that is no
  * owner note is passed over. 0 or -ENOMEM. */
 int owner_table_add(struct owner_table *table, struct slice node, struct slice note);

@@ -31,6 +31,7 @@ struct dissect_input {
     bool outside; /* packets of before the window: they help to read the others, and that is all */
     bool lead_in; /* outside, and nothing is missing between them and the window */
     uint64_t end_offset; /* published length of an open segment; 0 = to the end */
+    int64_t ahead_ns;    /* its clock against the others', for the order of packets alone */
 };
 
 struct dissect_protocol_count {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,7 +18,10 @@ static const char phase[] = "live-segment";
 enum {
     REPORT_BYTES = 4096,
     NODE_MAX = 256,
-    PUNCH_BYTES = 1 << 20 /* so much is read before its place is given back */
+    PUNCH_BYTES = 1 << 20, /* so much is read before its place is given back */
+    HELD_MAX_BYTES = 1 << 30,
+    MAX_EARLIER_FILES = 4096,
+    NICE = 5
 };
 
 #define SEAL_EVERY_NS NS_PER_S
@@ -41,6 +45,7 @@ struct live_job {
     uint64_t stored; /* indexes below it are sealed */
     int64_t sealed_mono_ns, until_ns;
     bool has_news;
+    uint64_t damages;
     uint8_t *bytes;
 };
 
@@ -73,8 +78,11 @@ static int begin_segment(struct live_job *job, const struct feed_header *h, stru
         return error_set(reterr, -ENOMEM, "there is not enough memory");
     }
     job->files[file] = (struct entry_file){.node = node, .sequence = (uint64_t)h->value};
-    job->inputs[file] = (struct dissect_input){
-        .fd = fd, .name = node, .node = node, .sequence = (uint64_t)h->value};
+    job->inputs[file] = (struct dissect_input){.fd = fd,
+                                               .name = node,
+                                               .node = node,
+                                               .sequence = (uint64_t)h->value,
+                                               .ahead_ns = h->ahead_ns};
     job->segments[job->segment_count++].is_open = true;
     entries_writer_set_files(
         job->writer,
@@ -158,6 +166,7 @@ static int report(struct live_job *job, const char *what)
     json_member_uint(&w, "packets", s->packets);
     json_member_uint(&w, "bytes", s->bytes);
     json_member_uint(&w, "evictions", s->evictions);
+    json_member_uint(&w, "damages", job->damages);
     json_member_int(&w, "until_ns", job->until_ns);
     json_end_object(&w);
     json_end_object(&w);
@@ -175,6 +184,16 @@ static int seal(struct live_job *job, struct error *reterr)
     return r;
 }
 
+/* Bytes that wait for their time. */
+static uint64_t held_bytes(const struct live_job *job)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < job->segment_count; i++)
+        if (job->inputs[job->first_file + i].fd >= 0)
+            bytes += job->segments[i].length - job->segments[i].punched;
+    return bytes;
+}
+
 static int go_on_until(struct live_job *job, int64_t until_ns, struct error *reterr)
 {
     int r = 0;
@@ -182,6 +201,9 @@ static int go_on_until(struct live_job *job, int64_t until_ns, struct error *ret
         r = let_read(job, i, false, reterr);
     if (r == 0)
         r = dissect_live_until(job->live, until_ns, reterr);
+    /* Stamps from the future do not fill the disk: their packets are read out of order. */
+    if (r == 0 && held_bytes(job) > HELD_MAX_BYTES)
+        r = dissect_live_until(job->live, INT64_MAX, reterr);
     for (size_t i = 0; r == 0 && i < job->segment_count; i++)
         give_back(job, i);
     job->until_ns = until_ns;
@@ -233,6 +255,14 @@ static int on_entry(void *ctx, const struct entry *entry, struct error *reterr)
     return entries_writer_append(job->writer, entry, reterr);
 }
 
+static void on_damage(void *ctx, const struct dissect_input *input, const struct error *error)
+{
+    struct live_job *job = ctx;
+    (void)input;
+    (void)error;
+    job->damages++;
+}
+
 static int prepare(struct live_job *job, struct error *reterr)
 {
     json_int_t keep = json_integer_value(json_object_get(job->request, "keep_rows")),
@@ -242,9 +272,11 @@ static int prepare(struct live_job *job, struct error *reterr)
         return error_set(reterr, -EINVAL, "the live job was given no folder or no feed.");
     struct entries_writer_options options = {.dir = job->dir,
                                              .goes_on = true,
+                                             .max_earlier_files = MAX_EARLIER_FILES,
                                              .keep_rows = keep > 0 ? (uint64_t)keep : 1,
                                              .keep_bytes =
                                                  keep_bytes > 0 ? (uint64_t)keep_bytes : 0};
+    (void)setpriority(PRIO_PROCESS, 0, NICE); /* the recorder comes first */
     int r = entries_writer_open(&options, &job->writer, reterr);
     if (r < 0)
         return r;
@@ -270,13 +302,15 @@ static int follow(struct live_job *job, struct error *reterr)
                                           .input_count = job->first_file + FEED_MAX_SEGMENTS,
                                           .capture_source = "af_packet",
                                           .spill_fd = -1};
-    struct dissect_sink sink = {.entry = on_entry, .ctx = job};
+    struct dissect_sink sink = {.entry = on_entry, .damage = on_damage, .ctx = job};
     int r = key_store_new(&options.keys);
     if (r < 0)
         return error_set(reterr, r, "there is not enough memory");
     r = dissect_live_new(&options, &sink, job->stored, &job->live, reterr);
     if (r == 0)
-        r = report(job, "live"); /* it can be fed and asked */
+        r = seal(job, reterr); /* of a new folder: an empty part, which can be asked */
+    if (r == 0)
+        r = report(job, "live");
     if (r == 0)
         r = obey_all(job, reterr);
     if (r == 0)

@@ -40,6 +40,7 @@ struct entries_writer {
     uint64_t next_index;
     struct part_description earlier; /* its files */
     struct part_writer *part;        /* that is being filled; NULL = none yet */
+    size_t fixed;                    /* parts at the beginning whose files have other numbers */
     bool no_merge;                   /* it failed: what is sealed stays as it is */
 };
 
@@ -110,6 +111,11 @@ static int learn_parts(struct entries_writer *w, struct error *reterr)
             w->known[i] = (struct known_part){s->rows, s->payload_bytes};
             w->next_index = s->rows ? s->first_index + s->rows : w->next_index;
         }
+    }
+    if (w->options.max_earlier_files &&
+        w->earlier.summary.files.count > w->options.max_earlier_files) {
+        part_description_done(&w->earlier);
+        w->fixed = w->list.count;
     }
     return r;
 }
@@ -243,7 +249,8 @@ static size_t count_mergeable(const struct entries_writer *w)
 {
     for (size_t size = 0; size < MERGE_SIZES; size++) {
         size_t count = 0, same = 0;
-        while (count < w->list.count && size_of(w->known[w->list.count - 1 - count].rows) <= size)
+        while (count < w->list.count - w->fixed &&
+               size_of(w->known[w->list.count - 1 - count].rows) <= size)
             same += size_of(w->known[w->list.count - 1 - count++].rows) == size;
         if (same >= MERGE_PARTS)
             return count;
@@ -281,7 +288,10 @@ static int give_up_oldest(struct entries_writer *w, struct error *reterr)
     }
     if (keep == w->list.count)
         return 0;
-    int r = replace_parts(w, 0, w->list.count - keep, NULL);
+    size_t gone = w->list.count - keep;
+    int r = replace_parts(w, 0, gone, NULL);
+    if (r == 0)
+        w->fixed -= gone < w->fixed ? gone : w->fixed;
     return r < 0 ? error_set(reterr, r, "the oldest calls could not be removed: %s.",
                              strerrordesc_np(-r))
                  : 0;
@@ -289,7 +299,8 @@ static int give_up_oldest(struct entries_writer *w, struct error *reterr)
 
 int entries_writer_seal(struct entries_writer *w, struct error *reterr)
 {
-    if (!w->part || part_writer_rows(w->part) == 0)
+    bool is_first = w->options.keep_rows && w->list.count == 0;
+    if (!w->part || (part_writer_rows(w->part) == 0 && !is_first))
         return 0;
     int r = seal_part(w, reterr);
     if (r < 0 || !w->options.keep_rows)

@@ -22,9 +22,12 @@ struct entries_writer_options {
     /* What an earlier writer sealed stays and is gone on with: indexes, numbers of files. Else a
      * folder that holds a dissection is refused (-EEXIST). */
     bool goes_on;
+    /* Where the newest part knows more files than this, numbers of files begin at 0 again, and what
+     * there is is not merged with what comes. 0 = never. */
+    size_t max_earlier_files;
     /* Many small parts, sealed one after the other while readers read them: they are merged as they
      * grow in number, and the oldest are given up beyond this many rows. 0 = neither. */
-    uint64_t keep_rows;
+    uint64_t keep_rows;  /* with it a folder without parts gets an empty one with the first seal */
     uint64_t keep_bytes; /* with keep_rows: of payload, on disk; 0 = any */
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,9 +22,10 @@ enum {
     DEFAULT_IDLE_SECONDS = 300,
     ROUND_MS = 250,
     START_SECONDS = 20,
-    END_SECONDS = 10,
-    AGAIN_MS = 1000,  /* before a job that died is started again … */
-    MAX_IN_A_ROW = 5, /* … so often, unless it ran for a while */
+    END_SECONDS = 4,
+    FLOOR_BYTES = 1 << 30, /* or a twentieth of the disk: stays free for the recorder */
+    AGAIN_MS = 1000,       /* before a job that died is started again … */
+    MAX_IN_A_ROW = 5,      /* … so often, unless it ran for a while */
     WHILE_SECONDS = 60,
     MAX_LINES = 1000, /* of a job between two rounds */
     /* Nothing older than this is waited for: a node that stands still holds nobody up. */
@@ -41,10 +43,11 @@ struct live {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     bool wanted, ended;
+    bool in_session;
     bool running; /* the job can be asked */
     unsigned attempts, in_a_row;
     int64_t touched_mono_ns, since_ns, until_ns, missed_ns;
-    uint64_t stored, packets, bytes, missed_bytes, failures;
+    uint64_t stored, packets, bytes, missed_bytes, damages, failures;
     char reason[400]; /* why it is off, or what went wrong last */
 };
 
@@ -55,7 +58,8 @@ struct session {
     struct live_feed feed;
     struct live_node **nodes;
     size_t node_count;
-    bool done;
+    uint64_t missed_before, damages_before; /* by earlier jobs */
+    bool heard, done;
 };
 
 static bool is_stopped(const struct live *live)
@@ -86,11 +90,14 @@ static void take_message(struct session *s, struct slice line)
         live->stored = (uint64_t)json_integer_value(json_object_get(body, "stored"));
         live->packets = (uint64_t)json_integer_value(json_object_get(body, "packets"));
         live->bytes = (uint64_t)json_integer_value(json_object_get(body, "bytes"));
+        live->damages =
+            s->damages_before + (uint64_t)json_integer_value(json_object_get(body, "damages"));
         live->until_ns = json_integer_value(json_object_get(body, "until_ns"));
         live->running = !done;
         pthread_cond_broadcast(&live->changed);
         pthread_mutex_unlock(&live->lock);
         s->done = s->done || done;
+        s->heard = true;
     }
     json_decref(object);
 }
@@ -141,7 +148,7 @@ static void add_nodes(struct session *s)
 static void count_missed(struct session *s)
 {
     struct live *live = s->live;
-    uint64_t bytes = 0;
+    uint64_t bytes = s->missed_before;
     int64_t last_ns = 0;
     for (size_t i = 0; i < s->node_count; i++) {
         int64_t node_last_ns;
@@ -150,7 +157,7 @@ static void count_missed(struct session *s)
     }
     pthread_mutex_lock(&live->lock);
     live->missed_bytes = bytes;
-    live->missed_ns = last_ns;
+    live->missed_ns = last_ns > live->missed_ns ? last_ns : live->missed_ns;
     pthread_mutex_unlock(&live->lock);
 }
 
@@ -242,11 +249,30 @@ static bool is_idle(struct live *live)
     return idle;
 }
 
+/* The recorder's disk is not filled up. */
+static bool has_room(const struct live *live)
+{
+    struct statvfs fs;
+    if (statvfs(live->dir, &fs) < 0)
+        return true;
+    uint64_t floor = (uint64_t)fs.f_blocks / 20 * fs.f_frsize;
+    return (uint64_t)fs.f_bavail * fs.f_frsize > (floor < FLOOR_BYTES ? floor : FLOOR_BYTES);
+}
+
+static bool wait_for_start(struct session *s)
+{
+    int64_t until = clock_mono_ns() + START_SECONDS * NS_PER_S;
+    while (!s->heard && !is_stopped(s->live) && clock_mono_ns() < until)
+        if (!listen_to(s, ROUND_MS * NS_PER_MS))
+            return false;
+    return s->heard || is_stopped(s->live);
+}
+
 /* Until it is switched off (0), or the job died. */
 static int run_job(struct session *s, struct error *reterr)
 {
-    bool alive = listen_to(s, START_SECONDS * NS_PER_S);
-    while (alive && !is_stopped(s->live) && !is_idle(s->live)) {
+    bool alive = wait_for_start(s), room = true;
+    while (alive && !is_stopped(s->live) && !is_idle(s->live) && (room = has_room(s->live))) {
         int e = feed_round(s);
         alive = listen_to(s, 0) && !(e && e != -ECANCELED);
         pthread_mutex_lock(&s->live->lock);
@@ -254,14 +280,22 @@ static int run_job(struct session *s, struct error *reterr)
             wait_ms(s->live, ROUND_MS);
         pthread_mutex_unlock(&s->live->lock);
     }
-    bool full = s->feed.error == -ENOBUFS; /* it has seen as many segments as one job may */
+    int fed = s->feed.error;
+    bool full = fed == -ENOBUFS; /* it has seen as many segments as one job may */
     int e = end_job(s, !alive && !full, reterr);
+    if (!room)
+        return error_set(reterr, -ENOSPC,
+                         "The disk is nearly full, and what is left is for recording: delete "
+                         "snapshots.");
+    if (fed == -ETIMEDOUT)
+        return error_set(reterr, fed, "The live job stood still.");
     return alive || full ? 0 : e ? e : error_set(reterr, -EIO, "The live job ended by itself.");
 }
 
 static int follow_once(struct live *live, struct error *reterr)
 {
-    struct session s = {.live = live};
+    struct session s = {
+        .live = live, .missed_before = live->missed_bytes, .damages_before = live->damages};
     s.nodes = calloc(FLEET_MAX_NODES, sizeof *s.nodes);
     int e = s.nodes ? start_job(&s, reterr)
                     : error_set(reterr, -ENOMEM, "There is no memory to follow the nodes.");
@@ -278,11 +312,11 @@ static int follow_once(struct live *live, struct error *reterr)
 /* With the lock. */
 static void note_end(struct live *live, int e, const struct error *error, int64_t ran_ns)
 {
-    live->running = false;
+    live->running = live->in_session = false;
     live->in_a_row = !e || ran_ns > WHILE_SECONDS * NS_PER_S ? 0 : live->in_a_row;
     if (e) {
         live->failures++;
-        if (++live->in_a_row == MAX_IN_A_ROW) {
+        if (++live->in_a_row == MAX_IN_A_ROW || e == -ENOSPC) {
             live->wanted = false;
             live->in_a_row = 0;
         }
@@ -303,6 +337,7 @@ static void *live_main(void *arg)
             continue;
         }
         __atomic_store_n(&live->stopped, false, __ATOMIC_RELAXED);
+        live->in_session = true;
         pthread_mutex_unlock(&live->lock);
         struct error error = {.offset = ERROR_NO_OFFSET};
         int64_t began_ns = clock_mono_ns();
@@ -368,7 +403,8 @@ int live_switch(struct live *live, bool on, struct error *reterr)
 {
     int64_t until = clock_mono_ns() + (START_SECONDS + END_SECONDS) * NS_PER_S;
     pthread_mutex_lock(&live->lock);
-    unsigned attempts = live->attempts;
+    /* One that is ending still is none that can be asked. */
+    unsigned attempts = live->attempts + (live->in_session && is_stopped(live) ? 1 : 0);
     live->touched_mono_ns = clock_mono_ns();
     if (on && !live->wanted) {
         live->since_ns = clock_now_ns();
@@ -380,14 +416,18 @@ int live_switch(struct live *live, bool on, struct error *reterr)
     if (!on)
         __atomic_store_n(&live->stopped, true, __ATOMIC_RELAXED);
     pthread_cond_broadcast(&live->changed);
-    while (live->running != on && !(on && live->attempts != attempts) && clock_mono_ns() < until)
+    bool there = false;
+    while (!(there = on ? live->running && !is_stopped(live) : !live->in_session) &&
+           !(on && live->attempts > attempts) && clock_mono_ns() < until)
         wait_ms(live, ROUND_MS);
     int e = 0;
-    if (live->running != on)
+    if (!there)
         e = error_set(reterr, -EIO, "Live dissection cannot be switched %s: %.300s",
                       on ? "on" : "off", live->reason[0] ? live->reason : "it takes too long.");
-    if (e && on)
+    if (e && on) {
         live->wanted = false;
+        __atomic_store_n(&live->stopped, true, __ATOMIC_RELAXED);
+    }
     pthread_mutex_unlock(&live->lock);
     return e;
 }
@@ -437,6 +477,7 @@ void live_write_json(struct live *live, struct json_writer *w)
         json_time(w, live->missed_ns);
     else
         json_none(w);
+    json_member_uint(w, "damages", live->damages);
     json_member_uint(w, "failures", live->failures);
     json_member_int(w, "idle_s", live->wanted ? idle_ns / NS_PER_S : 0);
     json_member_int(w, "idle_off_s", live->options.idle_ns / NS_PER_S);

@@ -12,6 +12,7 @@
 enum {
     LOOK_BACK_SECONDS = 130, /* longer than a segment stays open */
     WRITE_MS = 500,
+    STUCK_SECONDS = 30, /* a job that reads nothing for so long is ended */
     MAX_FOLLOWED = 256
 };
 
@@ -19,6 +20,7 @@ enum {
 struct followed {
     char name[RING_NAME_SIZE];
     uint64_t sequence, sent, size;
+    uint64_t ready; /* what the job was told it may read */
     uint32_t series;
     uint32_t number; /* in the feed */
     bool begun, sealed, seen;
@@ -27,6 +29,8 @@ struct followed {
 struct live_node {
     struct fleet_node *node;
     struct worker_client *client; /* NULL: not connected */
+    unsigned generation;          /* of the address it speaks to */
+    int64_t ahead_ns;             /* its clock before ours */
     struct followed followed[MAX_FOLLOWED];
     size_t count;
     uint64_t last_sequence;
@@ -39,16 +43,20 @@ struct live_node {
 
 static int write_all(struct live_feed *feed, const uint8_t *data, size_t n)
 {
+    int64_t since_ns = clock_mono_ns();
     while (n && !feed->error) {
         ssize_t written = write(feed->fd, data, n);
         if (written > 0) {
             data += written;
             n -= (size_t)written;
+            since_ns = clock_mono_ns();
         } else if (written < 0 && errno == EAGAIN) {
             struct pollfd poll_fd = {.fd = feed->fd, .events = POLLOUT};
             (void)poll(&poll_fd, 1, WRITE_MS);
             if (__atomic_load_n(feed->stopped, __ATOMIC_RELAXED))
                 feed->error = -ECANCELED;
+            else if (clock_mono_ns() - since_ns > STUCK_SECONDS * NS_PER_S)
+                feed->error = -ETIMEDOUT;
         } else if (written == 0 || errno != EINTR) {
             feed->error = written ? -errno : -EPIPE;
         }
@@ -128,8 +136,8 @@ static void miss(struct live_node *n, uint64_t bytes)
 static void drop(struct live_node *n, struct live_feed *feed, size_t i)
 {
     struct followed *f = &n->followed[i];
-    if (f->sent < f->size)
-        miss(n, f->size - f->sent);
+    if (f->ready < f->size)
+        miss(n, f->size - f->ready);
     if (f->begun) {
         struct feed_header h = {.kind = FEED_LAST, .segment = f->number};
         (void)live_feed_put(feed, &h, NULL);
@@ -157,18 +165,34 @@ static void follow_new(struct live_node *n, const struct ring_segment_info *s)
     snprintf(f->name, sizeof f->name, "%s", s->name);
 }
 
+static int reach(struct live_node *n, struct error *reterr)
+{
+    unsigned generation = fleet_node_generation(n->node);
+    if (!fleet_node_heard_lately(n->node)) /* its own thread goes on trying */
+        return error_set(reterr, -EHOSTUNREACH, "Node %.100s is silent.", live_node_name(n));
+    if (n->client && n->generation == generation)
+        return 0;
+    worker_client_free(n->client);
+    n->client = NULL;
+    n->generation = generation;
+    return fleet_node_connect(n->node, &n->client, reterr);
+}
+
 /* What the ring holds now. The first look takes up what is being written; later ones every segment
  * that came since. */
 static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr)
 {
     struct ring_list list;
-    int64_t now_ns = clock_now_ns() + fleet_node_clock(n->node).offset_ns;
-    int e = n->client ? 0 : fleet_node_connect(n->node, &n->client, reterr);
+    n->ahead_ns = fleet_node_clock(n->node).offset_ns;
+    int64_t now_ns = clock_now_ns() + n->ahead_ns;
+    int e = reach(n, reterr);
     if (!e)
         e = worker_client_list(n->client, now_ns - LOOK_BACK_SECONDS * NS_PER_S, INT64_MAX, &list,
                                reterr);
     if (e)
         return e;
+    if (list.segment_count && list.segments[list.segment_count - 1].sequence < n->last_sequence)
+        n->last_sequence = 0; /* another ring: it was emptied */
     *ret_until_ns = INT64_MIN;
     for (size_t i = 0; i < n->count; i++)
         n->followed[i].seen = false;
@@ -178,8 +202,8 @@ static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr
             follow_new(n, s);
         if (s->sequence > n->last_sequence)
             n->last_sequence = s->sequence;
-        if (s->covered_to_ns > *ret_until_ns)
-            *ret_until_ns = s->covered_to_ns;
+        if (s->covered_to_ns - n->ahead_ns > *ret_until_ns)
+            *ret_until_ns = s->covered_to_ns - n->ahead_ns;
         struct followed *f = find(n, s->sequence);
         if (f) {
             f->seen = true;
@@ -225,6 +249,7 @@ static int begin(struct live_node *n, struct live_feed *feed, struct followed *f
     struct feed_header h = {.kind = FEED_SEGMENT,
                             .segment = f->number,
                             .value = (int64_t)f->sequence,
+                            .ahead_ns = n->ahead_ns,
                             .length = strlen(name)};
     return live_feed_put(feed, &h, name);
 }
@@ -233,16 +258,17 @@ static int begin(struct live_node *n, struct live_feed *feed, struct followed *f
 static int feed_segment(struct live_node *n, struct live_feed *feed, struct followed *f,
                         struct error *reterr)
 {
-    if (f->sent == f->size)
+    if (f->sent == f->size && f->ready == f->sent)
         return 0;
     struct piece piece = {.feed = feed, .segment = f};
     int e = f->begun ? 0 : begin(n, feed, f);
-    if (!e)
+    if (!e && f->sent < f->size)
         e = worker_client_fetch(n->client, f->name, f->sent, f->size - f->sent, on_piece, &piece,
                                 reterr);
     if (e)
         return e;
     struct feed_header h = {.kind = FEED_READY, .segment = f->number, .value = (int64_t)f->sent};
+    f->ready = f->sent;
     return live_feed_put(feed, &h, NULL);
 }
 

@@ -28,7 +28,7 @@ struct live_node;
 int live_node_new(struct fleet_node *node, struct live_node **ret_node);
 void live_node_free(struct live_node *node);
 const char *live_node_name(const struct live_node *node);
-/* Feeds what is new. *ret_until_ns: everything captured before it was fed (the node's clock). An
+/* Feeds what is new. *ret_until_ns: everything captured before it was fed (our clock). An
  * error is the node's (it does not answer) unless feed->error says otherwise. */
 int live_node_round(struct live_node *node, struct live_feed *feed, int64_t *ret_until_ns,
                     struct error *reterr);

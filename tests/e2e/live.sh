@@ -16,7 +16,7 @@ class H(http.server.BaseHTTPRequestHandler):
 socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer((sys.argv[1], 8080), H).serve_forever()
 P
-on_srv python3 "$work/server.py" $srv_ip & started+=($!)
+ip netns exec "$srv" python3 "$work/server.py" $srv_ip & started+=($!)
 start_trawl --ring-size 32MiB
 # calls FROM TO: one after the other, each a connection of its own
 calls() { on_cli bash -c "for i in \$(seq $1 $2); do curl -s -m 5 -o /dev/null http://$srv_ip:8080/call/\$i || exit 1; done" || fail "calls $1 … $2"; }
@@ -34,6 +34,7 @@ t live sideways >/dev/null 2>&1; [ $? = 2 ] || fail "wrong usage"
 # ── on: calls appear ──
 t live on >/dev/null || fail "live on: $(tail -n 5 "$work/up.err")"
 [ "$(state)" = on ] || fail "it is not on"
+has 'path == "/call/1"' 0 || fail "nothing yet is no answer: $(t entries --source live --count 2>&1)"
 calls 1 1
 until_ns=$(($(date +%s%N) + 20000000000))
 begin=$(date +%s%N)

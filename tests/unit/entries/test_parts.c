@@ -291,6 +291,40 @@ static void test_the_oldest_are_given_up(void **state)
     close_asker(&asker);
 }
 
+static bool says(const struct asker *asker, const char *text)
+{
+    return memmem(asker->all.data, asker->all.len, text, strlen(text)) != NULL;
+}
+
+/* Beyond so many files numbers begin anew; parts of before keep theirs, and are not merged. */
+static void test_the_list_of_files_has_an_end(void **state)
+{
+    struct entries_writer *writer = open_writer(*state, false, KEEP_ALL);
+    write_calls(writer, 0, 3, 1);
+    close_writer(writer);
+    struct error error = {0};
+    struct entries_writer_options options = {
+        .dir = *state, .goes_on = true, .keep_rows = KEEP_ALL, .max_earlier_files = 1};
+    assert_int_equal(entries_writer_open(&options, &writer, &error), 0);
+    assert_int_equal(entries_writer_next_index(writer), 3);
+    assert_int_equal(entries_writer_earlier_files(writer).count, 0);
+    static const struct entry_file newer[] = {{"n3", 11}, {"n3", 12}};
+    entries_writer_set_files(writer, (struct entry_files){.files = newer, .count = 2});
+    write_calls(writer, 3, 30, 1); /* merged more than once */
+    close_writer(writer);
+    assert_in_range(count_parts(*state), 4, 14);
+    struct asker asker;
+    open_asker(&asker, *state, false);
+    assert_int_equal(count(&asker, ""), 30);
+    json_t *lines = ask(&asker, "{\"q\":7,\"op\":\"lines\",\"filter\":\"index == 2\"}");
+    assert_int_equal(number(lines, "count"), 1);
+    assert_true(says(&asker, "\"n1\""));
+    ask(&asker, "{\"q\":7,\"op\":\"lines\",\"filter\":\"index == 3 || index == 29\"}");
+    assert_true(says(&asker, "\"n3\""));
+    assert_false(says(&asker, "\"n1\""));
+    close_asker(&asker);
+}
+
 static void test_the_oldest_are_given_up_by_their_bytes_too(void **state)
 {
     struct error error = {0};
@@ -406,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_oldest_are_given_up, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_the_oldest_are_given_up_by_their_bytes_too, make_dir,
                                         remove_dir),
+        cmocka_unit_test_setup_teardown(test_the_list_of_files_has_an_end, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_list_that_is_wrong_is_refused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_what_was_acknowledged_survives_kill_9, make_dir,
                                         remove_dir),
