@@ -37,6 +37,11 @@ int run_live_entry(struct run *run, const struct entry *entry)
     return 0;
 }
 
+int64_t run_live_time(const struct run *run, const struct merged_packet *in)
+{
+    return in->packet.ts_ns - run->options->inputs[in->file].ahead_ns + run->live->slowest_ns;
+}
+
 int dissect_live_new(const struct dissect_run_options *options, const struct dissect_sink *sink,
                      uint64_t first_index, struct dissect_live **ret_live, struct error *reterr)
 {

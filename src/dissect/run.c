@@ -213,10 +213,11 @@ int run_take(struct run *run, const struct merged_packet *in)
     run->number++;
     if (run->options->inputs[in->file].outside)
         return take_outside(run, in);
+    int64_t now_ns = run->live ? run_live_time(run, in) : in->packet.ts_ns;
     if (run->stats.packets == 0)
-        run->last_ts_ns = in->packet.ts_ns;
+        run->last_ts_ns = now_ns;
     count_packet(run, &in->packet);
-    int r = see_time(run, in->packet.ts_ns);
+    int r = see_time(run, now_ns);
     if (r == 0)
         r = take_packet(run, in);
     return r < 0 ? r : atomic_load_explicit(&run->error, memory_order_relaxed);

@@ -58,5 +58,7 @@ int run_fail(struct run *run, int r);
 void run_release(struct run *run);
 /* live.c: from a shard. 0 or what the sink returned. */
 int run_live_entry(struct run *run, const struct entry *entry);
+/* live.c: of a packet, by the clock that is furthest behind. */
+int64_t run_live_time(const struct run *run, const struct merged_packet *in);
 
 #endif

@@ -141,6 +141,7 @@ struct choice {
     unsigned part, parts;  /* every parts-th packet, beginning with part */
     bool disorder;         /* neighbours change places */
     const char *interface; /* its name */
+    int64_t ahead_ns;      /* of the clock that stamped it */
 };
 
 static int write_file(const struct capture *c, struct choice choice)
@@ -155,7 +156,7 @@ static int write_file(const struct capture *c, struct choice choice)
         if (choice.parts > 1 && at % choice.parts != choice.part)
             continue;
         const struct held *held = &c->packets[at];
-        struct packet packet = {.ts_ns = held->ts_ns,
+        struct packet packet = {.ts_ns = held->ts_ns + choice.ahead_ns,
                                 .data = held->data,
                                 .captured_bytes = held->len,
                                 .original_bytes = held->len,
@@ -558,6 +559,48 @@ static uint64_t block_end(int fd, uint64_t offset)
     return offset + length;
 }
 
+/* Every other packet stamped by a clock that is ahead, or behind; the calls are whole all the same.
+ */
+static void clocks_that_differ_are_merged(void **state)
+{
+    static const int64_t ahead_ns[] = {300 * NS_PER_S, -300 * NS_PER_S};
+    (void)state;
+    struct capture c;
+    make_packets(&c);
+    for (size_t i = 0; i < sizeof ahead_ns / sizeof *ahead_ns; i++) {
+        int fds[] = {
+            write_file(&c, (struct choice){.part = 0, .parts = 2}),
+            write_file(&c, (struct choice){.part = 1, .parts = 2, .ahead_ns = ahead_ns[i]})};
+        struct result got = {0};
+        struct dissect_input inputs[2] = {
+            {.fd = fds[0], .name = "a", .sequence = 0},
+            {.fd = fds[1], .name = "b", .sequence = 1, .ahead_ns = ahead_ns[i]}};
+        struct dissect_run_options options = {.inputs = inputs, .input_count = 2, .spill_fd = -1};
+        struct dissect_sink sink = {.entry = on_entry, .damage = on_damage, .ctx = &got};
+        struct dissect_live *live;
+        struct error error;
+        buf_init(&got.json, 256 << 20);
+        assert_int_equal(dissect_live_new(&options, &sink, 0, &live, &error), 0);
+        for (size_t f = 0; f < 2; f++) {
+            inputs[f].end_offset = (uint64_t)lseek(fds[f], 0, SEEK_END);
+            assert_int_equal(dissect_live_grow(live, f, inputs[f].end_offset, true, &error), 0);
+        }
+        assert_int_equal(dissect_live_until(live, c.packets[c.count - 1].ts_ns + NS_PER_S, &error),
+                         0);
+        assert_true(dissect_live_statistics(live)->entries >= FLOWS * CALLS);
+        assert_int_equal(dissect_live_finish(live, &error), 0);
+        got.stats = *dissect_live_statistics(live);
+        assert_int_equal(count_of(&got, "http"), FLOWS * CALLS);
+        assert_int_equal(count_of(&got, "tcp_conn"), FLOWS);
+        assert_null(memmem(got.json.data, got.json.len, "\"incomplete\":true", 17));
+        dissect_live_free(live);
+        buf_done(&got.json);
+        close(fds[0]);
+        close(fds[1]);
+    }
+    free(c.packets);
+}
+
 static void segments_that_grow_give_the_same_calls(void **state)
 {
     enum {
@@ -619,6 +662,7 @@ int main(void)
         cmocka_unit_test(damage_costs_only_what_is_damaged),
         cmocka_unit_test(the_sink_may_end_it),
         cmocka_unit_test(segments_that_grow_give_the_same_calls),
+        cmocka_unit_test(clocks_that_differ_are_merged),
         cmocka_unit_test(progress_goes_on_while_entries_are_handed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
