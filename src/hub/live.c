@@ -69,12 +69,7 @@ static bool is_stopped(const struct live *live)
 
 static void wait_ms(struct live *live, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t ns = until.tv_nsec + ms * NS_PER_MS;
-    until.tv_sec += ns / NS_PER_S;
-    until.tv_nsec = ns % NS_PER_S;
-    (void)pthread_cond_timedwait(&live->changed, &live->lock, &until);
+    (void)clock_wait(&live->changed, &live->lock, clock_mono_ns() + ms * NS_PER_MS);
 }
 
 /* ── what the job says ── */
