@@ -2,10 +2,13 @@
 
 #include <brotli/decode.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
+#include "base/memory.h"
 #include "dissect/dissector.h"
 
 enum {
@@ -35,19 +38,36 @@ struct stage {
     bool z_ready;
     BrotliDecoderState *brotli;
     ZSTD_DCtx *zstd;
-    uint8_t out[STEP_BYTES];
+    uint64_t out_bytes;
+    uint8_t out[STEP_BYTES]; /* the last member: not zeroed */
 };
 
 struct body_decoder {
     struct stage *stages[MAX_CODINGS]; /* the one to be undone first stands first */
     size_t count;
-    uint64_t in_bytes, out_bytes;
+    uint64_t in_bytes;
     bool stopped; /* by the sink: what it said is its own */
     body_sink sink;
     void *ctx;
 };
 
 static int give(struct body_decoder *d, size_t at, struct slice piece);
+
+static int no_memory(void)
+{
+    memory_failed();
+    return -ENOMEM;
+}
+
+/* The first n bytes of the stage's `out` go to the next one. */
+static int pass_on(struct body_decoder *d, size_t at, size_t n)
+{
+    struct stage *s = d->stages[at];
+    s->out_bytes += n;
+    if (s->out_bytes > DISSECT_DECODE_CAP && s->out_bytes / DISSECT_DECODE_RATIO > d->in_bytes)
+        return -EFBIG;
+    return n ? give(d, at + 1, slice_of(s->out, n)) : 0;
+}
 
 static int inflate_piece(struct body_decoder *d, size_t at, struct slice piece)
 {
@@ -65,13 +85,15 @@ static int inflate_piece(struct body_decoder *d, size_t at, struct slice piece)
         s->z.avail_out = STEP_BYTES;
         int r = inflate(&s->z, Z_NO_FLUSH);
         size_t n = STEP_BYTES - s->z.avail_out;
+        if (r == Z_MEM_ERROR)
+            return no_memory();
         if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR) {
             s->is_over = s->at_end = s->in_next && n == 0; /* padding, not a member */
             return s->is_over ? 0 : -EBADMSG;
         }
         s->at_end = r == Z_STREAM_END;
         s->in_next &= n == 0 && !s->at_end;
-        int e = n ? give(d, at + 1, slice_of(s->out, n)) : 0;
+        int e = pass_on(d, at, n);
         if (e < 0 || (s->z.avail_in == 0 && s->z.avail_out != 0))
             return e;
     }
@@ -85,7 +107,7 @@ static int begin_deflate(struct stage *s)
     bool is_zlib = (s->head[0] & 0x0f) == Z_DEFLATED && head % 31 == 0;
     s->is_begun = true;
     s->z_ready = inflateInit2(&s->z, is_zlib ? MAX_WBITS : -MAX_WBITS) == Z_OK;
-    return s->z_ready ? 0 : -ENOMEM;
+    return s->z_ready ? 0 : no_memory();
 }
 
 static int deflate_piece(struct body_decoder *d, size_t at, struct slice piece)
@@ -106,6 +128,14 @@ static int deflate_piece(struct body_decoder *d, size_t at, struct slice piece)
     return piece.len ? inflate_piece(d, at, piece) : 0;
 }
 
+/* Its allocation errors stand together in the enumeration. */
+static bool is_memory_error(const BrotliDecoderState *state)
+{
+    BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(state);
+    return code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
+           code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
+}
+
 static int brotli_piece(struct body_decoder *d, size_t at, struct slice piece)
 {
     struct stage *s = d->stages[at];
@@ -116,12 +146,11 @@ static int brotli_piece(struct body_decoder *d, size_t at, struct slice piece)
         size_t room = STEP_BYTES;
         BrotliDecoderResult r =
             BrotliDecoderDecompressStream(s->brotli, &left, &next, &room, &out, NULL);
-        size_t n = STEP_BYTES - room;
-        int e = n ? give(d, at + 1, slice_of(s->out, n)) : 0;
+        int e = pass_on(d, at, STEP_BYTES - room);
         if (e < 0)
             return e;
         if (r == BROTLI_DECODER_RESULT_ERROR)
-            return -EBADMSG;
+            return is_memory_error(s->brotli) ? no_memory() : -EBADMSG;
         s->at_end = r == BROTLI_DECODER_RESULT_SUCCESS;
         if (r == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT)
             return 0;
@@ -137,9 +166,9 @@ static int zstd_piece(struct body_decoder *d, size_t at, struct slice piece)
         ZSTD_outBuffer out = {.dst = s->out, .size = STEP_BYTES};
         size_t r = ZSTD_decompressStream(s->zstd, &out, &in);
         if (ZSTD_isError(r))
-            return -EBADMSG;
+            return ZSTD_getErrorCode(r) == ZSTD_error_memory_allocation ? no_memory() : -EBADMSG;
         s->at_end = r == 0;
-        int e = out.pos ? give(d, at + 1, slice_of(s->out, out.pos)) : 0;
+        int e = pass_on(d, at, out.pos);
         if (e < 0 || (in.pos == in.size && out.pos < out.size))
             return e;
     }
@@ -149,10 +178,6 @@ static int zstd_piece(struct body_decoder *d, size_t at, struct slice piece)
 static int give(struct body_decoder *d, size_t at, struct slice piece) // NOLINT(misc-no-recursion)
 {
     if (at == d->count) {
-        d->out_bytes += piece.len;
-        if (d->count && d->out_bytes > DISSECT_DECODE_CAP &&
-            d->out_bytes / DISSECT_DECODE_RATIO > d->in_bytes)
-            return -EFBIG;
         int r = d->sink(d->ctx, piece.data, piece.len);
         d->stopped = r != 0;
         return r > 0 ? -ECANCELED : r;
@@ -172,9 +197,10 @@ static int give(struct body_decoder *d, size_t at, struct slice piece) // NOLINT
 
 static int add_stage(struct body_decoder *d, enum coding coding)
 {
-    struct stage *s = calloc(1, sizeof *s);
+    struct stage *s = malloc(sizeof *s);
     if (!s)
-        return -ENOMEM;
+        return no_memory();
+    memset(s, 0, offsetof(struct stage, out));
     s->coding = coding;
     memmove(&d->stages[1], &d->stages[0], d->count * sizeof(struct stage *));
     d->stages[0] = s;
@@ -187,7 +213,7 @@ static int add_stage(struct body_decoder *d, enum coding coding)
     else if (coding == CODING_ZSTD)
         ready = (s->zstd = ZSTD_createDCtx()) != NULL &&
                 !ZSTD_isError(ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX));
-    return ready ? 0 : -ENOMEM;
+    return ready ? 0 : no_memory();
 }
 
 static int add_coding(struct body_decoder *d, struct slice name, struct error *reterr)
@@ -215,6 +241,8 @@ int body_decoder_new(struct slice codings, body_sink sink, void *ctx,
                      struct body_decoder **ret_decoder, struct error *reterr)
 {
     struct body_decoder *d = calloc(1, sizeof *d);
+    if (!d)
+        memory_failed();
     if (!d)
         return error_set(reterr, -ENOMEM, "there is no memory to decode the body.");
     d->sink = sink;

@@ -1,10 +1,12 @@
-/* Content codings undone while the bytes come: for bodies larger than what is kept of an entry.
+/* Content codings undone while the bytes come: what an entry keeps of a body (dissect_decode_body),
+ * and bodies larger than that.
  *
  * In: pieces of the coded body, of any size. Out: the decoded pieces through a callback, borrowed
  * for the call. Codings as dissect_decode_body knows them (gzip, deflate, br, zstd; several in the
  * order in which they were applied). Memory: the decoders' windows (at most 8 MiB each) and 64 KiB
- * a coding, whatever the body's size. A body that grows beyond 16 MiB and 200 times what came is a
- * bomb: -EFBIG. Thread: owner. Sources: RFC 9110 section 8.4.1, RFC 7932, RFC 8878. */
+ * a coding, whatever the body's size. A body, or what one of several codings gives to the next,
+ * that grows beyond 16 MiB and 200 times what came is a bomb: -EFBIG. Thread: owner. Sources: RFC
+ * 9110 section 8.4.1, RFC 7932, RFC 8878. */
 #ifndef TRAWL_DISSECT_BODY_DECODER_H
 #define TRAWL_DISSECT_BODY_DECODER_H
 

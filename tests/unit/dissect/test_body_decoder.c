@@ -177,6 +177,27 @@ static void bombs(void **state)
     free(zeros);
 }
 
+/* Empty blocks (RFC 1951 section 3.2.4) packed once more: of megabytes between the two codings
+ * nothing comes out behind the second. */
+static void bombs_between_codings(void **state)
+{
+    (void)state;
+    static const uint8_t block[] = {0, 0, 0, 0xff, 0xff};
+    size_t bytes = 64 << 20, bound = ZSTD_compressBound(bytes);
+    uint8_t *blocks = malloc(bytes), *bomb = malloc(bound);
+    blocks[0] = 0x78; /* the zlib format's head */
+    blocks[1] = 0x9c;
+    for (size_t i = 2; i < bytes; i++)
+        blocks[i] = block[(i - 2) % sizeof block];
+    size_t n = ZSTD_compress(bomb, bound, blocks, bytes, 1);
+    struct got got = {.count_only = true};
+    assert_int_equal(decode("deflate, zstd", slice_of(bomb, n), 1000, &got), -EFBIG);
+    assert_int_equal(got.count, 0);
+    buf_done(&got.bytes);
+    free(bomb);
+    free(blocks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +206,7 @@ int main(void)
         cmocka_unit_test(damage_and_early_ends),
         cmocka_unit_test(sink_stops),
         cmocka_unit_test(bombs),
+        cmocka_unit_test(bombs_between_codings),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
