@@ -1,6 +1,6 @@
 """A recording with packets taken out must never say anything wrong: every entry that calls itself whole is one of the
 whole recording, field by field; every other one says `incomplete`, `truncated` or `open` and shows at most a part of a body
-that was sent. Prints how many entries are complete beside how many have none of their packets missing.
+that was sent; `no_response` has no packet of an answer left. Prints how many entries are complete beside how many have none of their packets missing.
 
     record_loss.py TRAWL RECORDING PROTOCOLS [FIELD…]
 
@@ -161,8 +161,13 @@ class Judge:
         self.bodies = {body(entry, half).replace(b'"', b"") for entry in whole for half in ("request", "response")}
         self.was_sent = {}
         numbers = {offset: number for number, offset in enumerate(self.recording.offsets)}
-        self.packets_of = [{numbers[packet["offset"]] for half in ("request", "response")
-                            for packet in entry.get(half, {}).get("packets", ())} for entry in whole if is_whole(entry)]
+        self.answer_of = {entry["id"]: self.packets(numbers, entry, "response") for entry in whole if is_whole(entry)}
+        self.packets_of = [self.packets(numbers, entry, "request") | self.answer_of[entry["id"]]
+                           for entry in whole if is_whole(entry)]
+
+    @staticmethod
+    def packets(numbers, entry, half):
+        return {numbers[packet["offset"]] for packet in entry.get(half, {}).get("packets", ())}
 
     @staticmethod
     def stream_of(entry):
@@ -177,7 +182,11 @@ class Judge:
             self.was_sent[text] = any(text.replace(b'"', b"") in other for other in self.bodies)
         return self.was_sent[text]
 
-    def problem(self, entry):
+    def problem(self, entry, kept):
+        # Where the answer is gone with all that acknowledged it nobody can tell.
+        if entry["status"] == "no_response" and not entry.get("incomplete") and not entry.get("truncated") \
+                and any(kept[number] for number in self.answer_of.get(entry["id"], ())):
+            return "was answered"
         if is_whole(entry):
             twin = self.by_id.get(entry["id"]) or self.by_content.get(self.content(entry))
             if twin is None:
@@ -210,7 +219,7 @@ class Judge:
             lossy.write(self.recording.header + b"".join(packet for packet in kept if packet))
             lossy.flush()
             found = entries(self.trawl, lossy.name, self.protocols)
-            problems = [(problem, entry) for entry in found if (problem := self.problem(entry))]
+            problems = [(problem, entry) for entry in found if (problem := self.problem(entry, kept))]
             for problem, entry in problems:
                 print(f"{kind}, seed {seed}: {entry['summary']!r:.200} ({entry['status']}, {entry['src'].get('port')} to "
                       f"{entry['dst'].get('port')}, {entry['timestamp']}) {problem}")

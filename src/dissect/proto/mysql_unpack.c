@@ -20,6 +20,7 @@ struct unpack_side {
     ZSTD_DCtx *zstd;
     bool has_z;
     bool broken;
+    bool is_lost;        /* where packets begin is not known any more */
     uint32_t left;       /* compressed bytes that have not come */
     uint32_t plain_left; /* bytes that will come out */
     bool is_plain;
@@ -157,6 +158,12 @@ enum dissect_result my_unpack_data(struct dissect_conn *conn, struct my_unpack *
                                    struct dissect_stream *stream)
 {
     struct unpack_side *side = &u->side[stream->dir];
+    if (side->is_lost) {
+        uint64_t n = stream->len;
+        dissect_layer_take(u->layer, stream, stream->len, SLICE_NONE);
+        dissect_layer_gap(u->layer, stream->dir, n);
+        return DISSECT_OK;
+    }
     if (side->left == 0) {
         if (stream->len < UNPACK_HEADER_BYTES)
             return DISSECT_MORE;
@@ -187,7 +194,8 @@ enum dissect_result my_unpack_data(struct dissect_conn *conn, struct my_unpack *
 void my_unpack_gap(struct my_unpack *u, enum dissect_dir dir, uint64_t bytes)
 {
     struct unpack_side *side = &u->side[dir];
-    if (side->left >= bytes && side->left) { /* inside a packet: the next one can be read */
+    if (!side->is_lost && side->left >= bytes &&
+        side->left) { /* inside a packet: the next one can be read */
         side->left -= (uint32_t)bytes;
         if (side->is_plain)
             dissect_layer_gap(u->layer, dir, bytes);
@@ -195,11 +203,10 @@ void my_unpack_gap(struct my_unpack *u, enum dissect_dir dir, uint64_t bytes)
             lose(u, side, dir);
         return;
     }
-    /* Compressed packets have no form to be found by: nothing more can be read. */
+    /* Compressed packets have no form to be found by: whatever comes is missing inside. */
     dissect_layer_gap(u->layer, dir, side->plain_left + bytes);
     side->plain_left = 0;
-    side->broken = true;
-    side->left = UINT32_MAX;
+    side->is_lost = true;
 }
 
 void my_unpack_close(struct my_unpack *u)

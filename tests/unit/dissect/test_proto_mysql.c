@@ -291,6 +291,15 @@ static void compression(void **state)
     proto_count(run, 2);
     proto_has(run, 1, "\"status\":\"incomplete\"");
     proto_run_free(run);
+    told[12] ^= 0xff;
+    /* A whole answer is lost: those that follow came, but cannot be read. */
+    run = RUN(GREETING("\377\377", "\010\000"), LOGIN("\255\242\010\000"), OK_2,
+              CB(asked, asked_len), SGAP(told_len), CB(asked, asked_len), SB(told, told_len),
+              CB(asked, asked_len), SGAP(told_len), CB(asked, asked_len), SB(told, told_len));
+    proto_count(run, 5);
+    for (size_t i = 1; i < run->count; i++)
+        proto_has(run, i, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
 }
 
 /* ── losses ── */
