@@ -88,6 +88,15 @@ struct api_listener {
     void *gone_ctx;
 };
 
+enum {
+    API_MAX_SOURCES = 16 /* of one question */
+};
+/* A dissection of a snapshot. */
+struct api_source {
+    char id[SNAPSHOT_ID_SIZE];
+    char name[80];
+};
+
 struct api_backend {
     void *ctx;
     /* ── nodes ── */
@@ -120,10 +129,10 @@ struct api_backend {
     int (*live_switch)(void *ctx, bool on, struct error *reterr);
     void (*live_write)(void *ctx, struct json_writer *w); /* LiveStatus */
     bool (*live_has_store)(void *ctx);
-    /* ── entries: one question to the query job of a source (entries/query.h) ── */
-    /* `question` are the members after "q": `"op":"page",…`. Items go to the listener
-     * (may be NULL); the result is appended. */
-    int (*query)(void *ctx, const char *id, const char *name, struct slice question,
+    /* ── entries: one question to the query job of some sources (entries/query.h) ── */
+    /* 1 to API_MAX_SOURCES of them. `question` are the members after "q": `"op":"page",…`. Items go
+     * to the listener (may be NULL); the result is appended. */
+    int (*query)(void *ctx, const struct api_source *sources, size_t count, struct slice question,
                  const struct api_listener *listener, struct buf *ret_result,
                  struct api_problem *ret_problem);
     /* PacketsResponse, the connection's pcapng, or StreamResponse of an entry. */

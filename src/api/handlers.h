@@ -72,14 +72,15 @@ void handle_filter_fields(struct api_call *call);
 
 /* A dissected source: "live", "ID", "ID:NAME" or "ID/NAME", where ID may be a prefix or a name.
  * False when a problem was sent. */
-struct handler_source {
-    char id[SNAPSHOT_ID_SIZE];
-    char name[80];
-};
-bool handler_source(struct api_call *call, const char *text, struct handler_source *ret_source);
+bool handler_source(struct api_call *call, const char *text, struct api_source *ret_source);
 /* The same for what needs a snapshot's packets: live calls are refused (409). */
-bool handler_packet_source(struct api_call *call, const char *text,
-                           struct handler_source *ret_source);
+bool handler_packet_source(struct api_call *call, const char *text, struct api_source *ret_source);
+/* One, or several with commas between them; "live" comes last, whatever the order: it grows. */
+struct handler_sources {
+    struct api_source items[API_MAX_SOURCES];
+    size_t count;
+};
+bool handler_sources(struct api_call *call, const char *text, struct handler_sources *ret_sources);
 /* Of a listener; ctx is the call's http. */
 bool handler_client_gone(void *ctx);
 /* The snapshot that a path or a source names (an id, a unique prefix, a name or @latest): a

@@ -16,11 +16,11 @@ enum {
     MAX_LIMIT = 1000
 };
 
-bool handler_source(struct api_call *call, const char *text, struct handler_source *ret_source)
+bool handler_source(struct api_call *call, const char *text, struct api_source *ret_source)
 {
     char ref[300];
     if (strcmp(text, "live") == 0) {
-        *ret_source = (struct handler_source){.id = "live", .name = "live"};
+        *ret_source = (struct api_source){.id = "live", .name = "live"};
         if (call->api->backend.live_has_store(call->api->backend.ctx))
             return true;
         call_fail(call, 409,
@@ -55,8 +55,7 @@ bool handler_source(struct api_call *call, const char *text, struct handler_sour
     return good;
 }
 
-bool handler_packet_source(struct api_call *call, const char *text,
-                           struct handler_source *ret_source)
+bool handler_packet_source(struct api_call *call, const char *text, struct api_source *ret_source)
 {
     if (!handler_source(call, text, ret_source))
         return false;
@@ -66,6 +65,61 @@ bool handler_packet_source(struct api_call *call, const char *text,
               "Packets come with a snapshot: take one of the time of this call, the rings have it "
               "(trawl snapshot create NAME --last 5m --dissect).");
     return false;
+}
+
+/* True when the whole text names one snapshot: a name may hold commas itself. */
+static bool is_one_source(struct api_call *call, const char *text)
+{
+    struct snapshot *snapshot = NULL;
+    bool one =
+        !strchr(text, ',') || snapshot_store_get(call->api->store, text, &snapshot, NULL) == 0;
+    snapshot_unref(snapshot);
+    return one;
+}
+
+static bool add_source(struct api_call *call, struct slice text, struct handler_sources *sources)
+{
+    char one[300];
+    struct api_source *source = &sources->items[sources->count];
+    if (sources->count == API_MAX_SOURCES) {
+        call_fail(call, 400, "One question may name at most %d sources.", API_MAX_SOURCES);
+        return false;
+    }
+    snprintf(one, sizeof one, "%.*s", SLICE_ARGS(text));
+    if (!handler_source(call, one, source))
+        return false;
+    for (size_t i = 0; i < sources->count; i++)
+        if (strcmp(sources->items[i].id, source->id) == 0 &&
+            strcmp(sources->items[i].name, source->name) == 0)
+            return true; /* named before */
+    sources->count++;
+    return true;
+}
+
+static void put_live_last(struct handler_sources *sources)
+{
+    for (size_t i = 0; i + 1 < sources->count; i++)
+        if (strcmp(sources->items[i].id, "live") == 0) {
+            struct api_source live = sources->items[i];
+            sources->items[i] = sources->items[i + 1];
+            sources->items[i + 1] = live;
+        }
+}
+
+bool handler_sources(struct api_call *call, const char *text, struct handler_sources *ret_sources)
+{
+    ret_sources->count = 0;
+    if (is_one_source(call, text))
+        return add_source(call, slice_str(text), ret_sources);
+    for (const char *rest = text; rest;) {
+        const char *comma = strchr(rest, ',');
+        size_t n = comma ? (size_t)(comma - rest) : strlen(rest);
+        if (!add_source(call, slice_of(rest, n), ret_sources))
+            return false;
+        rest = comma ? comma + 1 : NULL;
+    }
+    put_live_last(ret_sources);
+    return true;
 }
 
 /* False when a problem was sent. */
@@ -255,9 +309,9 @@ static void stream_entries(struct api_call *call, bool har)
     if (!body)
         return;
     struct question q;
-    struct handler_source source;
+    struct handler_sources sources;
     read_question(body, har ? "har" : "lines", &q);
-    if (check_question(call, &q) && handler_source(call, q.source, &source)) {
+    if (check_question(call, &q) && handler_sources(call, q.source, &sources)) {
         q.order = clean_order(q.order, order);
         struct stream stream = {.call = call, .har = har};
         struct buf question, result;
@@ -270,7 +324,7 @@ static void stream_entries(struct api_call *call, bool har)
                                         .item_ctx = &stream,
                                         .gone = handler_client_gone,
                                         .gone_ctx = call->http};
-        int e = backend->query(backend->ctx, source.id, source.name, buf_slice(&question),
+        int e = backend->query(backend->ctx, sources.items, sources.count, buf_slice(&question),
                                &listener, &result, &problem);
         if (e && !stream.started)
             call_send_problem(call, &problem);
@@ -278,9 +332,9 @@ static void stream_entries(struct api_call *call, bool har)
             call_break_off(call, &problem);
         else
             end_stream(&stream, &result);
-        call_audit(call, "entries.export", source.id, "format=%s entries=%llu filter=%.300s",
-                   har ? "har" : "jsonl", (unsigned long long)stream.count,
-                   q.filter ? q.filter : "");
+        call_audit(call, "entries.export", sources.count == 1 ? sources.items[0].id : q.source,
+                   "format=%s entries=%llu filter=%.300s", har ? "har" : "jsonl",
+                   (unsigned long long)stream.count, q.filter ? q.filter : "");
         buf_done(&result);
         buf_done(&question);
     }
@@ -315,13 +369,13 @@ static bool check_entry_id(struct api_call *call, const char *id)
 static bool ask_entry(struct api_call *call, const char *op, const char *more,
                       struct buf *ret_result)
 {
-    struct handler_source source;
+    struct api_source source;
     if (!check_entry_id(call, call->params[1]) || !handler_source(call, call->params[0], &source))
         return false;
     struct buf question;
     buf_init(&question, 1024);
     buf_printf(&question, "\"op\":\"%s\",\"id\":\"%s\"%s", op, call->params[1], more);
-    bool answered = question_put(call, &source, buf_slice(&question), ret_result);
+    bool answered = question_put(call, &source, 1, buf_slice(&question), ret_result);
     buf_done(&question);
     return answered;
 }
@@ -359,7 +413,7 @@ static bool is_read_back(const json_t *object)
 
 static void send_body_read_back(struct api_call *call, bool of_request)
 {
-    struct handler_source source;
+    struct api_source source;
     if (!handler_packet_source(call, call->params[0], &source))
         return;
     struct handler_sink sink = {.call = call,
@@ -422,7 +476,7 @@ typedef int (*entry_question)(void *ctx, const char *id, const char *name, const
 
 static void answer_entry(struct api_call *call, entry_question question)
 {
-    struct handler_source source;
+    struct api_source source;
     if (!check_entry_id(call, call->params[1]) ||
         !handler_packet_source(call, call->params[0], &source))
         return;
@@ -449,7 +503,7 @@ void handle_entry_stream(struct api_call *call)
 
 void handle_entry_pcap(struct api_call *call)
 {
-    struct handler_source source;
+    struct api_source source;
     if (!check_entry_id(call, call->params[1]) ||
         !handler_packet_source(call, call->params[0], &source))
         return;

@@ -52,14 +52,14 @@ void question_write(const struct question *q, struct buf *out)
     buf_done(&object);
 }
 
-bool question_put(struct api_call *call, const struct handler_source *source, struct slice question,
-                  struct buf *ret_result)
+bool question_put(struct api_call *call, const struct api_source *sources, size_t count,
+                  struct slice question, struct buf *ret_result)
 {
     struct api_problem problem;
     struct api_backend *backend = &call->api->backend;
     struct api_listener listener = {.gone = handler_client_gone, .gone_ctx = call->http};
-    if (backend->query(backend->ctx, source->id, source->name, question, &listener, ret_result,
-                       &problem) == 0)
+    if (backend->query(backend->ctx, sources, count, question, &listener, ret_result, &problem) ==
+        0)
         return true;
     call_send_problem(call, &problem);
     return false;
@@ -67,13 +67,14 @@ bool question_put(struct api_call *call, const struct handler_source *source, st
 
 bool question_ask(struct api_call *call, const struct question *q, struct buf *ret_result)
 {
-    struct handler_source source;
-    if (!handler_source(call, q->source, &source))
+    struct handler_sources sources;
+    if (!handler_sources(call, q->source, &sources))
         return false;
     struct buf question;
     buf_init(&question, QUESTION_MAX_BYTES);
     question_write(q, &question);
-    bool answered = question_put(call, &source, buf_slice(&question), ret_result);
+    bool answered =
+        question_put(call, sources.items, sources.count, buf_slice(&question), ret_result);
     buf_done(&question);
     return answered;
 }

@@ -21,10 +21,10 @@ struct question {
 bool question_range(struct api_call *call, const struct question *q);
 /* Appends to `out`, an initialized buffer of QUESTION_MAX_BYTES. */
 void question_write(const struct question *q, struct buf *out);
-/* Puts the written question to a source that was found; false when a problem was sent. */
-bool question_put(struct api_call *call, const struct handler_source *source, struct slice question,
-                  struct buf *ret_result);
-/* Finds the source, asks; false when a problem was sent. */
+/* Puts the written question to sources that were found; false when a problem was sent. */
+bool question_put(struct api_call *call, const struct api_source *sources, size_t count,
+                  struct slice question, struct buf *ret_result);
+/* Finds the sources, asks; false when a problem was sent. */
 bool question_ask(struct api_call *call, const struct question *q, struct buf *ret_result);
 /* Asks and sends the answer as it came. */
 void question_answer(struct api_call *call, const struct question *q);

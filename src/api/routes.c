@@ -94,7 +94,9 @@ const struct route routes[] = {
      handle_cancel_dissection, "Stops it."},
 
     {"GET", V1 "/sources", CAP_SNAPSHOTS_READ, NULL, NULL, "SourcesResponse", 200, NULL,
-     handle_sources, "What the API stream can show."},
+     handle_sources,
+     "What the API stream can show. Lists and aggregates of calls take several as one, with commas "
+     "between them."},
     {"GET", V1 "/live", CAP_SNAPSHOTS_READ, NULL, NULL, "LiveStatus", 200, NULL, handle_live,
      "Whether live dissection is on, how far it has come, and what it passed over."},
     {"POST", V1 "/live", CAP_SNAPSHOTS_WRITE, NULL, NULL, "LiveStatus", 200, NULL, handle_live_on,

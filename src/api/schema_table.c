@@ -74,7 +74,7 @@ const struct schema schemas[] = {
     {"SourcesResponse", "sources: Source[]"},
     {"Entry", "id: text; index: int; protocol: text; timestamp: time; conn_id: text; "
               "summary: text; status: ok|error|no_response|open|incomplete; src: any; dst: any; "
-              "request?: any; response?: any"},
+              "request?: any; response?: any; source?: text"},
     {"EntriesQuery", "source: text; filter?: text; from?: time; to?: time; order?: text; "
                      "limit?: int; cursor?: text"},
     {"EntriesResponse",

@@ -316,6 +316,18 @@ json_t *client_string(const char *text)
     return string ? string : json_string("");
 }
 
+char *client_sources(const struct option_list *sources)
+{
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    for (size_t i = 0; i < sources->count; i++)
+        buf_printf(&text, "%s%s", i ? "," : "", sources->items[i]);
+    buf_append_u8(&text, 0);
+    char *joined = buf_failed(&text) ? NULL : strdup((const char *)text.data);
+    buf_done(&text);
+    return joined;
+}
+
 bool client_time(const char *command, const char *option, const char *text, char out[40])
 {
     int64_t ns;

@@ -73,6 +73,8 @@ json_t *client_upload(struct client *client, const char *path, const char *file,
 void client_escape(struct buf *out, const char *text);
 /* Appends "?name=value" or "&name=value"; nothing for NULL. */
 void client_query(struct buf *out, const char *name, const char *value);
+/* Sources as the hub takes them, "A,B". Owned; NULL without memory. */
+char *client_sources(const struct option_list *sources);
 /* What a person typed as a time → RFC 3339 in UTC into `out`; false after a message. */
 bool client_time(const char *command, const char *option, const char *text, char out[40]);
 

@@ -38,7 +38,7 @@ static const struct option_def defs[] = {
     {0},
 };
 static const struct option_spec spec = {
-    .usage = "trawl compare A[/NAME] B[/NAME] [--filter EXPR] [--a-from TIME] [--a-to TIME] …",
+    .usage = "trawl compare A[/NAME],… B[/NAME],… [--filter EXPR] [--a-from TIME] [--a-to TIME] …",
     .summary = "Compares two dissected snapshots, or two times of one, endpoint by endpoint; what "
                "got worst comes first.",
     .example = "trawl compare before incident --filter http",

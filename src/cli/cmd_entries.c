@@ -19,7 +19,7 @@ enum {
 struct entries_flags {
     struct client_flags client;
     char *source, *filter, *from, *to, *order, *body, *output;
-    struct option_list fields;
+    struct option_list fields, sources;
     int64_t limit;
     bool count, jsonl, csv, har, parquet, explain;
 };
@@ -27,11 +27,11 @@ struct entries_flags {
 #define FLAG(member) .offset = offsetof(struct entries_flags, member)
 static const struct option_def defs[] = {
     {.name = "source",
-     .type = OPTION_TEXT,
-     FLAG(source),
+     .type = OPTION_LIST,
+     FLAG(sources),
      .default_value = "@latest",
-     .value_name = "live|ID[/NAME]",
-     .doc = "a dissected snapshot, and which of its dissections"},
+     .value_name = "live|ID[/NAME],…",
+     .doc = "dissected snapshots, and which of their dissections; several are asked as one"},
     {.name = "filter",
      .type = OPTION_TEXT,
      FLAG(filter),
@@ -83,7 +83,7 @@ static const struct option_def defs[] = {
 };
 static const struct option_spec spec = {
     .usage =
-        "trawl entries [--source live|ID[/NAME]] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE]",
+        "trawl entries [--source live|ID[/NAME],…] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE]",
     .summary = "Lists the API calls of a dissected snapshot.",
     .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
     .defs = defs,
@@ -256,6 +256,11 @@ static void print_row(const json_t *entry)
     client_print_text(elapsed, -11);
     (void)putchar(' ');
     client_print_text(client_text(entry, "summary"), 0);
+    if (client_text(entry, "source")[0]) { /* of several */
+        printf("  (");
+        client_print_text(client_text(entry, "source"), 0);
+        (void)putchar(')');
+    }
     (void)putchar('\n');
 }
 
@@ -371,13 +376,17 @@ static int list(void *given, const struct option_operands *operands)
         return wrong;
     if ((f->csv || f->parquet) && !f->fields.count)
         choose_fields(f);
-    struct client *client = client_open("entries", &f->client);
+    char *source = client_sources(&f->sources), *one = f->source;
+    f->source = source;
+    struct client *client = source ? client_open("entries", &f->client) : NULL;
     int code = !client                            ? 1
                : f->count                         ? count(client, f)
                : f->explain                       ? explain(client, f)
                : f->jsonl || f->har || f->parquet ? lines(client, f)
                                                   : table(client, f);
     client_close(client);
+    f->source = one;
+    free(source);
     return code;
 }
 
@@ -503,16 +512,16 @@ const struct command cmd_entry = {
 
 static const struct option_def trace_defs[] = {
     {.name = "source",
-     .type = OPTION_TEXT,
-     FLAG(source),
+     .type = OPTION_LIST,
+     FLAG(sources),
      .default_value = "@latest",
-     .value_name = "live|ID[/NAME]",
-     .doc = "a dissected snapshot, and which of its dissections"},
+     .value_name = "live|ID[/NAME],…",
+     .doc = "dissected snapshots, and which of their dissections; several are asked as one"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},
 };
 static const struct option_spec trace_spec = {
-    .usage = "trawl trace ID [--source ID[/NAME]]",
+    .usage = "trawl trace ID [--source ID[/NAME],…]",
     .summary = "Lists the API calls of one trace in the order of time.",
     .example = "trawl trace 4bf92f3577b34da6a3ce929d0e0e4736 --source @latest",
     .defs = trace_defs,

@@ -1,5 +1,6 @@
 /* `trawl timeline`: the calls of a dissected snapshot over time. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -13,7 +14,8 @@ enum {
 
 struct timeline_flags {
     struct client_flags client;
-    char *source, *filter, *from, *to, *by;
+    char *filter, *from, *to, *by;
+    struct option_list sources;
     int64_t buckets;
 };
 
@@ -33,11 +35,11 @@ static const struct option_def defs[] = {
      .value_name = "N",
      .doc = "so many equal pieces of the time"},
     {.name = "source",
-     .type = OPTION_TEXT,
-     FLAG(source),
+     .type = OPTION_LIST,
+     FLAG(sources),
      .default_value = "@latest",
-     .value_name = "ID[/NAME]",
-     .doc = "a dissected snapshot, and which of its dissections"},
+     .value_name = "live|ID[/NAME],…",
+     .doc = "dissected snapshots, and which of their dissections; several are asked as one"},
     {.name = "filter",
      .type = OPTION_TEXT,
      FLAG(filter),
@@ -53,8 +55,8 @@ static const struct option_def defs[] = {
     {0},
 };
 static const struct option_spec spec = {
-    .usage = "trawl timeline [--by status|protocol] [--buckets N] [--source ID[/NAME]] [--filter "
-             "EXPR]",
+    .usage = "trawl timeline [--by status|protocol] [--buckets N] [--source live|ID[/NAME],…] "
+             "[--filter EXPR]",
     .summary = "Counts the API calls of a dissected snapshot over time, with errors and latency.",
     .example = "trawl timeline --filter 'dst.name == \"payments\"' --from -10m",
     .defs = defs,
@@ -70,7 +72,9 @@ static json_t *ask(struct client *client, const struct timeline_flags *f)
     buf_init(&url, 128 * 1024);
     snprintf(buckets, sizeof buckets, "%lld", (long long)f->buckets);
     buf_append_str(&url, "/api/v1/aggregate/timeline");
-    client_query(&url, "source", f->source);
+    char *source = client_sources(&f->sources);
+    client_query(&url, "source", source);
+    free(source);
     client_query(&url, "filter", f->filter);
     client_query(&url, "from", f->from ? from : NULL);
     client_query(&url, "to", f->to ? to : NULL);

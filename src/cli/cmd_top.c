@@ -8,37 +8,37 @@
 
 struct top_flags {
     struct client_flags client;
-    char *source, *filter, *from, *to, *order;
-    struct option_list by;
+    char *filter, *from, *to, *order;
+    struct option_list by, sources;
     int64_t limit;
 };
 
 #define FLAG(member) .offset = offsetof(struct top_flags, member)
-#define COMMON_OPTIONS                                                           \
-    {.name = "source",                                                           \
-     .type = OPTION_TEXT,                                                        \
-     FLAG(source),                                                               \
-     .default_value = "@latest",                                                 \
-     .value_name = "ID[/NAME]",                                                  \
-     .doc = "a dissected snapshot, and which of its dissections"},               \
-        {.name = "filter",                                                       \
-         .type = OPTION_TEXT,                                                    \
-         FLAG(filter),                                                           \
-         .value_name = "EXPR",                                                   \
-         .doc = "display filter; `trawl filter fields` lists the variables"},    \
-        {.name = "from",                                                         \
-         .type = OPTION_TEXT,                                                    \
-         FLAG(from),                                                             \
-         .value_name = "TIME",                                                   \
-         .doc = "from this time on"},                                            \
-        {.name = "to",                                                           \
-         .type = OPTION_TEXT,                                                    \
-         FLAG(to),                                                               \
-         .value_name = "TIME",                                                   \
-         .doc = "before this time"},                                             \
-    {                                                                            \
-        .name = "limit", .type = OPTION_INT, FLAG(limit), .min = 1, .max = 5000, \
-        .value_name = "N", .doc = "at most so many groups"                       \
+#define COMMON_OPTIONS                                                                        \
+    {.name = "source",                                                                        \
+     .type = OPTION_LIST,                                                                     \
+     FLAG(sources),                                                                           \
+     .default_value = "@latest",                                                              \
+     .value_name = "live|ID[/NAME],…",                                                        \
+     .doc = "dissected snapshots, and which of their dissections; several are asked as one"}, \
+        {.name = "filter",                                                                    \
+         .type = OPTION_TEXT,                                                                 \
+         FLAG(filter),                                                                        \
+         .value_name = "EXPR",                                                                \
+         .doc = "display filter; `trawl filter fields` lists the variables"},                 \
+        {.name = "from",                                                                      \
+         .type = OPTION_TEXT,                                                                 \
+         FLAG(from),                                                                          \
+         .value_name = "TIME",                                                                \
+         .doc = "from this time on"},                                                         \
+        {.name = "to",                                                                        \
+         .type = OPTION_TEXT,                                                                 \
+         FLAG(to),                                                                            \
+         .value_name = "TIME",                                                                \
+         .doc = "before this time"},                                                          \
+    {                                                                                         \
+        .name = "limit", .type = OPTION_INT, FLAG(limit), .min = 1, .max = 5000,              \
+        .value_name = "N", .doc = "at most so many groups"                                    \
     }
 
 static const struct option_def top_defs[] = {
@@ -58,7 +58,7 @@ static const struct option_def top_defs[] = {
     {0},
 };
 static const struct option_spec top_spec = {
-    .usage = "trawl top [--by A,B] [--source ID[/NAME]] [--filter EXPR] [--order ORDER]",
+    .usage = "trawl top [--by A,B] [--source live|ID[/NAME],…] [--filter EXPR] [--order ORDER]",
     .summary = "Counts the API calls of a dissected snapshot in groups, with errors and latency.",
     .example = "trawl top --by path_template,status_code --filter 'http && status_code >= 500'",
     .defs = top_defs,
@@ -70,7 +70,7 @@ static const struct option_def map_defs[] = {
     {0},
 };
 static const struct option_spec map_spec = {
-    .usage = "trawl map [--source ID[/NAME]] [--filter EXPR]",
+    .usage = "trawl map [--source live|ID[/NAME],…] [--filter EXPR]",
     .summary = "Shows who calls whom in a dissected snapshot, with errors and latency.",
     .example = "trawl map --filter 'status == \"error\"'",
     .defs = map_defs,
@@ -92,7 +92,9 @@ static json_t *ask(const char *command, struct client *client, const struct top_
     buf_append_u8(&by, 0);
     snprintf(limit, sizeof limit, "%lld", (long long)f->limit);
     buf_append_str(&url, path);
-    client_query(&url, "source", f->source);
+    char *source = client_sources(&f->sources);
+    client_query(&url, "source", source);
+    free(source);
     client_query(&url, "filter", f->filter);
     client_query(&url, "from", f->from ? from : NULL);
     client_query(&url, "to", f->to ? to : NULL);

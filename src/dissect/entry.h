@@ -102,6 +102,9 @@ struct entry_files {
 /* The JSON of formats.md. files may be NULL: "packets" is then left out. */
 void entry_write_json(const struct entry *entry, const struct entry_files *files,
                       struct json_writer *w);
+/* The same without the braces. */
+void entry_write_members(const struct entry *entry, const struct entry_files *files,
+                         struct json_writer *w);
 
 /* Self-contained binary form (sorter runs, store payload). Version and field names are the
  * container's business. decode: the entry borrows from `bytes` and from `arena`; -EBADMSG on

@@ -154,12 +154,11 @@ static void finish_packets(struct json_target *t)
     }
 }
 
-void entry_write_json(const struct entry *entry, const struct entry_files *files,
-                      struct json_writer *w)
+void entry_write_members(const struct entry *entry, const struct entry_files *files,
+                         struct json_writer *w)
 {
     struct json_target t = {.w = w, .entry = entry, .files = files};
     char id[ENTRY_ID_TEXT_SIZE];
-    json_begin_object(w);
     json_member_str(w, "id", entry_id_text(entry, id));
     json_member_uint(w, "index", entry->index);
     json_member_str(w, "protocol", entry->protocol);
@@ -175,5 +174,12 @@ void entry_write_json(const struct entry *entry, const struct entry_files *files
         write_value(w, value);
     }
     finish_packets(&t);
+}
+
+void entry_write_json(const struct entry *entry, const struct entry_files *files,
+                      struct json_writer *w)
+{
+    json_begin_object(w);
+    entry_write_members(entry, files, w);
     json_end_object(w);
 }

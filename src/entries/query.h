@@ -5,7 +5,8 @@
  * DuckDB, opens the sealed parts, closes the sandbox and then answers one JSON line with one or
  * more JSON lines until its parent closes the channel.
  *
- * Start:    {"dirs":["DATA/snapshots/<id>/dissections/<name>", …],"source":"<id>/<name>"}; with "follows":true
+ * Start:    {"dirs":["DATA/snapshots/<id>/dissections/<name>", …],"source":"<id>/<name>"}, of several folders also
+ *           "sources":[of each one]: entries then say theirs ("source":…), and a call that several have is one. With "follows":true
  *           each question is answered from what the folders hold by then, else from what they held at the start.
  * answer:   {"ready":true,"entries":N,"from_ns":…,"to_ns":…}; the job ends with {"error":…} when a part is damaged.
  * Question: {"q":7,"op":"page", …members…}

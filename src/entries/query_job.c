@@ -4,10 +4,6 @@
 #include "entries/query.h"
 #include "entries/question.h"
 
-enum {
-    MAX_SOURCES = 64
-};
-
 static int send_line(void *ctx, struct slice line)
 {
     return job_report(ctx, line);
@@ -50,17 +46,20 @@ static int answer_all(struct job_context *ctx, struct query_session *session)
 
 static int run(struct job_context *ctx)
 {
-    const char *dirs[MAX_SOURCES + 1] = {0};
+    const char *dirs[QUERY_MAX_SOURCES + 1] = {0};
     struct error error;
     json_t *request = json_loadb((const char *)ctx->request.data, ctx->request.len, 0, NULL);
     const json_t *list = json_object_get(request, "dirs");
     const char *source = json_string_value(json_object_get(request, "source"));
-    for (size_t i = 0; i < json_array_size(list) && i < MAX_SOURCES; i++)
-        dirs[i] = json_string_value(json_array_get(list, i));
     struct query_session session = {.source = source ? source : "",
                                     .send = send_line,
                                     .send_ctx = ctx,
                                     .follows = json_is_true(json_object_get(request, "follows"))};
+    const json_t *sources = json_object_get(request, "sources");
+    for (size_t i = 0; i < json_array_size(list) && i < QUERY_MAX_SOURCES; i++) {
+        dirs[i] = json_string_value(json_array_get(list, i));
+        session.sources[i] = json_string_value(json_array_get(sources, i));
+    }
     int r = dirs[0] ? query_session_open(&session, dirs, &error)
                     : error_set(&error, -EINVAL, "the query job was given no folder.");
     if (r == 0)

@@ -18,7 +18,7 @@ static int write_rows(struct question *q, const struct row_list *rows, size_t co
         int r = question_load_row(q, (uint64_t)rows->items[i][0], 0, &entry, &files);
         if (r < 0)
             return r;
-        entry_write_json(&entry, NULL, w);
+        question_write_entry(q, (uint64_t)rows->items[i][0], &entry, NULL, w);
     }
     json_end_array(w);
     return 0;
@@ -113,7 +113,7 @@ static int send_entries(struct question *q, bool har, struct json_writer *w)
         if (har)
             har_write_entry(&entry, &item);
         else
-            entry_write_json(&entry, files, &item);
+            question_write_entry(q, (uint64_t)rows.items[i][0], &entry, files, &item);
         r = question_end_item(q, &line, &item);
     }
     json_begin_object(w);

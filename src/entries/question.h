@@ -12,7 +12,8 @@
 enum {
     QUERY_MAX_PAGE = 1000,
     QUERY_CACHED_FILTERS = 4,
-    QUERY_MAX_SQL = 16384
+    QUERY_MAX_SQL = 16384,
+    QUERY_MAX_SOURCES = 16
 };
 
 /* The rows a filter matched, kept as a temporary DuckDB table `m<number>`(row BIGINT), so that
@@ -27,7 +28,8 @@ struct match_table {
 
 struct query_session {
     struct entries_reader *reader;
-    const char *source;
+    const char *source;                     /* all of them */
+    const char *sources[QUERY_MAX_SOURCES]; /* of each folder, where there are several; else NULL */
     struct match_table tables[QUERY_CACHED_FILTERS];
     unsigned next_number;
     uint64_t uses;

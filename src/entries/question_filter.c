@@ -158,10 +158,10 @@ bool question_find_candidates(struct question *q, struct candidate_rows *ret)
 {
     const struct filter_push_down *p = &q->push_down;
     struct buf where;
-    if (!p->condition.len)
+    if (!p->condition.len && !entries_reader_has_doubles(q->session->reader))
         return false;
     buf_init(&where, QUERY_MAX_SQL);
-    buf_printf(&where, "(%s)", (const char *)p->condition.data);
+    buf_printf(&where, "(%s)", p->condition.len ? (const char *)p->condition.data : "true");
     if (p->unknown.len)
         buf_printf(&where, " OR %s", (const char *)p->unknown.data);
     buf_append_u8(&where, 0);

@@ -110,6 +110,18 @@ int question_load_row(struct question *q, uint64_t row, unsigned payload, struct
     return r < 0 ? question_refuse(q, 500, "The entry cannot be read", &error) : 0;
 }
 
+void question_write_entry(const struct question *q, uint64_t row, const struct entry *entry,
+                          const struct entry_files *files, struct json_writer *w)
+{
+    size_t folder = entries_reader_folder(q->session->reader, row);
+    const char *source = folder < QUERY_MAX_SOURCES ? q->session->sources[folder] : NULL;
+    json_begin_object(w);
+    entry_write_members(entry, files, w);
+    if (source)
+        json_member_str(w, "source", source);
+    json_end_object(w);
+}
+
 static int take_count(void *ctx, const int64_t *values)
 {
     *(int64_t *)ctx = values[0];

@@ -40,6 +40,10 @@ int question_count_rows(struct question *q, bool of_filter, int64_t *ret_count);
 int question_load_row(struct question *q, uint64_t row, unsigned payload, struct entry *ret_entry,
                       const struct entry_files **ret_files);
 
+/* An entry as JSON, of several sources with its own. */
+void question_write_entry(const struct question *q, uint64_t row, const struct entry *entry,
+                          const struct entry_files *files, struct json_writer *w);
+
 int question_refuse_text(struct question *q, int status, const char *title, const char *detail);
 int question_no_memory(struct question *q);
 

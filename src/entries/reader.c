@@ -100,7 +100,7 @@ duckdb_connection entries_reader_connection(struct entries_reader *r)
     return r->connection;
 }
 
-static struct part *part_of_row(struct entries_reader *r, uint64_t row)
+static struct part *part_of_row(const struct entries_reader *r, uint64_t row)
 {
     for (size_t i = 0; i < r->part_count; i++) {
         struct part *part = &r->parts[i];
@@ -108,6 +108,17 @@ static struct part *part_of_row(struct entries_reader *r, uint64_t row)
             return part;
     }
     return NULL;
+}
+
+size_t entries_reader_folder(const struct entries_reader *r, uint64_t row)
+{
+    const struct part *part = part_of_row(r, row);
+    return part ? part->folder : 0;
+}
+
+bool entries_reader_has_doubles(const struct entries_reader *r)
+{
+    return r->has_doubles;
 }
 
 /* The block that holds an index of this part (binary search; blocks follow one another). */

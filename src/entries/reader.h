@@ -1,8 +1,10 @@
 /* Opens the sealed parts of one or more dissections for queries.
  *
  * Every entry has a `row`: its index, those of the second folder behind the last of the first, and
- * so on. It stays the same while a folder gets further parts, parts are merged, or the oldest
- * removed. Columns are answered by DuckDB through the view `rows` (row BIGINT, then the columns of
+ * so on. It stays the same while a folder (of several: the last) gets further parts, parts are
+ * merged, or the oldest removed. An entry that several folders have (the same id: they overlap in
+ * time) is a row of the one that has it whole, else of the first; the view has no other row of it.
+ * Columns are answered by DuckDB through the view `rows` (row BIGINT, then the columns of
  * columns.h); payload by entries_reader_entry. Memory: DuckDB's limit, one payload block per part
  * and scan thread, 8 bytes a match. Thread: owner (scans start two of their own). */
 #ifndef TRAWL_ENTRIES_READER_H
@@ -34,6 +36,10 @@ uint64_t entries_reader_rows(const struct entries_reader *reader);
 /* Smallest and largest timestamp; 0 and 0 without rows. */
 void entries_reader_range(const struct entries_reader *reader, int64_t *ret_first_ns,
                           int64_t *ret_last_ns);
+/* The folder of a row; 0 for one that there is not. */
+size_t entries_reader_folder(const struct entries_reader *reader, uint64_t row);
+/* Some rows are not in the view, because another folder has their entries. */
+bool entries_reader_has_doubles(const struct entries_reader *reader);
 duckdb_connection entries_reader_connection(struct entries_reader *reader);
 
 /* The entry of a row with the wanted payload (FIELD_HEADERS | FIELD_REQUEST_BODY |

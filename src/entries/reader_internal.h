@@ -1,4 +1,5 @@
-/* What a reader is made of: reader.c answers, reader_open.c finds and opens the parts. */
+/* What a reader is made of: reader.c answers, reader_open.c finds and opens the parts,
+ * reader_doubles.c finds what several folders have. */
 #ifndef TRAWL_ENTRIES_READER_INTERNAL_H
 #define TRAWL_ENTRIES_READER_INTERNAL_H
 
@@ -26,7 +27,7 @@ struct entries_reader {
     char **dirs;
     size_t dir_count;
     unsigned next_number; /* of the part that is attached next; no part has 0 */
-    bool has_view;
+    bool has_view, has_doubles;
     struct part *parts;
     size_t part_count;
     uint64_t rows;
@@ -36,6 +37,8 @@ struct entries_reader {
 /* Opens the parts that there are now, those that are open already stay; then rows are counted and
  * the view is made anew. Without a difference nothing happens. */
 int reader_open_parts(struct entries_reader *r, bool *ret_changed, struct error *reterr);
+/* Of several folders: the view `rows` over the view `every_row`, without the doubles. */
+int reader_leave_out_doubles(struct entries_reader *r, struct error *reterr);
 void reader_close_part(struct part *part);
 
 #endif

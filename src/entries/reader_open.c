@@ -149,12 +149,14 @@ static void count_rows(struct entries_reader *r)
     }
 }
 
-/* One view over the tables of all parts. */
+/* One view over the tables of all parts: `rows`, of several folders `every_row` with the number of
+ * the folder. */
 static int create_view(struct entries_reader *r, struct error *reterr)
 {
     struct buf sql;
     buf_init(&sql, 1 << 20);
-    buf_append_str(&sql, "CREATE OR REPLACE VIEW rows AS ");
+    bool several = r->dir_count > 1;
+    buf_printf(&sql, "CREATE OR REPLACE VIEW %s AS ", several ? "every_row" : "rows");
     if (r->part_count == 0)
         buf_append_str(&sql,
                        "SELECT NULL::BIGINT AS row, NULL::BIGINT AS \"index\", NULL::BIGINT AS "
@@ -162,13 +164,18 @@ static int create_view(struct entries_reader *r, struct error *reterr)
     for (size_t i = 0; i < r->part_count; i++) {
         const struct part *part = &r->parts[i];
         int64_t shift = (int64_t)(part->first_row - part->description.summary.first_index);
-        buf_printf(&sql, "%sSELECT \"index\" + (%" PRId64 ") AS row, * FROM p%u.entries",
-                   i ? " UNION ALL BY NAME " : "", shift, part->number);
+        buf_printf(&sql, "%sSELECT \"index\" + (%" PRId64 ") AS row, ",
+                   i ? " UNION ALL BY NAME " : "", shift);
+        if (several)
+            buf_printf(&sql, "%zu::BIGINT AS folder, ", part->folder);
+        buf_printf(&sql, "* FROM p%u.entries", part->number);
     }
     buf_append_u8(&sql, 0);
     int result = buf_failed(&sql);
     if (result == 0)
         result = duckdb_api_run(r->connection, (const char *)sql.data, reterr);
+    if (result == 0 && several)
+        result = reader_leave_out_doubles(r, reterr);
     buf_done(&sql);
     return result;
 }

@@ -137,14 +137,16 @@ static void backend_close_queries(void *ctx, const char *id, const char *name)
     queries_close(hub->queries, id, name);
 }
 
-static int backend_query(void *ctx, const char *id, const char *name, struct slice question,
-                         const struct api_listener *listener, struct buf *ret_result,
-                         struct api_problem *ret_problem)
+static int backend_query(void *ctx, const struct api_source *sources, size_t count,
+                         struct slice question, const struct api_listener *listener,
+                         struct buf *ret_result, struct api_problem *ret_problem)
 {
     struct hub *hub = ctx;
-    if (strcmp(id, QUERIES_LIVE) == 0)
-        live_touch(hub->live);
-    return queries_ask(hub->queries, id, name, question, listener, ret_result, ret_problem);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(sources[i].id, QUERIES_LIVE) == 0)
+            live_touch(hub->live);
+    return queries_ask_all(hub->queries, sources, count, question, listener, ret_result,
+                           ret_problem);
 }
 
 /* ── live ── */

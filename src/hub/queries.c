@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "hub/query_sources.h"
 #include "job/job.h"
 
 enum {
@@ -36,7 +37,7 @@ static const struct {
 
 struct process {
     struct job *job; /* NULL = free place */
-    char id[SNAPSHOT_ID_SIZE], name[80];
+    struct query_sources sources;
     bool busy, closed;
     enum weight weight;
     char *topic; /* filter and time it judged last, whose matches it still has; NULL = none */
@@ -56,7 +57,7 @@ struct queries {
 /* One question under way. */
 struct asking {
     struct queries *queries;
-    const char *id, *name;
+    struct query_sources sources;
     struct slice question;
     enum weight weight;
     char *topic; /* NULL = it has no filter */
@@ -94,9 +95,29 @@ void queries_free(struct queries *queries)
     free(queries);
 }
 
-static bool is_of(const struct process *p, const char *id, const char *name)
+/* A process has exactly these open. */
+static bool is_of(const struct process *p, const struct query_sources *sources)
 {
-    return (p->job || p->busy) && strcmp(p->id, id) == 0 && strcmp(p->name, name) == 0;
+    return (p->job || p->busy) && query_sources_equal(&p->sources, sources);
+}
+
+/* A source is among those that a process has open. */
+static bool has_open(const struct process *p, const char *id, const char *name)
+{
+    return (p->job || p->busy) && query_sources_have(&p->sources, id, name);
+}
+
+static void log_query(const struct query_sources *sources, const char *event, const char *cause)
+{
+    char shown[400];
+    struct buf names;
+    buf_init(&names, 4096);
+    query_sources_put(sources, &names);
+    buf_append_u8(&names, 0);
+    text_escape(slice_str(cause), shown, sizeof shown);
+    log_warn("query", event, "source=\"%s\" cause=\"%s\"",
+             buf_failed(&names) ? "" : (const char *)names.data, shown);
+    buf_done(&names);
 }
 
 static bool is_gone(const struct api_listener *listener)
@@ -163,7 +184,7 @@ static bool may_begin(struct queries *q, const struct asking *a, struct process 
     for (size_t i = 0; i < MAX_PROCESSES; i++) {
         struct process *p = &q->processes[i];
         of_all += p->busy;
-        if (!is_of(p, a->id, a->name) || p->closed)
+        if (!is_of(p, &a->sources) || p->closed)
             continue;
         of_source += p->busy;
         if (p->busy && p->weight == FILTER && a->weight == FILTER && has_topic(p, a))
@@ -201,8 +222,7 @@ static void wait_a_while(struct queries *q)
 static void occupy(struct process *p, const struct asking *a, bool is_new)
 {
     if (is_new) {
-        snprintf(p->id, sizeof p->id, "%s", a->id);
-        snprintf(p->name, sizeof p->name, "%s", a->name);
+        p->sources = a->sources;
         p->closed = false;
         free(p->topic);
         p->topic = NULL;
@@ -282,77 +302,49 @@ static int why_it_ended(struct queries *q, struct process *p, struct api_problem
                     "The query process was killed; the machine may have run out of memory.");
     else
         problem_set(problem, 502, "The query process ended: %s", result.error.text);
-    if (!closed && result.error.cause[0]) {
-        char shown[400];
-        text_escape(slice_str(result.error.cause), shown, sizeof shown);
-        log_warn("query", "a query process ended", "id=%s name=%s cause=\"%s\"", p->id, p->name,
-                 shown);
-    }
+    if (!closed && result.error.cause[0])
+        log_query(&p->sources, "a query process ended", result.error.cause);
     return -EIO;
 }
 
-static bool is_live(const struct process *p)
+static int start_job(struct queries *q, struct process *p, struct api_problem *problem)
 {
-    return strcmp(p->id, QUERIES_LIVE) == 0;
-}
-
-/* The parts of the result that there is now. */
-static int find_parts(const struct queries *q, const struct process *p, char *out, size_t out_size)
-{
-    struct snapshot *s = NULL;
-    uint64_t run = 0;
-    if (is_live(p)) {
-        int n = snprintf(out, out_size, "%s", q->live_dir);
-        return n < 0 || (size_t)n >= out_size ? -ENAMETOOLONG : 0;
-    }
-    if (snapshot_store_get(q->store, p->id, &s, NULL) == 0)
-        for (size_t i = 0; i < s->dissection_count; i++)
-            if (strcmp(s->dissections[i].name, p->name) == 0)
-                run = s->dissections[i].run;
-    snapshot_unref(s);
-    return snapshot_store_dissection_path(q->store, p->id, p->name, run, out, out_size);
-}
-
-static int start(struct queries *q, struct process *p, struct api_problem *problem)
-{
-    char path[4096];
+    struct query_folders folders = {0};
     struct error err = {.offset = ERROR_NO_OFFSET};
-    struct buf request;
-    if (find_parts(q, p, path, sizeof path) < 0) {
-        problem_set(problem, 500, "The path of the dissection is too long.");
-        return -ENAMETOOLONG;
-    }
-    buf_init(&request, 16 * 1024);
-    struct json_writer w;
-    json_init(&w, &request);
-    json_begin_object(&w);
-    json_key(&w, "dirs");
-    json_begin_array(&w);
-    json_str(&w, path);
-    json_end_array(&w);
-    json_key(&w, "source");
-    char source[SNAPSHOT_ID_SIZE + sizeof p->name + 2];
-    snprintf(source, sizeof source, "%s/%s", p->id, p->name);
-    json_str(&w, source);
-    json_member_bool(&w, "follows", is_live(p));
-    json_end_object(&w);
-    const char *const dirs[] = {path, NULL};
-    struct job_spec spec = {
-        .kind = "query", .request = buf_slice(&request), .read_dirs = dirs, .stdout_fd = -1};
     struct job *job = NULL;
-    int e = buf_failed(&request) ? -ENOMEM : job_start(&spec, &job, &err);
-    buf_done(&request);
-    if (e) {
-        problem_from_error(problem, &err);
-        return e;
+    struct buf request;
+    buf_init(&request, (API_MAX_SOURCES + 1) * 8192);
+    int e = query_folders_find(q->store, q->live_dir, &p->sources, &folders, &err);
+    if (!e) {
+        query_sources_write_request(&p->sources, &folders, &request);
+        struct job_spec spec = {.kind = "query",
+                                .request = buf_slice(&request),
+                                .read_dirs = (const char *const *)folders.paths,
+                                .stdout_fd = -1};
+        e = buf_failed(&request) ? error_set(&err, -ENOMEM, "The hub has no memory left.")
+                                 : job_start(&spec, &job, &err);
     }
+    if (e)
+        problem_from_error(problem, &err);
+    buf_done(&request);
+    query_folders_done(&folders);
+    if (e)
+        return e;
     pthread_mutex_lock(&q->lock);
     p->job = job;
     p->next_question = 1;
     pthread_mutex_unlock(&q->lock);
+    return 0;
+}
+
+static int start(struct queries *q, struct process *p, struct api_problem *problem)
+{
+    int e = start_job(q, p, problem);
+    if (e)
+        return e;
     struct buf line;
     buf_init(&line, JOB_MAX_LINE_BYTES);
-    e = job_receive(job, START_SECONDS * NS_PER_S, &line);
+    e = job_receive(p->job, START_SECONDS * NS_PER_S, &line);
     bool ready = e == 1 && slice_starts_with(buf_slice(&line), SLICE_LITERAL("{\"ready\":true"));
     buf_done(&line);
     return ready ? 0 : why_it_ended(q, p, problem);
@@ -379,12 +371,8 @@ static void log_cause(const struct asking *a, struct slice problem)
 {
     json_t *object = json_loadb((const char *)problem.data, problem.len, 0, NULL);
     const char *cause = json_string_value(json_object_get(object, "cause"));
-    char shown[400];
-    if (cause) {
-        text_escape(slice_str(cause), shown, sizeof shown);
-        log_warn("query", "the entry store could not answer", "id=%s name=%s cause=\"%s\"", a->id,
-                 a->name, shown);
-    }
+    if (cause)
+        log_query(&a->sources, "the entry store could not answer", cause);
     json_decref(object);
 }
 
@@ -499,14 +487,24 @@ int queries_ask(struct queries *queries, const char *id, const char *name, struc
                 const struct api_listener *listener, struct buf *ret_result,
                 struct api_problem *ret_problem)
 {
+    struct api_source source;
+    snprintf(source.id, sizeof source.id, "%s", id);
+    snprintf(source.name, sizeof source.name, "%s", name);
+    return queries_ask_all(queries, &source, 1, question, listener, ret_result, ret_problem);
+}
+
+int queries_ask_all(struct queries *queries, const struct api_source *sources, size_t count,
+                    struct slice question, const struct api_listener *listener,
+                    struct buf *ret_result, struct api_problem *ret_problem)
+{
     static const struct api_listener nobody = {0};
     struct asking a = {.queries = queries,
-                       .id = id,
-                       .name = name,
+                       .sources.count = count < API_MAX_SOURCES ? count : API_MAX_SOURCES,
                        .question = question,
                        .listener = listener ? listener : &nobody,
                        .result = ret_result,
                        .problem = ret_problem};
+    memcpy(a.sources.items, sources, a.sources.count * sizeof *sources);
     *ret_problem = (struct api_problem){.offset = -1};
     int e = weigh(&a);
     if (!e)
@@ -528,7 +526,7 @@ void queries_close(struct queries *queries, const char *id, const char *name)
     pthread_mutex_lock(&queries->lock);
     for (size_t i = 0; i < MAX_PROCESSES; i++) {
         struct process *p = &queries->processes[i];
-        if (!is_of(p, id, name))
+        if (!has_open(p, id, name))
             continue;
         p->closed = true;
         if (p->busy) {
@@ -544,8 +542,8 @@ void queries_close(struct queries *queries, const char *id, const char *name)
     while (open) {
         open = false;
         for (size_t i = 0; i < MAX_PROCESSES; i++)
-            open = open || (is_of(&queries->processes[i], id, name) && queries->processes[i].busy &&
-                            queries->processes[i].closed);
+            open = open || (has_open(&queries->processes[i], id, name) &&
+                            queries->processes[i].busy && queries->processes[i].closed);
         if (open)
             pthread_cond_wait(&queries->changed, &queries->lock);
     }

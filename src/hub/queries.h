@@ -1,4 +1,5 @@
-/* Questions about dissected entries: up to four sandboxed query processes per source, kept warm for
+/* Questions about dissected entries: up to four sandboxed query processes per source (or sources
+ * that are asked together), kept warm for
  * a while, at most eight in all (entries/query.h says what they are told and what they say). Slow
  * filters and downloads leave one of them free for what is answered at once; of two questions by
  * the same filter the second waits for what the first finds. Thread: any but queries_new and
@@ -8,11 +9,9 @@
 
 #include "api/api.h"
 #include "api/problem.h"
+#include "hub/query_sources.h"
 
 struct queries;
-
-/* The id, and name, of what grows while it is asked. */
-#define QUERIES_LIVE "live"
 
 struct queries_options {
     struct snapshot_store *store;
@@ -32,6 +31,10 @@ void queries_free(struct queries *queries);
 int queries_ask(struct queries *queries, const char *id, const char *name, struct slice question,
                 const struct api_listener *listener, struct buf *ret_result,
                 struct api_problem *ret_problem);
+/* The same of several sources at once, API_MAX_SOURCES at most. */
+int queries_ask_all(struct queries *queries, const struct api_source *sources, size_t count,
+                    struct slice question, const struct api_listener *listener,
+                    struct buf *ret_result, struct api_problem *ret_problem);
 /* Ends the processes of a source, also those that answer just now. */
 void queries_close(struct queries *queries, const char *id, const char *name);
 /* Ends processes that nobody asked for two minutes; called every few seconds. */

@@ -1,5 +1,6 @@
 """Aggregates counted again from whole entries (--jsonl), and compared with what the API says.
-usage: aggregates.py CALLS.jsonl KIND ANSWER.json [FROM TO]   KIND: timeline, top
+usage: aggregates.py CALLS.jsonl[,CALLS.jsonl…] KIND ANSWER.json   KIND: timeline, top, page
+Of several files a call that is in more than one (its id) is counted once, whole where one has it whole.
 Silent when they agree; says the first difference otherwise."""
 import json
 import math
@@ -87,5 +88,33 @@ def top(calls, answer):
         sys.exit(f"{answer['calls']} calls and {answer['other_calls']} in other groups, counted {len(calls)} and {len(calls) - shown}")
 
 
-with open(sys.argv[1], encoding="utf-8") as lines, open(sys.argv[3], encoding="utf-8") as answer:
-    {"timeline": timeline, "top": top}[sys.argv[2]]([json.loads(line) for line in lines], json.load(answer))
+def page(calls, answer):
+    """The lines of --jsonl of all of them: the same calls in the order of time, each of the source that was counted."""
+    told = [json.loads(line) for line in answer]
+    if [call["id"] for call in told] != [call["id"] for call in sorted(calls, key=lambda call: nanoseconds(call["timestamp"]))]:
+        sys.exit(f"{len(told)} calls, counted {len(calls)}, or another order")
+    counted = {call["id"]: call for call in calls}
+    for call in told:
+        source = call.pop("source")
+        want = dict(counted[call["id"]])
+        if source != want.pop("from"):
+            sys.exit(f"{call['id']} is said to be of {source}, counted of {counted[call['id']]['from']}")
+        if call != want:
+            sys.exit(f"{call['id']}: {call} is not {want}")
+
+
+def read_calls(names):
+    best = {}
+    for number, name in enumerate(names):
+        with open(name, encoding="utf-8") as lines:
+            for call in map(json.loads, lines):
+                rank = (call.get("incomplete", False), call.get("status") == "open", number)
+                if call["id"] not in best or rank < best[call["id"]][0]:
+                    best[call["id"]] = (rank, call)
+                if len(names) > 1:
+                    call["from"] = name.rsplit(".", 1)[1].replace("@", "/")
+    return [call for _, call in best.values()]
+
+
+with open(sys.argv[3], encoding="utf-8") as file:
+    {"timeline": timeline, "top": top, "page": page}[sys.argv[2]](read_calls(sys.argv[1].split(",")), file if sys.argv[2] == "page" else json.load(file))

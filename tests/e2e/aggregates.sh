@@ -65,3 +65,67 @@ agree top "three slowest paths" --filter http
 t map --source "$id" --json >"$work/answer"
 agree top "edges"
 note "$checked answers agree with the entries"
+
+# ── several sources as one: the second holds what the first has and more, the third a part of both, the fourth something else ──
+second=$(date -u +%FT%T.%NZ)
+traffic 5
+sleep 1.5
+both=$(t snapshot create both --last 2m --wait) && t snapshot dissect "$both" --wait || fail "snapshot"
+part=$(t snapshot create part --from "$from" --to "$second" --wait) && t snapshot dissect "$part" --wait || fail "snapshot"
+third=$(date -u +%FT%T.%NZ)
+traffic 2
+sleep 1.5
+rest=$(t snapshot create rest --from "$third" --to "$(date -u +%FT%T.%NZ)" --wait) && t snapshot dissect "$rest" --wait || fail "snapshot"
+checked=0
+sources=$id,$both,$part,$rest
+together() { # kind, what, entries options…
+  local kind=$1 what=$2 one file list=""
+  shift 2
+  for one in ${sources//,/ }; do
+    file=$work/calls.$([ "$one" = live ] && echo live@live || echo "$one@default")
+    t entries --source "$one" "$@" --jsonl >"$file" || fail "$what: --jsonl of $one"
+    list=$list,$file
+  done
+  python3 "$here/aggregates.py" "${list#,}" "$kind" "$work/answer" 2>"$work/err" || fail "$what: $(cat "$work/err")"
+  checked=$((checked + 1))
+}
+for filter in '' 'status_code >= 400' 'response.body.contains("a") || udp'; do
+  t entries --source "$sources" --filter "$filter" --jsonl >"$work/answer" || fail "entries of several"
+  together page "entries of several, $filter" --filter "$filter"
+  equal "$(t entries --source "$sources" --filter "$filter" --count)" "$(wc -l <"$work/answer")" "calls of several, $filter"
+  t timeline --source "$id" --source "$both,$part" --source "$rest" --filter "$filter" --by protocol --json >"$work/answer" || fail "timeline of several"
+  together timeline "timeline of several, $filter" --filter "$filter"
+  t top --source "$sources" --by path_template,status,dst.port --filter "$filter" --limit 1000 --json >"$work/answer" || fail "top of several"
+  together top "top of several, $filter" --filter "$filter"
+done
+t map --source "$sources" --json >"$work/answer"
+together top "edges of several"
+alone=$(t entries --source "$id" --count) all=$(t entries --source "$sources" --count)
+[ "$all" -gt "$(t entries --source "$both" --count)" ] && [ "$all" -lt $((alone + $(t entries --source "$both" --count))) ] || fail "$all calls of several: they should overlap, and the last should have its own"
+t entries --source "$sources" --filter http --limit 5 | grep -q "($rest/default)" || fail "the table does not say whose calls they are"
+equal "$(t entries --source "$id,$id/default" --count)" "$alone" "the same source, named twice"
+t compare "$id,$part" "$sources" --filter http --json | jq -e '.a.calls > 0 and .b.calls > .a.calls and ([.endpoints[].state] | contains(["vanished"]) | not)' >/dev/null || fail "compare of several"
+equal "$(api GET "/api/v1/entries?source=$id,nothing" | jq .status)" 404 "a source that is none among several"
+equal "$(api GET "/api/v1/entries?source=$(seq -s, 1 17 | sed "s/[0-9]*/$id/g")" | jq .matched_of)" "$alone" "one source seventeen times"
+t snapshot delete "$rest" >/dev/null || fail "delete one of several"
+t entries --source "$sources" --count 2>"$work/err" && fail "a source that is deleted was answered"
+equal "$(t entries --source "$id,$both,$part" --filter 'path == "/err"' --count)" 17 "the others of it"
+note "$checked answers of four sources as one agree with the entries"
+
+# ── what is recorded now beside a snapshot of the same time ──
+t live on >/dev/null || fail "live on"
+live_has() { [ "$(t entries --source live --filter "$1" --count 2>/dev/null)" = "$2" ]; }
+traffic 3
+wait_until 20 "live has the calls" live_has 'path == "/err"' 3
+sleep 1.5
+after=$(t snapshot create after --last 5m --wait) && t snapshot dissect "$after" --wait || fail "snapshot"
+t entries --source "live,$after" --filter http --count >/dev/null || fail "live and a snapshot"
+traffic 2
+wait_until 20 "a process that has live and a snapshot follows" eval 'live_has "path == \"/err\"" 5 && [ "$(t entries --source "live,$after" --filter "path == \"/err\"" --count)" = 24 ]'
+t live off >/dev/null || fail "live off"
+sources=$after,live
+t entries --source "live,$after" --filter http --jsonl >"$work/answer" || fail "live and a snapshot"
+together page "live and a snapshot" --filter http
+t timeline --source "live,$after" --filter http --json >"$work/answer"
+together timeline "live and a snapshot over time" --filter http
+note "what is recorded now counts once beside a snapshot of the same time"

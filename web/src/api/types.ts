@@ -64,7 +64,7 @@ export interface Half { headers?: Record<string, string>; cookies?: Record<strin
 export interface PacketRef { node: string; seq: number; offset: number }
 export interface Entry {
   id: string; index: number; protocol: string; timestamp: string; elapsed_time?: number; src: Endpoint; dst: Endpoint; node?: { name: string };
-  conn_id: string; flow_id?: string; summary: string; status: "ok" | "error" | "no_response" | "open" | "incomplete"; status_reason?: string; incomplete?: boolean;
+  source?: string; conn_id: string; flow_id?: string; summary: string; status: "ok" | "error" | "no_response" | "open" | "incomplete"; status_reason?: string; incomplete?: boolean;
   truncated?: boolean; gap_bytes?: number; method?: string; path?: string; url?: string; host?: string; status_code?: number; http_version?: string;
   request?: Half; response?: Half; [field: string]: unknown;
 }
