@@ -3,13 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/coverage.h"
 #include "api/handlers.h"
 #include "api/question.h"
 #include "base/clock.h"
 
 enum {
     MAX_GROUPS = 5000,
-    COMPARED_ENDPOINTS = 200
+    COMPARED_ENDPOINTS = 200,
+    NAMED_NODES = 5 /* in one warning */
 };
 
 static const char *const endpoint[] = {"protocol", "dst", "method", "path_template", NULL};
@@ -18,8 +20,9 @@ struct side {
     const char *source;
     json_t *answer; /* TopResponse */
     json_t *by_key; /* its groups by their keys as text */
-    double minutes;
-    bool complete; /* every group is there */
+    struct coverage coverage;
+    double minutes; /* that the rates are of: covered ones, where that is known */
+    bool complete;  /* every group is there */
 };
 
 struct pair {
@@ -32,6 +35,7 @@ static double value(const json_t *group, const char *name)
     return group ? json_number_value(json_object_get(group, name)) : 0;
 }
 
+/* The time of its calls. */
 static double minutes_of(const json_t *top)
 {
     int64_t from = 0, to = 0;
@@ -64,10 +68,30 @@ static bool index_groups(struct side *side)
         if (e)
             return false;
     }
-    side->minutes = minutes_of(side->answer);
+    side->minutes = side->coverage.known ? side->coverage.covered_ns / (60.0 * (double)NS_PER_S)
+                                         : minutes_of(side->answer);
     side->complete = (json_int_t)json_array_size(groups) ==
                      json_integer_value(json_object_get(side->answer, "groups_total"));
     return side->by_key != NULL;
+}
+
+/* The source is found once, for the question and for what it covers. */
+static bool put_question(struct api_call *call, struct side *side, const struct question *g,
+                         struct buf *ret_result)
+{
+    struct handler_sources sources;
+    if (!question_range(call, g) || !handler_sources(call, side->source, &sources))
+        return false;
+    coverage_find(call, &sources,
+                  (struct snapshot_interval){.from_ns = g->from_ns, .to_ns = g->to_ns},
+                  &side->coverage);
+    struct buf question;
+    buf_init(&question, QUESTION_MAX_BYTES);
+    question_write(g, &question);
+    bool answered =
+        question_put(call, sources.items, sources.count, buf_slice(&question), ret_result);
+    buf_done(&question);
+    return answered;
 }
 
 static bool ask_side(struct api_call *call, struct side *side, const char *from, const char *to)
@@ -81,7 +105,7 @@ static bool ask_side(struct api_call *call, struct side *side, const char *from,
                          .limit = MAX_GROUPS};
     struct buf result;
     buf_init(&result, API_MAX_ANSWER_BYTES);
-    bool asked = question_range(call, &g) && question_ask(call, &g, &result);
+    bool asked = put_question(call, side, &g, &result);
     if (asked)
         side->answer = json_loadb((const char *)result.data, result.len, 0, NULL);
     buf_done(&result);
@@ -161,14 +185,20 @@ static void write_calls(struct json_writer *w, const char *name, const struct si
     json_end_object(w);
 }
 
+/* What it does not have was not called. */
+static bool is_judge(const struct side *side)
+{
+    return side->complete && !(side->coverage.known && side->coverage.covered_ns <= 0);
+}
+
 static void write_pair(struct json_writer *w, const struct pair *p, const struct side *a,
                        const struct side *b)
 {
     size_t i;
     const json_t *key;
     const char *state = p->a && p->b ? "both"
-                        : p->b       ? (a->complete ? "new" : "unknown")
-                                     : (b->complete ? "vanished" : "unknown");
+                        : p->b       ? (is_judge(a) ? "new" : "unknown")
+                                     : (is_judge(b) ? "vanished" : "unknown");
     json_begin_object(w);
     json_key(w, "keys");
     json_begin_array(w);
@@ -183,38 +213,173 @@ static void write_pair(struct json_writer *w, const struct pair *p, const struct
     json_end_object(w);
 }
 
+static double seconds(double ns)
+{
+    return ns / (double)NS_PER_S;
+}
+
+/* What was asked for; where nothing says so, the time of its calls. */
+static void write_range(struct json_writer *w, const struct side *side)
+{
+    const struct coverage *c = &side->coverage;
+    if (c->known && c->window_ns > 0) {
+        json_member_time(w, "from", c->window.from_ns);
+        json_member_time(w, "to", c->window.to_ns);
+    } else {
+        json_member_str(w, "from", json_string_value(json_object_get(side->answer, "from")));
+        json_member_str(w, "to", json_string_value(json_object_get(side->answer, "to")));
+    }
+}
+
 static void write_side(struct json_writer *w, const char *name, const struct side *side)
 {
+    const struct coverage *c = &side->coverage;
     json_key(w, name);
     json_begin_object(w);
     json_member_str(w, "source", side->source);
-    json_member_str(w, "from", json_string_value(json_object_get(side->answer, "from")));
-    json_member_str(w, "to", json_string_value(json_object_get(side->answer, "to")));
+    write_range(w, side);
     json_member_int(w, "calls", json_integer_value(json_object_get(side->answer, "calls")));
     json_member_bool(w, "complete", side->complete);
+    if (c->known) {
+        json_key(w, "window_s");
+        json_double(w, seconds((double)c->window_ns));
+        json_key(w, "covered_s");
+        json_double(w, seconds(c->covered_ns));
+        json_member_uint(w, "packets", c->packets);
+        json_member_uint(w, "dropped", c->dropped);
+        json_key(w, "nodes");
+        json_begin_array(w);
+        for (size_t i = 0; i < c->node_count; i++)
+            json_str(w, c->nodes[i].name);
+        json_end_array(w);
+    }
     json_end_object(w);
 }
 
-static void write_warnings(struct json_writer *w, const struct side *sides)
+/* ── what has to be said beside the figures ── */
+
+static const char *const letters[] = {"a", "b"};
+
+static void warn(struct json_writer *w, const struct buf *text)
+{
+    if (!buf_failed(text))
+        json_text(w, buf_slice(text));
+}
+
+/* "a covers 6 min 30 s of 10 min (node-7 lacks 7 min): its rates are per covered minute." */
+static void warn_of_coverage(struct json_writer *w, const struct side *side, const char *letter)
+{
+    const struct coverage *c = &side->coverage;
+    double missing = (double)c->window_ns - c->covered_ns;
+    char covered[CLOCK_TEXT_SIZE], window[CLOCK_TEXT_SIZE], lacks[CLOCK_TEXT_SIZE];
+    struct buf text;
+    unsigned named = 0;
+    if (c->covered_ns <= 0) {
+        buf_init(&text, 200);
+        buf_printf(&text, "%s covers nothing of the time that was asked for.", letter);
+        warn(w, &text);
+        buf_done(&text);
+        return;
+    }
+    if (missing < (double)NS_PER_MS || missing < (double)c->window_ns / 1000)
+        return;
+    buf_init(&text, 4096);
+    buf_printf(&text, "%s covers %s of %s (", letter,
+               clock_format_duration((int64_t)c->covered_ns, covered),
+               clock_format_duration(c->window_ns, window));
+    for (size_t i = 0; i < c->node_count && named <= NAMED_NODES; i++) {
+        int64_t gap = c->window_ns - c->nodes[i].covered_ns;
+        if (gap < NS_PER_MS)
+            continue;
+        if (named++ == NAMED_NODES)
+            buf_append_str(&text, ", …");
+        else
+            buf_printf(&text, "%s%s lacks %s", named > 1 ? ", " : "", c->nodes[i].name,
+                       clock_format_duration(gap, lacks));
+    }
+    buf_append_str(&text, "): its rates are per covered minute, its counts are of what it covers.");
+    warn(w, &text);
+    buf_done(&text);
+}
+
+static void warn_of_losses(struct json_writer *w, const struct side *side, const char *letter)
+{
+    const struct coverage *c = &side->coverage;
+    struct buf text;
+    if (!c->dropped)
+        return;
+    buf_init(&text, 400);
+    buf_printf(&text, "%s lost %llu packets while recording and has %llu: calls may be missing.",
+               letter, (unsigned long long)c->dropped, (unsigned long long)c->packets);
+    warn(w, &text);
+    buf_done(&text);
+}
+
+/* Nodes that the other side has and this one has not. */
+static void warn_of_nodes(struct json_writer *w, const struct side sides[2], size_t at)
+{
+    const struct coverage *mine = &sides[at].coverage, *other = &sides[1 - at].coverage;
+    struct buf text;
+    unsigned named = 0;
+    buf_init(&text, 4096);
+    for (size_t i = 0; i < other->node_count && named <= NAMED_NODES; i++) {
+        const char *name = other->nodes[i].name;
+        if (!coverage_has_node(other, name) || coverage_has_node(mine, name))
+            continue;
+        if (named++ == NAMED_NODES)
+            buf_append_str(&text, ", …");
+        else
+            buf_printf(&text, "%s%s", named > 1 ? ", " : "", name);
+    }
+    if (named) {
+        struct buf whole;
+        buf_init(&whole, 4400);
+        buf_printf(&whole, "%s has nothing of ", letters[at]);
+        buf_append_slice(&whole, buf_slice(&text));
+        buf_printf(&whole, ", which %s has.", letters[1 - at]);
+        warn(w, &whole);
+        buf_done(&whole);
+    }
+    buf_done(&text);
+}
+
+static void write_own_warnings(struct json_writer *w, const struct side *side, const char *letter)
 {
     char text[400];
+    size_t i;
+    const json_t *warning;
+    json_array_foreach(json_object_get(side->answer, "warnings"), i, warning)
+    {
+        snprintf(text, sizeof text, "%s: %.300s", letter,
+                 json_string_value(warning) ? json_string_value(warning) : "");
+        json_str(w, text);
+    }
+    if (!side->complete) {
+        snprintf(text, sizeof text,
+                 "%s has more than 5,000 endpoints: the rarer ones are not compared.", letter);
+        json_str(w, text);
+    }
+    if (!side->coverage.known) {
+        snprintf(text, sizeof text,
+                 "%s keeps no account of what it covers: its rates are per minute of its calls' "
+                 "time.",
+                 letter);
+        json_str(w, text);
+    }
+}
+
+static void write_warnings(struct json_writer *w, const struct side sides[2])
+{
     json_key(w, "warnings");
     json_begin_array(w);
     for (size_t s = 0; s < 2; s++) {
-        size_t i;
-        const json_t *warning;
-        json_array_foreach(json_object_get(sides[s].answer, "warnings"), i, warning)
-        {
-            snprintf(text, sizeof text, "%s: %.300s", s ? "b" : "a",
-                     json_string_value(warning) ? json_string_value(warning) : "");
-            json_str(w, text);
-        }
-        if (!sides[s].complete) {
-            snprintf(text, sizeof text,
-                     "%s has more than 5,000 endpoints: the rarer ones are not compared.",
-                     s ? "b" : "a");
-            json_str(w, text);
-        }
+        write_own_warnings(w, &sides[s], letters[s]);
+        if (!sides[s].coverage.known)
+            continue;
+        warn_of_coverage(w, &sides[s], letters[s]);
+        warn_of_losses(w, &sides[s], letters[s]);
+        if (sides[1 - s].coverage.known)
+            warn_of_nodes(w, sides, s);
     }
     json_end_array(w);
 }
@@ -265,5 +430,6 @@ void handle_compare(struct api_call *call)
     for (size_t i = 0; i < 2; i++) {
         json_decref(sides[i].by_key);
         json_decref(sides[i].answer);
+        coverage_done(&sides[i].coverage);
     }
 }

@@ -101,7 +101,8 @@ const struct schema schemas[] = {
               "p99_us: int; elapsed_us: int; request_bytes: int; response_bytes: int"},
     {"TopResponse", "by: text[]; groups: Group[]; groups_total: int; calls: int; other_calls: int; "
                     "from: time; to: time; warnings: text[]"},
-    {"ComparedSide", "source: text; from: time; to: time; calls: int; complete: bool"},
+    {"ComparedSide",
+     "source: text; from: time; to: time; calls: int; complete: bool; window_s?: number; covered_s?: number; packets?: int; dropped?: int; nodes?: text[]"},
     {"ComparedCalls", "calls: int; calls_per_min: number; errors: int; error_share: number; "
                       "p50_us: int; p95_us: int; p99_us: int"},
     {"ComparedEndpoint", "keys: any; state: both|new|vanished|unknown; a: ComparedCalls~; "

@@ -82,8 +82,12 @@ static void print_side(const char *name, const json_t *side)
     char from[24], to[24];
     printf("%s  ", name);
     client_print_text(client_text(side, "source"), 0);
-    printf(": %lld calls, %s to %s\n", (long long)client_int(side, "calls"),
+    printf(": %lld calls, %s to %s", (long long)client_int(side, "calls"),
            client_short_time(side, "from", from), client_short_time(side, "to", to));
+    if (json_object_get(side, "covered_s"))
+        printf(", covers %.1f of %.1f s", client_number(side, "covered_s"),
+               client_number(side, "window_s"));
+    (void)putchar('\n');
 }
 
 static void print_change(const json_t *a, const json_t *b, const char *member, double factor)
