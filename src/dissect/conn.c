@@ -456,6 +456,16 @@ void dissect_conn_datagram(struct dissect_conn *conn, const struct conn_packet *
     conn_end_work(conn);
 }
 
+/* Where begins what a gap here takes with it? Of a side of which nothing was seen yet, anywhere:
+ * the other side's bytes do not wait for it. */
+static uint32_t first_lost(const struct dissect_conn *conn, uint8_t index)
+{
+    const struct conn_side *side = &conn->side[index];
+    if (side->mark_count)
+        return conn_mark_at(side, 0)->ordinal;
+    return side->offset == conn->detect_from[index] ? 0 : conn->next_ordinal;
+}
+
 static void take_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
 {
     struct conn_side *side = &conn->side[index];
@@ -466,6 +476,7 @@ static void take_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
     if (conn->mode == CONN_DISSECTING && side->retry_len > CONN_RETRY_FREE_BYTES)
         conn_call_side(conn, index, true);
     uint64_t lost = conn_view(side).len + bytes;
+    uint32_t first = first_lost(conn, index);
     conn_discard(conn, index);
     side->offset += bytes;
     conn->had_gap = true;
@@ -480,8 +491,9 @@ static void take_gap(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
         side->broken = true;
     } else {
         side->broken = false;
+        side->lost_from = side->lost_bytes ? side->lost_from : first;
+        side->lost_to = conn->next_ordinal;
         side->lost_bytes += lost;
-        side->lost_at = conn->next_ordinal;
         conn->probed[index] = 0;
         if (conn->mode == CONN_UNKNOWN)
             conn->last_side = 2;

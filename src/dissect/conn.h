@@ -77,16 +77,18 @@ struct conn_side {
     struct buf pending;
     size_t start;
     struct slice borrowed;
-    uint64_t offset;     /* stream offset of the first unconsumed byte */
-    uint64_t limit;      /* bytes behind this offset are not shown yet (replay after detection) */
-    uint64_t retry_len;  /* after MORE: not shown again below this length */
-    uint32_t base_seq;   /* TCP sequence number of offset 0 */
-    bool ended;          /* no more bytes will come */
-    bool cut;            /* the recording or our patience ended it */
-    bool end_seen;       /* the dissector was told */
-    uint64_t lost_bytes; /* before the dissector was found: it is told in its place, … */
-    uint32_t lost_at;    /* … behind what arrived before this ordinal */
-    bool broken;         /* BAD: discarded until a gap */
+    uint64_t offset;    /* stream offset of the first unconsumed byte */
+    uint64_t limit;     /* bytes behind this offset are not shown yet (replay after detection) */
+    uint64_t retry_len; /* after MORE: not shown again below this length */
+    uint32_t base_seq;  /* TCP sequence number of offset 0 */
+    bool ended;         /* no more bytes will come */
+    bool cut;           /* the recording or our patience ended it */
+    bool end_seen;      /* the dissector was told */
+    /* Before the dissector was found: what was lost or had to go, from the first of it to behind
+     * the last, by ordinals. It is told in its place. */
+    uint64_t lost_bytes;
+    uint32_t lost_from, lost_to;
+    bool broken;             /* BAD: discarded until a gap */
     struct conn_mark *marks; /* ring buffer */
     uint32_t mark_head, mark_count, mark_cap;
     struct conn_mark inline_marks[2];

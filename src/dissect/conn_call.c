@@ -143,20 +143,27 @@ static const struct conn_mark *mark_from(const struct conn_side *side, uint32_t 
     return low < side->mark_count ? conn_mark_at(side, low) : NULL;
 }
 
-/* Tells what was lost before the bytes with this ordinal arrived, and before anybody knew whose
- * bytes they are. */
+static void tell_loss(struct dissect_conn *conn, uint8_t index, uint64_t bytes)
+{
+    if (conn_dissector(conn)->gap)
+        conn_dissector(conn)->gap(conn, conn->state, conn_dir(conn, index), bytes);
+    if (conn->switch_wanted && !conn_lacks_memory(conn))
+        conn_do_switch(conn);
+}
+
+/* What was lost before anybody knew whose bytes they are, as far as it stands before the bytes with
+ * this ordinal. Between its first and its last byte something is missing wherever the other side
+ * said something. */
 static void tell_losses(struct dissect_conn *conn, uint32_t ordinal)
 {
     for (uint8_t i = 0; i < 2 && conn->mode == CONN_DISSECTING; i++) {
         struct conn_side *side = &conn->side[i];
-        uint64_t lost = side->lost_bytes;
-        if (!lost || side->lost_at > ordinal)
+        if (!side->lost_bytes || side->lost_from > ordinal)
             continue;
-        side->lost_bytes = 0;
-        if (conn_dissector(conn)->gap)
-            conn_dissector(conn)->gap(conn, conn->state, conn_dir(conn, i), lost);
-        if (conn->switch_wanted && !conn_lacks_memory(conn))
-            conn_do_switch(conn);
+        uint64_t bytes = side->lost_to > ordinal ? 1 : side->lost_bytes;
+        if (side->lost_to <= ordinal || side->lost_bytes > 1)
+            side->lost_bytes -= bytes;
+        tell_loss(conn, i, bytes);
     }
 }
 

@@ -1,6 +1,6 @@
 """A recording with packets taken out must never say anything wrong: every entry that calls itself whole is one of the
 whole recording, field by field; every other one says `incomplete`, `truncated` or `open` and shows at most a part of a body
-that was sent; `no_response` has no packet of an answer left. Prints how many entries are complete beside how many have none of their packets missing.
+that was sent. Prints how many entries are complete beside how many have none of their packets missing.
 
     record_loss.py TRAWL RECORDING PROTOCOLS [FIELD…]
 
@@ -9,6 +9,7 @@ RECORDING: pcap (others by Wireshark's editcap). From the environment:
   LOSS_KINDS   words of 1%, 3%, 10% (that many packets of 100), burst (runs of packets), direction (one side of some
                connections for a while), beginning (of every connection), cut (some packets keep their first bytes alone)
   LOSS_ROUNDS  how often each, LOSS_SEED the first seed: kind and seed give the same losses again
+  LOSS_ANSWERED  set: `no_response` is wrong, too, where a packet of the answer is left
   LOSS_KEEP    a folder for recordings that went wrong: <kind>-<seed>.pcap"""
 import base64
 import json
@@ -184,7 +185,8 @@ class Judge:
 
     def problem(self, entry, kept):
         # Where the answer is gone with all that acknowledged it nobody can tell.
-        if entry["status"] == "no_response" and not entry.get("incomplete") and not entry.get("truncated") \
+        says_none = entry["status"] == "no_response" and not entry.get("incomplete") and not entry.get("truncated")
+        if os.environ.get("LOSS_ANSWERED") and says_none \
                 and any(kept[number] for number in self.answer_of.get(entry["id"], ())):
             return "was answered"
         if is_whole(entry):

@@ -173,6 +173,38 @@ static void a_gap_before_the_decision_keeps_its_place(void **state)
     }
 }
 
+/* Each of several: no answer between them is taken for one that nobody asked for. */
+static void gaps_before_the_decision_keep_their_places(void **state)
+{
+    (void)state;
+    static const char ok[] = "\7\0\0\1\0\0\0\2\0\0\0";
+    static const struct drive_step steps[] = {
+        {.dir = DIR_CLIENT, .kind = DRIVE_GAP, .gap_bytes = 5},
+        {.dir = DIR_SERVER, .bytes = {(const uint8_t *)ok, sizeof ok - 1}},
+        {.dir = DIR_CLIENT, .kind = DRIVE_GAP, .gap_bytes = 5},
+        {.dir = DIR_SERVER, .bytes = {(const uint8_t *)ok, sizeof ok - 1}},
+        C("\1\0\0\0\16"),
+        {.dir = DIR_SERVER, .bytes = {(const uint8_t *)ok, sizeof ok - 1}},
+    };
+    struct drive_options options = {.late_join = true};
+    struct buf out = drive(&options, steps, COUNT(steps));
+    assert_int_equal(lines_with(&out, "\"summary\":\"COM_PING → ok\",\"status\":\"ok\""), 1);
+    assert_int_equal(lines_with(&out, "\"status\":\"ok\""), 1);
+    assert_int_equal(lines_with(&out, "\"elapsed_time\":1000,"), 1);
+    buf_done(&out);
+    /* Of the client nothing was recorded but that it said something. */
+    static const struct drive_step one_sided[] = {
+        S("\x1a\0\0\0\1\0\0\0\7\0\0\0\xdd\7\0\0\0\0\0\0\0\5\0\0\0\0"),
+        {.dir = DIR_CLIENT, .kind = DRIVE_GAP, .gap_bytes = 334},
+        {.dir = DIR_CLIENT, .kind = DRIVE_END},
+        {.dir = DIR_SERVER, .kind = DRIVE_END},
+    };
+    options = (struct drive_options){0};
+    out = drive(&options, one_sided, COUNT(one_sided));
+    assert_int_equal(lines_with(&out, "\"status\":\"incomplete\""), 1);
+    buf_done(&out);
+}
+
 /* A header that never ends, byte by byte, must neither pile up nor take quadratic time. */
 static void endless_headers_are_cut_off(void **state)
 {
@@ -201,6 +233,7 @@ int main(void)
         cmocka_unit_test(after_a_gap_the_next_call_is_whole),
         cmocka_unit_test(a_gap_in_front_of_the_decision),
         cmocka_unit_test(a_gap_before_the_decision_keeps_its_place),
+        cmocka_unit_test(gaps_before_the_decision_keep_their_places),
         cmocka_unit_test(endless_headers_are_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
