@@ -44,6 +44,12 @@
       "src.process.exe.endsWith(\"/node\")")                                                            \
     X(SRC_CONTAINER, "src.container", FIELD_TEXT, 0, 0, "id of its container",                          \
       "src.container.startsWith(\"4f2a\")")                                                             \
+    X(SRC_WORKLOAD_KIND, "src.workload.kind", FIELD_TEXT, 0, 0,                                         \
+      "Deployment, StatefulSet, DaemonSet, Job …", "src.workload.kind == \"Job\"")                      \
+    X(SRC_WORKLOAD_NAME, "src.workload.name", FIELD_TEXT, 0, 0, "workload that owns the pod",           \
+      "src.workload.name == \"carts\"")                                                                 \
+    X(SRC_LABELS, "src.labels", FIELD_MAP, 0, 0, "pod's or service's labels",                           \
+      "src.labels[\"app\"] == \"carts\"")                                                               \
     X(DST_IP, "dst.ip", FIELD_TEXT, FIELD_COLUMN, 0, "address of the responder",                        \
       "dst.ip == \"10.0.6.161\"")                                                                       \
     X(DST_PORT, "dst.port", FIELD_INT, FIELD_COLUMN, 0, "port of the responder", "dst.port == 80")      \
@@ -68,15 +74,41 @@
       "dst.process.exe.endsWith(\"/nginx\")")                                                           \
     X(DST_CONTAINER, "dst.container", FIELD_TEXT, 0, 0, "id of its container",                          \
       "dst.container.startsWith(\"4f2a\")")                                                             \
+    X(DST_WORKLOAD_KIND, "dst.workload.kind", FIELD_TEXT, 0, 0,                                         \
+      "Deployment, StatefulSet, DaemonSet, Job …", "dst.workload.kind == \"Job\"")                      \
+    X(DST_WORKLOAD_NAME, "dst.workload.name", FIELD_TEXT, 0, 0, "workload that owns the pod",           \
+      "dst.workload.name == \"carts\"")                                                                 \
+    X(DST_LABELS, "dst.labels", FIELD_MAP, 0, 0, "pod's or service's labels",                           \
+      "dst.labels[\"app\"] == \"carts\"")                                                               \
     X(IPS, "ips", FIELD_LIST, 0, 0, "every address of both ends, translated ones too",                  \
       "\"10.0.6.161\" in ips")                                                                          \
     X(PORTS, "ports", FIELD_INT_LIST, 0, 0, "every port of both ends, translated ones too",             \
       "8080 in ports")                                                                                  \
+    X(NAMESPACES, "namespaces", FIELD_LIST, 0, 0, "namespaces of both ends",                            \
+      "\"shop\" in namespaces")                                                                         \
+    X(PODS, "pods", FIELD_LIST, 0, 0, "pods of both ends", "\"carts-0\" in pods")                       \
+    X(SERVICES, "services", FIELD_LIST, 0, 0, "services of both ends", "\"carts\" in services")         \
+    X(DNS_RESOLUTIONS, "dns_resolutions", FIELD_LIST, 0, 0,                                             \
+      "names of both ends seen in DNS answers", "\"a.example\" in dns_resolutions")                     \
+    X(LOCAL_ANNOTATIONS, "local_annotations", FIELD_MAP, 0, 0, "annotations of the requester",          \
+      "\"sidecar\" in local_annotations")                                                               \
+    X(LOCAL_NODE_NAME, "local_node_name", FIELD_TEXT, 0, 0, "node on which the requester runs",         \
+      "local_node_name == \"worker-1\"")                                                                \
+    X(LOCAL_RESOLUTION_STATUS, "local_resolution_status", FIELD_TEXT, 0, 0,                             \
+      "how the name of the requester was found", "local_resolution_status == \"resolved\"")             \
+    X(REMOTE_ANNOTATIONS, "remote_annotations", FIELD_MAP, 0, 0, "annotations of the responder",        \
+      "\"sidecar\" in remote_annotations")                                                              \
+    X(REMOTE_NODE_NAME, "remote_node_name", FIELD_TEXT, 0, 0, "node on which the responder runs",       \
+      "remote_node_name == \"worker-1\"")                                                               \
+    X(REMOTE_RESOLUTION_STATUS, "remote_resolution_status", FIELD_TEXT, 0, 0,                           \
+      "how the name of the responder was found", "remote_resolution_status == \"resolved\"")            \
     X(NODE_NAME, "node.name", FIELD_TEXT, FIELD_COLUMN, 0, "node that captured it",                     \
       "node.name == \"worker-1\"")                                                                      \
     X(NODE_IP, "node.ip", FIELD_TEXT, 0, 0, "address of that node", "node.ip == \"10.0.0.4\"")          \
     X(CAPTURE_SOURCE, "capture_source", FIELD_TEXT, 0, 0, "af_packet, file, ebpf_tls, keylog, …",       \
       "capture_source == \"file\"")                                                                     \
+    X(CAPTURE_BACKEND, "capture_backend", FIELD_TEXT, 0, 0,                                             \
+      "how the recorder got the packets; absent for files", "capture_backend == \"tpacket_v3\"")        \
     X(CONN_ID, "conn_id", FIELD_TEXT, FIELD_COLUMN, 0, "stable id of the connection",                   \
       "conn_id == \"0A\"")                                                                              \
     X(FLOW_ID, "flow_id", FIELD_TEXT, 0, 0, "stable id of the flow", "flow_id == \"0A\"")               \

@@ -31,6 +31,9 @@
       "flow_local_bytes > 1000000")                                                                \
     X(FLOW_REMOTE_BYTES, "flow_remote_bytes", FIELD_INT, 0, 0, "payload bytes from the responder", \
       "flow_remote_bytes > 1000000")                                                               \
+    X(FLOW_L7_DETECTED, "flow_l7_detected", FIELD_LIST, 0, 0,                                      \
+      "as conn_l7_detected; a flow is reported where nothing was found, so it is empty",           \
+      "size(flow_l7_detected) == 0")                                                               \
     X(FLOW_GROUP_ID, "flow_group_id", FIELD_TEXT, 0, 0, "as conn_group_id, for a flow",            \
       "flow_group_id == \"0A\"")                                                                   \
     X(FLOW_LOCAL_PPS, "flow_local_pps", FIELD_INT, 0, 0, "packets per second from the requester",  \

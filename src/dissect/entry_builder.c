@@ -293,13 +293,21 @@ static void set_addresses(const struct dissect_conn *conn, struct dissect_entry 
     dissect_set_int(entry, FIELD_DST_PORT_ID, r ? t->client_port : t->server_port);
 }
 
+static void set_source(const struct dissect_conn *conn, struct dissect_entry *entry)
+{
+    struct slice source = conn->host->capture_source;
+    if (source.len)
+        dissect_set_text(entry, FIELD_CAPTURE_SOURCE_ID, source);
+    if (slice_eq_str(source, "af_packet"))
+        dissect_set_str(entry, FIELD_CAPTURE_BACKEND_ID, "tpacket_v3");
+}
+
 static void set_context(struct dissect_conn *conn, struct dissect_entry *entry)
 {
     set_addresses(conn, entry);
     if (conn->node.len)
         dissect_set_text(entry, FIELD_NODE_NAME_ID, conn->node);
-    if (conn->host->capture_source.len)
-        dissect_set_text(entry, FIELD_CAPTURE_SOURCE_ID, conn->host->capture_source);
+    set_source(conn, entry);
     dissect_set_str(entry, FIELD_CONN_ID_ID, conn->conn_id);
     dissect_set_str(entry, FIELD_FLOW_ID_ID, conn->flow_id);
     if (conn->tls)

@@ -28,6 +28,10 @@ _Static_assert(sizeof dissectors / sizeof dissectors[0] - 1 <= (size_t)REGISTRY_
 static const struct {
     const char *alias, *name;
 } aliases[] = {
+    {"local_labels", "src.labels"},
+    {"remote_labels", "dst.labels"},
+    {"local_process_name", "src.process.name"},
+    {"remote_process_name", "dst.process.name"},
     {"src.ns", "src.namespace"},
     {"dst.ns", "dst.namespace"},
     {"request.method", "method"},

@@ -78,6 +78,9 @@ equal "$(grep -c "10.77.0.1:8080 last seen with .*(pid $server, $py" "$work/comm
 t snapshot pcap "$id" --format pcap -o "$work/out.pcap" || fail "pcap without comments"
 dissected() { t entries --source "$id" --jsonl 2>/dev/null >"$work/entries.json" && [ -s "$work/entries.json" ]; }
 wait_until 20 "the snapshot is dissected" dissected
+equal "$(jq -r '"\(.capture_source) \(.capture_backend)"' "$work/entries.json" | sort -u)" "af_packet tpacket_v3" "what recorded the calls"
+equal "$(t entries --source "$id" --filter 'local_process_name.startsWith("python")' --jsonl 2>/dev/null | wc -l)" \
+      "$(grep -c '"src":{[^}]*"process"' "$work/entries.json")" "calls by the reference product's name of the process"
 of() { jq -r --arg p "$1" 'select(.path == $p) | '"$2" "$work/entries.json" | head -1; }
 equal "$(of /long '.dst.process.pid')" "$server" "the server's pid"
 equal "$(of /long '.dst.process.exe')" "$py" "the server's program"
