@@ -97,6 +97,13 @@ struct api_source {
     char name[80];
 };
 
+/* How live dissection stands, for those that follow it. */
+struct api_live_now {
+    bool on;
+    uint64_t stored;  /* entries so far; 0 = it has not been on */
+    char reason[400]; /* why it is off */
+};
+
 struct api_backend {
     void *ctx;
     /* ── nodes ── */
@@ -129,6 +136,10 @@ struct api_backend {
     int (*live_switch)(void *ctx, bool on, struct error *reterr);
     void (*live_write)(void *ctx, struct json_writer *w); /* LiveStatus */
     bool (*live_has_store)(void *ctx);
+    /* Waits until more entries are stored, or it goes on or off (against what is known), at most so
+     * long. */
+    void (*live_wait)(void *ctx, const struct api_live_now *known, int64_t timeout_ns,
+                      struct api_live_now *ret_now);
     /* ── entries: one question to the query job of some sources (entries/query.h) ── */
     /* 1 to API_MAX_SOURCES of them. `question` are the members after "q": `"op":"page",…`. Items go
      * to the listener (may be NULL); the result is appended. */

@@ -66,6 +66,8 @@ void handle_compare(struct api_call *call);
 void handle_live(struct api_call *call);
 void handle_live_on(struct api_call *call);
 void handle_live_off(struct api_call *call);
+/* handlers_tail.c */
+void handle_entries_tail(struct api_call *call);
 /* handlers_filter.c */
 void handle_filter_check(struct api_call *call);
 void handle_filter_fields(struct api_call *call);

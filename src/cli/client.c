@@ -96,18 +96,22 @@ static void explain(const struct client *c, int status, const struct buf *answer
     cli_fail(c->command, 1, "%s", shown);
 }
 
+static void explain_silence(const struct client *c, const struct error *err)
+{
+    if (err->code == -ECONNREFUSED)
+        cli_fail(c->command, 1,
+                 "No hub answers at %s; start one with `trawl up`, or name it with --hub.", c->hub);
+    else
+        cli_fail_error(c->command, 1, err);
+}
+
 static bool exchange(struct client *c, struct http_exchange *x)
 {
     struct error err = {.offset = ERROR_NO_OFFSET};
     buf_reset(&c->answer);
     x->response = &c->answer;
     if (http_client_do(c->http, x, &err) < 0) {
-        if (err.code == -ECONNREFUSED)
-            cli_fail(c->command, 1,
-                     "No hub answers at %s; start one with `trawl up`, or name it with --hub.",
-                     c->hub);
-        else
-            cli_fail_error(c->command, 1, &err);
+        explain_silence(c, &err);
         return false;
     }
     if (x->ret_status >= 200 && x->ret_status < 300)
@@ -135,6 +139,29 @@ int client_try(struct client *client, const char *method, const char *path, stru
     buf_reset(out);
     int e = http_client_do(client->http, &x, NULL);
     return e ? e : x.ret_status;
+}
+
+int client_stream(struct client *c, const char *path,
+                  int (*on_data)(void *ctx, const uint8_t *data, size_t n), void *ctx, bool tell)
+{
+    struct error err = {.offset = ERROR_NO_OFFSET};
+    struct http_exchange x = {.method = "GET",
+                              .path_and_query = path,
+                              .on_data = on_data,
+                              .ctx = ctx,
+                              .response = &c->answer};
+    buf_reset(&c->answer);
+    int e = http_client_do(c->http, &x, &err);
+    if (e && x.ret_status / 100 == 2) /* what was begun has broken off */
+        return x.ret_status;
+    if (e) {
+        if (tell)
+            explain_silence(c, &err);
+        return e;
+    }
+    if (x.ret_status / 100 != 2)
+        explain(c, x.ret_status, &c->answer);
+    return x.ret_status;
 }
 
 json_t *client_json(struct client *client, const char *method, const char *path, json_t *body)

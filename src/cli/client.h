@@ -59,6 +59,12 @@ int client_try(struct client *client, const char *method, const char *path, stru
  * refuses them where they stand. Owned; NULL without memory. */
 json_t *client_string(const char *text);
 
+/* An answer that has no end: pieces go to on_data, which ends it with anything but 0. The status (a
+ * refusal's sentence was printed), also when it broke off; or a negative errno: it was never begun,
+ * printed when `tell`. */
+int client_stream(struct client *client, const char *path,
+                  int (*on_data)(void *ctx, const uint8_t *data, size_t n), void *ctx, bool tell);
+
 /* Streams an answer into a file (written beside it and renamed when whole) or, output NULL, to
  * standard output, which must not be a terminal. The exit code. */
 int client_download(struct client *client, const char *method, const char *path, const char *body,

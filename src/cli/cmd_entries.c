@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/entries_explain.h"
+#include "cli/entries_follow.h"
 #include "cli/entries_parquet.h"
 
 enum {
@@ -21,7 +22,8 @@ struct entries_flags {
     char *source, *filter, *from, *to, *order, *body, *output;
     struct option_list fields, sources;
     int64_t limit;
-    bool count, jsonl, csv, har, parquet, explain;
+    bool count, jsonl, csv, har, parquet, explain, follow;
+    int64_t max_behind;
 };
 
 #define FLAG(member) .offset = offsetof(struct entries_flags, member)
@@ -78,12 +80,24 @@ static const struct option_def defs[] = {
      FLAG(output),
      .value_name = "FILE",
      .doc = "where to write --jsonl, --har or --parquet; default: standard output"},
+    {.name = "follow",
+     .type = OPTION_BOOL,
+     FLAG(follow),
+     .doc = "print live calls as they come, until ^C or --limit"},
+    {.name = "max-behind",
+     .type = OPTION_INT,
+     FLAG(max_behind),
+     .min = 0,
+     .max = 1000000,
+     .default_value = "100000",
+     .value_name = "N",
+     .doc = "with --follow: pass calls over, and say so, when this many wait to be read"},
     CLIENT_OPTIONS(struct entries_flags),
     {0},
 };
 static const struct option_spec spec = {
     .usage =
-        "trawl entries [--source live|ID[/NAME],…] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE]",
+        "trawl entries [--source live|ID[/NAME],…] [--filter EXPR] [--count | --explain | --jsonl | --csv | --har | --parquet] [-o FILE] [--follow]",
     .summary = "Lists the API calls of a dissected snapshot.",
     .example = "trawl entries --source @latest --filter 'http && status_code >= 500'",
     .defs = defs,
@@ -367,6 +381,43 @@ static int check_output(const struct entries_flags *f)
     return 0;
 }
 
+/* ── as they come ── */
+
+static void print_followed(void *ctx, const json_t *entry, bool first)
+{
+    const struct entries_flags *f = ctx;
+    if (first && !f->jsonl && !f->client.json)
+        print_head(f);
+    if (f->jsonl || f->client.json)
+        client_print_json(entry);
+    else if (f->fields.count)
+        print_chosen(entry, f);
+    else
+        print_row(entry);
+}
+
+static int follow(struct entries_flags *f)
+{
+    if (f->count || f->explain || f->har || f->parquet || f->output || f->from || f->to || f->order)
+        return cli_fail("entries", 2,
+                        "--follow goes with --filter, --fields, --limit, --csv and --jsonl only.");
+    const char *source = f->sources.count == 1 ? f->sources.items[0] : "";
+    if (strcmp(source, defs[0].default_value) != 0 && strcmp(source, "live") != 0)
+        return cli_fail("entries", 2, "Only live calls can be followed: say --source live.");
+    if (f->csv && !f->fields.count)
+        choose_fields(f);
+    struct entries_follow what = {.filter = f->filter,
+                                  .whole = f->jsonl,
+                                  .limit = f->limit,
+                                  .max_behind = f->max_behind,
+                                  .print = print_followed,
+                                  .ctx = f};
+    struct client *client = client_open("entries", &f->client);
+    int code = client ? entries_follow(client, &what) : 1;
+    client_close(client);
+    return code;
+}
+
 static int list(void *given, const struct option_operands *operands)
 {
     struct entries_flags *f = given;
@@ -374,6 +425,8 @@ static int list(void *given, const struct option_operands *operands)
     (void)operands;
     if (wrong)
         return wrong;
+    if (f->follow)
+        return follow(f);
     if ((f->csv || f->parquet) && !f->fields.count)
         choose_fields(f);
     char *source = client_sources(&f->sources), *one = f->source;

@@ -17,6 +17,10 @@
  *
  *  op          members                                      result (names of api/schema_table.c)
  *  page        F, order, limit, cursor                      EntriesResponse: entries without headers and bodies
+ *  tail        filter, next, limit, max_behind, whole       {"entries":[…],"next":N,"behind":N,"missed":N,"unjudged":N}: what
+ *                                                           was stored from row `next` on, in that order (without it: nothing
+ *                                                           yet); missed: rows passed over, gone or further behind than
+ *                                                           max_behind; whole: with headers, bodies and packets
  *  lines       F, order, limit                              items: whole entries; result {"count":N}
  *  har         F, order, limit                              items: HAR 1.2 entries; result {"count":N,…}
  *  count       F                                            CountResponse

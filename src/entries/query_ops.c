@@ -3,6 +3,7 @@
 // clang-format off
 const struct query_op query_ops[] = {
     {"page", query_op_page},
+    {"tail", query_op_tail},
     {"lines", query_op_lines},
     {"har", query_op_har},
     {"count", query_op_count},

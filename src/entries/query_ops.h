@@ -5,6 +5,7 @@
 
 #include "entries/question.h"
 
+int query_op_tail(struct question *q, struct json_writer *w);
 int query_op_page(struct question *q, struct json_writer *w);
 int query_op_lines(struct question *q, struct json_writer *w);
 int query_op_har(struct question *q, struct json_writer *w);

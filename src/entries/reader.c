@@ -79,6 +79,20 @@ uint64_t entries_reader_rows(const struct entries_reader *r)
     return r->rows;
 }
 
+void entries_reader_span(const struct entries_reader *r, uint64_t *ret_first, uint64_t *ret_end)
+{
+    *ret_first = *ret_end = 0;
+    for (size_t i = r->part_count; i-- > 0;) {
+        const struct part *part = &r->parts[i];
+        uint64_t rows = part->description.summary.rows;
+        if (rows == 0)
+            continue;
+        *ret_first = part->first_row;
+        if (*ret_end == 0)
+            *ret_end = part->first_row + rows;
+    }
+}
+
 void entries_reader_range(const struct entries_reader *r, int64_t *ret_first_ns,
                           int64_t *ret_last_ns)
 {

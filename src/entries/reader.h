@@ -40,6 +40,9 @@ void entries_reader_range(const struct entries_reader *reader, int64_t *ret_firs
 size_t entries_reader_folder(const struct entries_reader *reader, uint64_t row);
 /* Some rows are not in the view, because another folder has their entries. */
 bool entries_reader_has_doubles(const struct entries_reader *reader);
+/* Rows are at least *ret_first and below *ret_end; 0 and 0 without any so far. */
+void entries_reader_span(const struct entries_reader *reader, uint64_t *ret_first,
+                         uint64_t *ret_end);
 duckdb_connection entries_reader_connection(struct entries_reader *reader);
 
 /* The entry of a row with the wanted payload (FIELD_HEADERS | FIELD_REQUEST_BODY |

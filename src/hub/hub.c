@@ -169,6 +169,13 @@ static bool backend_live_has_store(void *ctx)
     return live_has_store(hub->live);
 }
 
+static void backend_live_wait(void *ctx, const struct api_live_now *known, int64_t timeout_ns,
+                              struct api_live_now *ret_now)
+{
+    struct hub *hub = ctx;
+    live_wait(hub->live, known, timeout_ns, ret_now);
+}
+
 /* ── files ── */
 
 static int backend_archive(void *ctx, const char *id, const struct api_export_sink *sink,
@@ -279,6 +286,7 @@ static void fill_backend(struct hub *hub)
         .live_switch = backend_live_switch,
         .live_write = backend_live_write,
         .live_has_store = backend_live_has_store,
+        .live_wait = backend_live_wait,
         .archive = backend_archive,
         .import = backend_import,
         .export = backend_export,

@@ -59,7 +59,7 @@ struct session {
     struct live_node **nodes;
     size_t node_count;
     uint64_t missed_before, damages_before; /* by earlier jobs */
-    bool heard, done;
+    bool heard, done, closed;               /* what the job said; its end of the channel */
 };
 
 static bool is_stopped(const struct live *live)
@@ -110,7 +110,8 @@ static bool listen_to(struct session *s, int64_t timeout_ns)
         timeout_ns = 0;
     }
     buf_done(&line);
-    return got == 1 || got == -ETIMEDOUT;
+    s->closed = s->closed || !(got == 1 || got == -ETIMEDOUT);
+    return !s->closed;
 }
 
 /* ── its nodes ── */
@@ -221,8 +222,8 @@ static int end_job(struct session *s, bool broken, struct error *reterr)
     while (!broken && !s->done && clock_mono_ns() < until)
         if (!listen_to(s, NS_PER_S))
             break;
-    if (!s->done)
-        job_cancel(s->job); /* one that failed has said why already */
+    if (!s->done && !s->closed)
+        job_cancel(s->job); /* one that died says of what */
     (void)job_wait(s->job, &result);
     job_free(s->job);
     if (result.ok && s->done)
@@ -444,6 +445,20 @@ bool live_has_store(const struct live *live)
     char path[4200];
     snprintf(path, sizeof path, "%s/parts.json", live->dir);
     return access(path, R_OK) == 0;
+}
+
+void live_wait(struct live *live, const struct api_live_now *known, int64_t timeout_ns,
+               struct api_live_now *ret_now)
+{
+    int64_t until = clock_mono_ns() + timeout_ns;
+    pthread_mutex_lock(&live->lock);
+    live->touched_mono_ns = clock_mono_ns();
+    while (!live->ended && live->stored <= known->stored && live->running == known->on &&
+           clock_mono_ns() < until)
+        (void)clock_wait(&live->changed, &live->lock, until);
+    *ret_now = (struct api_live_now){.on = live->running, .stored = live->stored};
+    snprintf(ret_now->reason, sizeof ret_now->reason, "%s", live->reason);
+    pthread_mutex_unlock(&live->lock);
 }
 
 void live_write_json(struct live *live, struct json_writer *w)

@@ -6,6 +6,7 @@
 #ifndef TRAWL_HUB_LIVE_H
 #define TRAWL_HUB_LIVE_H
 
+#include "api/api.h"
 #include "hub/fleet.h"
 
 struct live;
@@ -33,6 +34,10 @@ void live_touch(struct live *live);
 const char *live_dir(const struct live *live);
 /* There is something to ask. */
 bool live_has_store(const struct live *live);
+/* Somebody follows: waits until more entries are stored, or it goes on or off (against what the
+ * caller knows), at most so long. */
+void live_wait(struct live *live, const struct api_live_now *known, int64_t timeout_ns,
+               struct api_live_now *ret_now);
 /* LiveStatus (api/schema_table.c). */
 void live_write_json(struct live *live, struct json_writer *w);
 

@@ -9,7 +9,7 @@ import http.server, socketserver, sys
 class H(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        body = b"x" * 90000000 if self.path == "/large" else b'{"path":"%s"}' % self.path.encode()
+        body = b"x" * 90000000 if self.path == "/large" else b"%06d" % 7 * 20000 if self.path.startswith("/big/") else b'{"path":"%s"}' % self.path.encode()
         self.send_response(500 if self.path.endswith("7") else 200)
         self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
     def log_message(self, *a): pass
@@ -51,11 +51,64 @@ t entry "$id1" --source live --body response -o "$work/body" >/dev/null 2>&1
 [ "$(t top --source live --by path --filter 'http && path.startsWith("/call/")' --json | jq .groups_total)" = 300 ] || fail "top"
 [ "$(t live status --json | jq .missed_bytes)" = 0 ] || fail "something was passed over: $(t live status --json)"
 
+# ── followed: what comes is printed, each call once; errors and what is missed are said ──
+t entries --follow --filter 'status_code ==' >"$work/f.out" 2>"$work/f.err" && fail "a wrong filter was followed"
+grep -q . "$work/f.err" && [ ! -s "$work/f.out" ] || fail "a wrong filter: $(cat "$work/f.err")"
+t entries --follow --source @latest/x >/dev/null 2>&1; [ $? = 2 ] || fail "a snapshot cannot be followed"
+t entries --follow --count >/dev/null 2>&1; [ $? = 2 ] || fail "--follow --count"
+equal "$(api GET '/api/v1/entries/stream?source=live&filter=nonsense' -o "$work/f.problem" -w '%{http_code}')" 400 "a wrong filter is refused"
+equal "$(jq -r .token "$work/f.problem")" nonsense "and says what is wrong"
+equal "$(api GET '/api/v1/entries/stream?source=@latest' -o /dev/null -w '%{http_code}')" 400 "only live is followed"
+follow() { # output, options: in the background
+  local out=$1; shift
+  ip netns exec "$srv" env TRAWL_HUB="http://127.0.0.1:$port" TRAWL_TOKEN="$(cat "$work/data/token")" "$TRAWL" entries --follow "$@" >"$work/$out.out" 2>"$work/$out.err" &
+  followers+=($!) started+=($!)
+}
+followers=()
+lines() { [ "$(wc -l <"$work/$1.out")" -ge "$2" ]; }
+follow all --jsonl --filter 'http && path.startsWith("/follow/")'
+follow errors --fields path,status_code --filter 'http && path.startsWith("/follow/") && status_code == 500'
+follow some --jsonl --filter 'http && path.startsWith("/follow/")' --limit 5
+followed() { on_cli bash -c "for i in \$(seq $1 $2); do curl -s -m 5 -o /dev/null http://$srv_ip:8080/follow/\$i || exit 1; done" || fail "calls $1 … $2"; }
+curl_to() { : >"$work/$1"; ip netns exec "$srv" curl -sN -H "Authorization: Bearer $(cat "$work/data/token")" "${@:2}" >"$work/$1" 2>/dev/null & started+=($!); last=$!; }
+curl_to stream "http://127.0.0.1:$port/api/v1/entries/stream?source=live&filter=http"; streamer=$last
+sleep 1.5 # they have begun: what comes from now on is theirs
+followed 1 40
+wait_until 20 "40 calls are followed" lines all 40
+wait_until 20 "errors alone" lines errors 4
+wait "${followers[2]}" || fail "--limit does not end it: $(cat "$work/some.err")"
+equal "$(wc -l <"$work/some.out")" 5 "--limit 5"
+equal "$(jq -r .path "$work/all.out" | sort -u | wc -l)" 40 "each once"
+equal "$(jq -r .response.body "$work/all.out" | grep -c '"/follow/')" 40 "whole entries"
+equal "$(sort "$work/errors.out" | head -1)" "/follow/17	500" "chosen fields"
+grep -q '^event: live' "$work/stream" && grep -q '^id: [0-9]' "$work/stream" && grep -q '^event: entries' "$work/stream" || fail "the stream's events: $(head -c 500 "$work/stream")"
+# goes on where it was
+seen=$(grep '^id:' "$work/stream" | head -1 | cut -d' ' -f2)
+kill "$streamer"; wait "$streamer" 2>/dev/null
+curl_to again -H "Last-Event-ID: $seen" "http://127.0.0.1:$port/api/v1/entries/stream?source=live&filter=http"; streamer=$last
+wait_until 20 "it goes on behind the id" eval 'grep -o "/follow/[0-9]*\"" "$work/again" | sort -u | wc -l | grep -qx 40'
+kill "$streamer"
 # ── the same calls as a dissection afterwards, with the same ids ──
 ids() { t entries --source "$1" --filter 'http && path.startsWith("/call/")' --jsonl | jq -r '[.id, .path, .status, .elapsed_time] | @tsv' | sort; }
 t snapshot create after --last 5m --dissect --wait >/dev/null || fail "a snapshot beside it"
 ids live >"$work/live.tsv"; ids @latest >"$work/after.tsv"
 cmp "$work/live.tsv" "$work/after.tsv" || { diff "$work/live.tsv" "$work/after.tsv" | head; fail "live entries differ from those of a snapshot"; }
+
+# ── a reader that reads nothing: nobody else waits for it, and it is told what it missed ──
+curl_to slow "http://127.0.0.1:$port/api/v1/entries/stream?source=live&whole=true&max_behind=30&filter=http%20%26%26%20path.startsWith(%22/big/%22)"; streamer=$last
+wait_until 10 "it has begun" grep -q '^event: live' "$work/slow"
+kill -STOP "$streamer"
+on_cli bash -c "for i in \$(seq 300); do curl -s -m 5 -o /dev/null http://$srv_ip:8080/big/\$i || exit 1; done" || fail "large answers"
+wait_until 40 "others see them meanwhile" has 'http && path.startsWith("/big/")' 300
+kill -CONT "$streamer"
+wait_until 20 "the slow one sees the last" grep -q '"/big/300"' "$work/slow"
+missed=$(grep -o '"missed":[0-9]*' "$work/slow" | cut -d: -f2 | awk '{ n += $1 } END { print n + 0 }')
+[ "$missed" -gt 0 ] || fail "a slow reader is not told what it missed: $(tail -c 200 "$work/slow")"
+got=$(grep -o '"path":"/big/[0-9]*"' "$work/slow" | sort -u | wc -l)
+# every call is one entry, and so is its connection
+[ "$got" -lt 300 ] && [ $((got + missed)) -ge 300 ] || fail "$got calls came, $missed entries were missed, of 300"
+note "a slow reader got $got calls and missed $missed entries"
+kill "$streamer"
 
 # ── kill -9 of the job: what was shown stays, and it goes on ──
 job=$(live_job)
@@ -79,16 +132,22 @@ wait_until 30 "it goes on behind what it passed over" has 'path == "/call/401"' 
 
 # ── kill -9 of everything, and off ──
 kill -9 "$up_pid"; wait "$up_pid" 2>/dev/null
-wait_until 10 "all processes end" eval '[ -z "$(ip netns pids "$srv" | xargs -r ps -o pid=,comm= -p | awk "\$2 == \"trawl\"")" ]'
+wait_until 10 "all processes end" eval '[ -z "$(ip netns pids "$srv" | xargs -r ps -o args= -p | grep trawl | grep -v -e entries -e server.py)" ]'
 start_trawl --ring-size 64MiB
 [ "$(state)" = off ] || fail "it is on after a restart"
 has 'path == "/call/320"' 1 || fail "kill -9 took what was shown"
+wait_until 20 "a follower says that it waits" grep -q "Live dissection is off" "$work/all.err"
+grep -q "The hub is gone" "$work/all.err" || fail "a follower says nothing of the hub: $(cat "$work/all.err")"
 t live on >/dev/null || fail "live on after kill -9"
+followed 41 60
+wait_until 20 "a follower goes on behind the restart" lines all 60
 calls 321 330
 wait_until 20 "calls after the restart" has 'path == "/call/330"' 1
 t live off >/dev/null || fail "live off"
 [ "$(state)" = off ] || fail "it is not off"
+kill -0 "${followers[0]}" || fail "the follower ended: $(cat "$work/all.err")"
 [ "$(ip netns pids "$srv" | xargs -r ps -o args= -p | grep -c "job live")" = 0 ] || fail "the job outlives the switch"
 has 'path == "/call/330"' 1 || fail "its entries stay when it is off"
+equal "$(jq -r .path "$work/all.out" | sort | uniq -d | wc -l)" 0 "calls printed twice"
 stop_trawl || fail "SIGTERM"
 echo "live: ok"

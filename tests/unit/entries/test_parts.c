@@ -296,6 +296,52 @@ static bool says(const struct asker *asker, const char *text)
     return memmem(asker->all.data, asker->all.len, text, strlen(text)) != NULL;
 }
 
+/* What was stored since, once each; what the store gave up, or the asker did not keep up with, is
+ * counted. */
+static void test_the_tail_is_given_once_and_what_is_missed_is_said(void **state)
+{
+    struct entries_writer *writer = open_writer(*state, false, 200);
+    struct asker asker;
+    open_asker(&asker, *state, true);
+    json_t *tail = ask(&asker, "{\"q\":7,\"op\":\"tail\"}");
+    assert_int_equal(number(tail, "next"), 0);
+    write_calls(writer, 0, 60, SEAL_EVERY);
+    seal(writer);
+    uint64_t seen = 0, next = 0;
+    char question[160];
+    do { /* five at a time */
+        snprintf(question, sizeof question,
+                 "{\"q\":7,\"op\":\"tail\",\"next\":%u,\"limit\":5,\"whole\":true}",
+                 (unsigned)next);
+        tail = ask(&asker, question);
+        json_t *entries = json_object_get(tail, "entries");
+        for (size_t i = 0; i < json_array_size(entries); i++, seen++)
+            assert_int_equal(number(json_array_get(entries, i), "index"), seen);
+        assert_true(says(&asker, "application/json") || json_array_size(entries) == 0);
+        next = (uint64_t)number(tail, "next");
+        assert_int_equal(number(tail, "missed"), 0);
+        assert_int_equal(number(tail, "behind"), 60 - next);
+    } while (number(tail, "behind"));
+    assert_int_equal(seen, 60);
+    tail = ask(&asker, "{\"q\":7,\"op\":\"tail\",\"next\":0,\"filter\":\"status_code == 500\"}");
+    assert_int_equal(json_array_size(json_object_get(tail, "entries")), 6);
+    assert_int_equal(number(tail, "next"), 60);
+    assert_int_equal(number(json_array_get(json_object_get(tail, "entries"), 5), "index"), 50);
+    tail = ask(&asker, "{\"q\":7,\"op\":\"tail\",\"next\":10,\"max_behind\":20}");
+    assert_int_equal(number(tail, "missed"), 30);
+    assert_int_equal(json_array_size(json_object_get(tail, "entries")), 20);
+    write_calls(writer, 60, 3000, 97);
+    seal(writer);
+    tail = ask(&asker, "{\"q\":7,\"op\":\"tail\",\"next\":60,\"limit\":1}"); /* given up */
+    assert_in_range(number(tail, "missed"), 1000, 2800);
+    assert_int_equal(number(json_array_get(json_object_get(tail, "entries"), 0), "index"),
+                     60 + number(tail, "missed"));
+    tail = ask(&asker, "{\"q\":7,\"op\":\"tail\",\"next\":99999}"); /* of another store */
+    assert_int_equal(number(tail, "next"), 3000);
+    close_asker(&asker);
+    close_writer(writer);
+}
+
 /* Beyond so many files numbers begin anew; parts of before keep theirs, and are not merged. */
 static void test_the_list_of_files_has_an_end(void **state)
 {
@@ -441,6 +487,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_oldest_are_given_up_by_their_bytes_too, make_dir,
                                         remove_dir),
         cmocka_unit_test_setup_teardown(test_the_list_of_files_has_an_end, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_the_tail_is_given_once_and_what_is_missed_is_said,
+                                        make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_list_that_is_wrong_is_refused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_what_was_acknowledged_survives_kill_9, make_dir,
                                         remove_dir),
