@@ -121,6 +121,24 @@ enum dissect_end {
     END_OF_DATA  /* the capture ends: what is open is `open` or window_end */
 };
 
+/* The status_reason (formats.md) of what that end cut off; NULL for END_OF_DATA. */
+static inline const char *dissect_end_reason(enum dissect_end end)
+{
+    switch (end) {
+    case END_CLOSED:
+        return "closed";
+    case END_RESET_BY_CLIENT:
+        return "client_cancel";
+    case END_RESET_BY_SERVER:
+        return "server_reset";
+    case END_TIMEOUT:
+        return "timeout";
+    case END_OF_DATA:
+        break;
+    }
+    return NULL;
+}
+
 struct dissector {
     const char *name;    /* "dns": the value of `protocol` unless an entry says otherwise, and its
                             presence flag */

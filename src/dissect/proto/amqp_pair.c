@@ -412,12 +412,7 @@ void amqp_on_gap(struct dissect_conn *conn, struct amqp_state *state, enum disse
 
 void amqp_on_close(struct dissect_conn *conn, struct amqp_state *state, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout",
-                                          [END_OF_DATA] = NULL};
-    const char *reason = reasons[end];
+    const char *reason = dissect_end_reason(end);
     bool is_over = end != END_OF_DATA;
     for (size_t i = 0; i < AMQP_BUCKETS; i++)
         for (struct amqp_channel *channel = state->buckets[i]; channel; channel = channel->next) {

@@ -482,13 +482,9 @@ static void cql_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir di
 
 static void cql_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct cql_state *state = opaque;
     bool is_over = end != END_OF_DATA, lost = state->side[DIR_SERVER].lost_some;
-    const char *reason = is_over ? reasons[end] : NULL;
+    const char *reason = dissect_end_reason(end);
     struct cql_call *call;
     while ((call = (struct cql_call *)waiting_take_any(&state->waiting))) {
         if (lost)

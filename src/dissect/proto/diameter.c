@@ -352,11 +352,6 @@ static void diameter_open(struct dissect_conn *conn, void *opaque)
 
 static void diameter_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout",
-                                          [END_OF_DATA] = NULL};
     struct diameter_state *state = opaque;
     bool is_open = end == END_OF_DATA;
     for (int dir = 0; dir < 2; dir++) {
@@ -364,7 +359,7 @@ static void diameter_close(struct dissect_conn *conn, void *opaque, enum dissect
         struct diameter_call *call = side->call;
         if (!call)
             continue;
-        const char *reason = is_open ? "window_end" : reasons[end];
+        const char *reason = is_open ? "window_end" : dissect_end_reason(end);
         if (!call->request.is_there)
             release(conn, state, call, "incomplete", is_open ? "window_end" : "capture_gap");
         else if (side->is_request)
@@ -373,7 +368,8 @@ static void diameter_close(struct dissect_conn *conn, void *opaque, enum dissect
             give_up(conn, state, call, is_open ? "open" : "error", reason);
     }
     while (state->oldest)
-        give_up(conn, state, state->oldest, is_open ? "open" : "no_response", reasons[end]);
+        give_up(conn, state, state->oldest, is_open ? "open" : "no_response",
+                dissect_end_reason(end));
 }
 
 /* ── detection ── */

@@ -479,10 +479,6 @@ static void dns_open(struct dissect_conn *conn, void *opaque)
 
 static void dns_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct dns_state *state = opaque;
     while (state->oldest) {
         struct dns_call *call = state->oldest;
@@ -493,7 +489,7 @@ static void dns_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
         else if (end == END_OF_DATA)
             dns_emit(conn, call, "open", half ? "window_end" : NULL);
         else
-            dns_emit(conn, call, half ? "error" : "no_response", reasons[end]);
+            dns_emit(conn, call, half ? "error" : "no_response", dissect_end_reason(end));
     }
 }
 

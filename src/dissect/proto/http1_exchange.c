@@ -52,23 +52,6 @@ static void drop(struct dissect_conn *conn, struct http1_state *state, struct ex
     dissect_entry_drop(conn, x->entry);
 }
 
-static const char *end_reason(enum dissect_end end)
-{
-    switch (end) {
-    case END_RESET_BY_CLIENT:
-        return "client_cancel";
-    case END_RESET_BY_SERVER:
-        return "server_reset";
-    case END_TIMEOUT:
-        return "timeout";
-    case END_CLOSED:
-        return "closed";
-    case END_OF_DATA:
-        break;
-    }
-    return NULL;
-}
-
 static void set_answered_status(struct exchange *x, bool over, enum dissect_end end)
 {
     const char *by_code = http_status_by_code(&x->response);
@@ -87,7 +70,7 @@ static void set_answered_status(struct exchange *x, bool over, enum dissect_end 
     else if (end == END_RESET_BY_CLIENT)
         dissect_set_status(x->entry, by_code, "client_cancel");
     else
-        dissect_set_status(x->entry, "error", end_reason(end));
+        dissect_set_status(x->entry, "error", dissect_end_reason(end));
 }
 
 static void fill_entry(struct dissect_conn *conn, struct exchange *x)
@@ -132,7 +115,7 @@ void http1_emit(struct dissect_conn *conn, struct http1_state *state, struct exc
     else if (end == END_OF_DATA)
         dissect_set_status(x->entry, "open", x->request.done ? NULL : "window_end");
     else
-        dissect_set_status(x->entry, "no_response", end_reason(end));
+        dissect_set_status(x->entry, "no_response", dissect_end_reason(end));
     dissect_entry_emit(conn, x->entry);
 }
 

@@ -1,23 +1,6 @@
 /* How an HTTP/2 call ends: the status it leaves with (formats.md), and its way out. */
 #include "dissect/proto/http2_state.h"
 
-static const char *end_reason(enum dissect_end end)
-{
-    switch (end) {
-    case END_RESET_BY_CLIENT:
-        return "client_cancel";
-    case END_RESET_BY_SERVER:
-        return "server_reset";
-    case END_TIMEOUT:
-        return "timeout";
-    case END_CLOSED:
-        return "closed";
-    case END_OF_DATA:
-        break;
-    }
-    return NULL;
-}
-
 static void set_reset_status(struct http2_stream *s)
 {
     const struct http_message *response = &s->message[DIR_SERVER];
@@ -68,7 +51,7 @@ static void set_answered_status(struct http2_stream *s, bool over, enum dissect_
     else if (end == END_RESET_BY_CLIENT)
         dissect_set_status(s->entry, by_code, "client_cancel");
     else
-        dissect_set_status(s->entry, "error", end_reason(end));
+        dissect_set_status(s->entry, "error", dissect_end_reason(end));
 }
 
 static void set_unanswered_status(const struct http2_state *state, struct http2_stream *s,
@@ -85,7 +68,7 @@ static void set_unanswered_status(const struct http2_state *state, struct http2_
                            request->done ? (s->unknown_fields ? "window_start" : NULL)
                                          : "window_end");
     else
-        dissect_set_status(s->entry, "no_response", end_reason(end));
+        dissect_set_status(s->entry, "no_response", dissect_end_reason(end));
 }
 
 void http2_emit(struct dissect_conn *conn, struct http2_state *state, struct http2_stream *s,

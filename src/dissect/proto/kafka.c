@@ -341,17 +341,13 @@ static void kafka_open(struct dissect_conn *conn, void *opaque)
 static void end_call(struct dissect_conn *conn, struct kafka_call *call, enum dissect_end end,
                      bool half_response)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     if (call->waiting.unsure)
         kafka_emit(conn, call, "incomplete", "capture_gap");
     else if (end == END_OF_DATA)
         kafka_emit(conn, call, "open",
                    half_response || !call->request.is_read ? "window_end" : NULL);
     else
-        kafka_emit(conn, call, half_response ? "error" : "no_response", reasons[end]);
+        kafka_emit(conn, call, half_response ? "error" : "no_response", dissect_end_reason(end));
 }
 
 static void kafka_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)

@@ -543,11 +543,6 @@ static void ldap_open(struct dissect_conn *conn, void *opaque)
 
 static void ldap_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout",
-                                          [END_OF_DATA] = NULL};
     struct ldap_state *state = opaque;
     bool is_open = end == END_OF_DATA;
     for (int dir = 0; dir < 2; dir++) {
@@ -563,13 +558,14 @@ static void ldap_close(struct dissect_conn *conn, void *opaque, enum dissect_end
             release(conn, state, call, "incomplete", is_open ? "window_end" : "capture_gap");
         else if (dir == DIR_CLIENT)
             give_up(conn, state, call, is_open ? "open" : "no_response",
-                    is_open ? "window_end" : reasons[end]);
+                    is_open ? "window_end" : dissect_end_reason(end));
         else
             give_up(conn, state, call, is_open ? "open" : "error",
-                    is_open ? "window_end" : reasons[end]);
+                    is_open ? "window_end" : dissect_end_reason(end));
     }
     while (state->oldest)
-        give_up(conn, state, state->oldest, is_open ? "open" : "no_response", reasons[end]);
+        give_up(conn, state, state->oldest, is_open ? "open" : "no_response",
+                dissect_end_reason(end));
 }
 
 /* ── detection ── */

@@ -478,10 +478,6 @@ static void mc_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir dir
 
 static void mc_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct mc_state *state = opaque;
     struct mc_call *half = state->side[DIR_CLIENT].call;
     struct mc_call *alone = state->side[DIR_SERVER].call;
@@ -499,11 +495,12 @@ static void mc_close(struct dissect_conn *conn, void *opaque, enum dissect_end e
         else if (quiet)
             mc_emit_oldest(conn, state, "ok", NULL);
         else
-            mc_emit_oldest(conn, state, call->answered ? "error" : "no_response", reasons[end]);
+            mc_emit_oldest(conn, state, call->answered ? "error" : "no_response",
+                           dissect_end_reason(end));
     }
     if (half)
         memcached_emit(conn, half, is_over ? "no_response" : "open",
-                       is_over ? reasons[end] : "window_end");
+                       is_over ? dissect_end_reason(end) : "window_end");
     if (alone)
         memcached_emit(conn, alone, "incomplete",
                        alone->window_start ? "window_start" : "capture_gap");

@@ -257,10 +257,6 @@ static void mongodb_open(struct dissect_conn *conn, void *opaque)
 static void end_call(struct dissect_conn *conn, struct mongodb_call *call, enum dissect_end end,
                      bool half)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     if (call->is_stream && !half)
         dissect_entry_drop(conn, call->entry);
     else if (call->waiting.unsure)
@@ -269,7 +265,7 @@ static void end_call(struct dissect_conn *conn, struct mongodb_call *call, enum 
         mongodb_emit(conn, call, "open", half ? "window_end" : NULL);
     else
         mongodb_emit(conn, call, half && call->request.is_read ? "error" : "no_response",
-                     reasons[end]);
+                     dissect_end_reason(end));
 }
 
 static void mongodb_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)

@@ -523,11 +523,6 @@ static void mqtt_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
 
 static void mqtt_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout",
-                                          [END_OF_DATA] = NULL};
     struct mqtt_state *state = opaque;
     bool is_open = end == END_OF_DATA;
     for (int dir = 0; dir < 2; dir++) {
@@ -535,7 +530,7 @@ static void mqtt_close(struct dissect_conn *conn, void *opaque, enum dissect_end
         bool lost = state->side[!dir].lost_some;
         if (side->at && parse_publish(conn, state, side)) /* cut short: what came is shown */
             mqtt_emit(conn, &state->session, side->at, is_open ? "open" : "error",
-                      is_open ? "window_end" : reasons[end]);
+                      is_open ? "window_end" : dissect_end_reason(end));
         for (int i = 0; i < BUCKETS; i++)
             for (struct mqtt_call *call = side->waiting[i], *next; call; call = next) {
                 next = call->next;
@@ -543,7 +538,7 @@ static void mqtt_close(struct dissect_conn *conn, void *opaque, enum dissect_end
                           lost      ? "incomplete"
                           : is_open ? "open"
                                     : "no_response",
-                          lost ? "capture_gap" : reasons[end]);
+                          lost ? "capture_gap" : dissect_end_reason(end));
             }
     }
 }

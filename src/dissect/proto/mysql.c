@@ -410,10 +410,6 @@ static void my_open(struct dissect_conn *conn, void *opaque)
 
 static void my_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct my_state *state = opaque;
     bool is_over = end != END_OF_DATA;
     if (state->unpack)
@@ -425,7 +421,7 @@ static void my_close(struct dissect_conn *conn, void *opaque, enum dissect_end e
         struct my_call *call = state->oldest;
         state->oldest = call->next;
         const char *status = call->answered ? "error" : "no_response";
-        const char *reason = is_over ? reasons[end] : NULL;
+        const char *reason = dissect_end_reason(end);
         if (call->damaged || call->end_unsure) {
             status = "incomplete";
             reason = "capture_gap";

@@ -534,11 +534,6 @@ static void nats_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
 
 static void nats_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout",
-                                          [END_OF_DATA] = NULL};
     struct nats_state *state = opaque;
     bool is_open = end == END_OF_DATA;
     learn_mode(conn, state, MODE_QUIET);
@@ -546,12 +541,12 @@ static void nats_close(struct dissect_conn *conn, void *opaque, enum dissect_end
     for (int i = 0; i < 3; i++)
         for (struct nats_call *call = lists[i], *next; call; call = next) {
             next = call->next;
-            nats_emit(conn, call, is_open ? "open" : "no_response", reasons[end]);
+            nats_emit(conn, call, is_open ? "open" : "no_response", dissect_end_reason(end));
         }
     for (int dir = 0; dir < 2; dir++)
         if (state->side[dir].at)
             nats_emit(conn, state->side[dir].at, is_open ? "open" : "error",
-                      is_open ? "window_end" : reasons[end]);
+                      is_open ? "window_end" : dissect_end_reason(end));
 }
 
 static const uint16_t nats_ports[] = {4222, 0};

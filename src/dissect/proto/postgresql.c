@@ -353,10 +353,6 @@ static void pg_open(struct dissect_conn *conn, void *opaque)
 
 static void pg_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct pg_state *state = opaque;
     bool is_over = end != END_OF_DATA;
     struct pg_call *alone = state->alone;
@@ -367,7 +363,7 @@ static void pg_close(struct dissect_conn *conn, void *opaque, enum dissect_end e
         struct pg_call *call = state->oldest;
         state->oldest = call->next;
         const char *status = call->failed || call->answered ? "error" : "no_response";
-        const char *reason = is_over ? reasons[end] : NULL;
+        const char *reason = dissect_end_reason(end);
         if (call->damaged) {
             status = "incomplete";
             reason = "capture_gap";

@@ -547,10 +547,6 @@ static void redis_open(struct dissect_conn *conn, void *opaque)
 
 static void redis_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct redis_state *state = opaque;
     struct redis_call *half = state->side[DIR_CLIENT].at;
     struct redis_call *alone = state->side[DIR_SERVER].at;
@@ -570,13 +566,14 @@ static void redis_close(struct dissect_conn *conn, void *opaque, enum dissect_en
         else if (!is_over)
             redis_emit(conn, call, "open", begun ? "window_end" : NULL);
         else
-            redis_emit(conn, call, begun ? "error" : "no_response", reasons[end]);
+            redis_emit(conn, call, begun ? "error" : "no_response", dissect_end_reason(end));
     }
     if (half)
         redis_emit(conn, half, is_over ? "no_response" : "open",
-                   is_over ? reasons[end] : "window_end");
+                   is_over ? dissect_end_reason(end) : "window_end");
     if (alone)
-        redis_emit(conn, alone, is_over ? "error" : "open", is_over ? reasons[end] : "window_end");
+        redis_emit(conn, alone, is_over ? "error" : "open",
+                   is_over ? dissect_end_reason(end) : "window_end");
 }
 
 static const uint16_t redis_ports[] = {6379, 6380, 26379, 0};

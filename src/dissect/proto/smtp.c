@@ -357,17 +357,14 @@ static void smtp_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
 
 static void smtp_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout",
-                                          [END_OF_DATA] = NULL};
     struct smtp_state *state = opaque;
     bool is_open = end == END_OF_DATA;
     if (state->answering && state->answering->is_unasked)
-        smtp_emit(conn, state->answering, NULL, is_open ? "open" : "error", reasons[end]);
+        smtp_emit(conn, state->answering, NULL, is_open ? "open" : "error",
+                  dissect_end_reason(end));
     while (state->oldest)
-        smtp_finish(conn, state, smtp_pop(state), is_open ? "open" : "no_response", reasons[end]);
+        smtp_finish(conn, state, smtp_pop(state), is_open ? "open" : "no_response",
+                    dissect_end_reason(end));
 }
 
 static const uint16_t smtp_ports[] = {25, 587, 24, 2525, 0};

@@ -529,13 +529,9 @@ static void stomp_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir 
 
 static void stomp_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct state *state = opaque;
     const char *status = end == END_OF_DATA ? "open" : "no_response";
-    const char *reason = end == END_OF_DATA ? NULL : reasons[end];
+    const char *reason = dissect_end_reason(end);
     for (int dir = DIR_CLIENT; dir <= DIR_SERVER; dir++) {
         struct call *call = state->sides[dir].call;
         if (call)

@@ -540,10 +540,6 @@ static void tls_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir di
 
 static void tls_close(struct dissect_conn *conn, void *opaque, enum dissect_end end)
 {
-    static const char *const reasons[] = {[END_CLOSED] = "closed",
-                                          [END_RESET_BY_CLIENT] = "client_cancel",
-                                          [END_RESET_BY_SERVER] = "server_reset",
-                                          [END_TIMEOUT] = "timeout"};
     struct tls_state *state = opaque;
     const struct tls_handshake *h = &state->handshake;
     stop_decrypting(state);
@@ -558,9 +554,9 @@ static void tls_close(struct dissect_conn *conn, void *opaque, enum dissect_end 
     else if (end == END_OF_DATA)
         finish(conn, state, "open", h->has_server ? "window_end" : NULL);
     else if (h->has_server || h->alert >= 0)
-        finish(conn, state, "error", reasons[end]);
+        finish(conn, state, "error", dissect_end_reason(end));
     else
-        finish(conn, state, "no_response", reasons[end]);
+        finish(conn, state, "no_response", dissect_end_reason(end));
 }
 
 static const uint16_t tls_ports[] = {443, 8443, 853, 993, 995, 465, 636, 0};
