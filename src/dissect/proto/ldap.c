@@ -4,282 +4,15 @@
  * A message is gathered as it comes and read when it is whole. It is believed by its head, which
  * has to add up, and by the first elements of its operation; that is also how messages are found
  * again after a loss. What a SASL mechanism protects (RFC 4513 section 5.2.1.4) is stepped over. */
-#include "dissect/proto/ldap_call.h"
+#include "dissect/proto/ldap_state.h"
 
 enum {
-    BUCKETS = 256,
-    MAX_WAITING = 900, /* a connection has 1,024 open entries */
     MAX_BUFFER = 0x1000000,
     SASL_HEADER_BYTES = 4,
     FIND_STEP = 64 * 1024,
     TLS_HANDSHAKE = 22,
     TLS_HELLO_BYTES = 9
 };
-
-struct ldap_side {
-    struct gather bytes; /* of the response that is being read; reused */
-    uint64_t left;       /* of the message */
-    struct ldap_call *call;
-    struct ldap_head head;
-    bool in_message, is_sealed, has_gap, lost;
-};
-
-struct ldap_state {
-    struct ldap_side side[2];
-    struct ldap_call *buckets[BUCKETS];
-    struct ldap_call *oldest, *newest;
-    struct ldap_call *start_tls; /* waits for its answer */
-    unsigned waiting, gaps[2];
-    /* When the server's first bytes behind its last loss came; 0: not yet, or none. */
-    int64_t gap_ns;
-    bool gap_ends;      /* those are to come */
-    unsigned sasl_step; /* of the bind that comes next; 0: not known */
-    bool may_be_sealed; /* a SASL bind succeeded */
-    bool any_entry;
-};
-
-/* ── calls ── */
-
-static struct ldap_call **bucket_of(struct ldap_state *state, uint32_t id)
-{
-    return &state->buckets[id % BUCKETS];
-}
-
-static struct ldap_call *find_waiting(struct ldap_state *state, uint32_t id)
-{
-    for (struct ldap_call *call = *bucket_of(state, id); call; call = call->next)
-        if (call->id == id)
-            return call;
-    return NULL;
-}
-
-static void wait(struct ldap_state *state, struct ldap_call *call)
-{
-    struct ldap_call **bucket = bucket_of(state, call->id);
-    call->next = *bucket;
-    *bucket = call;
-    call->is_waiting = true;
-    call->older = state->newest;
-    if (state->newest)
-        state->newest->newer = call;
-    else
-        state->oldest = call;
-    state->newest = call;
-    state->waiting++;
-}
-
-static void unlink_call(struct ldap_state *state, struct ldap_call *call)
-{
-    struct ldap_call **at = bucket_of(state, call->id);
-    while (*at != call)
-        at = &(*at)->next;
-    *at = call->next;
-    if (call->older)
-        call->older->newer = call->newer;
-    else
-        state->oldest = call->newer;
-    if (call->newer)
-        call->newer->older = call->older;
-    else
-        state->newest = call->older;
-    call->is_waiting = false;
-    state->waiting--;
-}
-
-/* Off it goes; nothing points to it any more. */
-static void release(struct dissect_conn *conn, struct ldap_state *state, struct ldap_call *call,
-                    const char *status, const char *reason)
-{
-    if (call->is_waiting)
-        unlink_call(state, call);
-    if (state->start_tls == call)
-        state->start_tls = NULL;
-    for (int i = 0; i < 2; i++)
-        if (state->side[i].call == call)
-            state->side[i].call = NULL;
-    ldap_emit(conn, call, status, reason);
-}
-
-/* The directions are read one at a time: a loss may be noticed before the request is read that was
- * sent before it. */
-static bool lost_since(const struct ldap_state *state, const struct ldap_call *call,
-                       enum dissect_dir dir)
-{
-    bool was_late = dir == DIR_SERVER && call->has_request &&
-                    state->gap_ns >= dissect_entry_request(call->entry)->first_ns;
-    return was_late || state->gaps[dir] != call->gaps[dir];
-}
-
-static void note_loss(struct ldap_state *state, enum dissect_dir dir)
-{
-    state->gaps[dir]++;
-    state->gap_ends |= dir == DIR_SERVER;
-}
-
-/* Without its last answer; `status` is what it has when nothing was lost. */
-static void give_up(struct dissect_conn *conn, struct ldap_state *state, struct ldap_call *call,
-                    const char *status, const char *reason)
-{
-    bool any_loss = state->gaps[0] || state->gaps[1] || !dissect_is_late_join(conn);
-    if (!call->has_request)
-        release(conn, state, call, "incomplete", any_loss ? "capture_gap" : "window_start");
-    else if (call->is_unsure || call->has_gap || lost_since(state, call, DIR_SERVER))
-        release(conn, state, call, "incomplete", "capture_gap");
-    else if (call->is_abandoned)
-        release(conn, state, call, "no_response", "client_cancel");
-    else
-        release(conn, state, call, status, reason);
-}
-
-static struct ldap_call *begin_call(struct dissect_conn *conn, struct ldap_state *state,
-                                    const struct ldap_head *head)
-{
-    struct dissect_entry *entry = dissect_entry_begin(conn);
-    struct ldap_call *call = entry ? arena_zalloc(dissect_entry_arena(entry), sizeof *call) : NULL;
-    if (entry && !call)
-        dissect_entry_drop(conn, entry);
-    if (!call)
-        return NULL;
-    call->entry = entry;
-    call->id = head->id;
-    call->op = head->op;
-    call->code = -1;
-    for (int i = 0; i < 2; i++)
-        call->gaps[i] = state->gaps[i];
-    state->any_entry = true;
-    return call;
-}
-
-/* ── requests ── */
-
-/* An id is not used again before its call is answered (RFC 4511, 4.1.1.1): where it is, the answer
- * was lost, or nobody can tell whose answer comes. */
-static void make_room(struct dissect_conn *conn, struct ldap_state *state, struct ldap_call *call)
-{
-    struct ldap_call *same = find_waiting(state, call->id);
-    if (same) {
-        call->is_unsure =
-            same->has_request && !same->is_abandoned && !lost_since(state, same, DIR_SERVER);
-        give_up(conn, state, same, "no_response", NULL);
-    }
-    if (state->waiting >= MAX_WAITING)
-        give_up(conn, state, state->oldest, "open", NULL);
-}
-
-static void on_abandon(struct ldap_state *state, const struct ldap_call *call)
-{
-    struct ldap_message m;
-    int64_t id;
-    if (!ldap_parse(gather_slice(&call->request), &m) || !ber_int(m.body, &id) || id <= 0)
-        return;
-    struct ldap_call *target = find_waiting(state, (uint32_t)id);
-    if (target)
-        target->is_abandoned = true;
-}
-
-static void request_done(struct dissect_conn *conn, struct ldap_state *state,
-                         struct ldap_call *call)
-{
-    call->sasl_step = call->op == LDAP_BIND ? state->sasl_step : 0;
-    ldap_fill_request(call);
-    const char *loss = call->has_gap ? "capture_gap" : NULL;
-    if (call->op == LDAP_UNBIND || call->op == LDAP_ABANDON) {
-        if (call->op == LDAP_ABANDON && !call->has_gap)
-            on_abandon(state, call);
-        release(conn, state, call, loss ? "incomplete" : "ok", loss);
-        return;
-    }
-    make_room(conn, state, call);
-    wait(state, call);
-    if (call->is_start_tls)
-        state->start_tls = call;
-}
-
-/* ── responses ── */
-
-/* The call that a response belongs to; a call of its own where its request was not recorded. */
-static struct ldap_call *call_of_response(struct dissect_conn *conn, struct ldap_state *state,
-                                          const struct ldap_head *head)
-{
-    struct ldap_call *call = head->id ? find_waiting(state, head->id) : NULL;
-    if (call && !ldap_answers(head->op, call->op)) {
-        if (call->has_request)
-            call->is_unsure = true;
-        else
-            give_up(conn, state, call, NULL, NULL);
-        call = NULL;
-    }
-    bool is_doubtful = call && call->has_request &&
-                       (call->is_unsure || (lost_since(state, call, DIR_SERVER) &&
-                                            lost_since(state, call, DIR_CLIENT)));
-    if (is_doubtful) {
-        call->is_unsure = true;
-        give_up(conn, state, call, NULL, NULL);
-        call = NULL;
-    }
-    if (call)
-        return call;
-    call = begin_call(conn, state, head);
-    if (!call)
-        return NULL;
-    call->is_unasked = head->id == 0;
-    if (call->is_unasked) {
-        dissect_entry_reverse(call->entry);
-        return call;
-    }
-    static const uint8_t requests[] = {LDAP_BIND,   LDAP_SEARCH,    LDAP_MODIFY,  LDAP_ADD,
-                                       LDAP_DELETE, LDAP_MODIFY_DN, LDAP_COMPARE, LDAP_EXTENDED};
-    for (size_t i = 0; head->op != LDAP_INTERMEDIATE && i < sizeof requests; i++)
-        if (ldap_answers(head->op, requests[i]))
-            call->op = requests[i];
-    if (!find_waiting(state, call->id)) {
-        if (state->waiting >= MAX_WAITING)
-            give_up(conn, state, state->oldest, "open", NULL);
-        wait(state, call);
-    }
-    return call;
-}
-
-static void bind_answered(struct ldap_state *state, const struct ldap_call *call)
-{
-    bool goes_on = call->code == LDAP_SASL_IN_PROGRESS;
-    unsigned step = call->has_request && call->is_sasl ? call->sasl_step : 0;
-    bool may_protect = call->is_sasl || !call->has_request;
-    bool is_unknown = call->code < 0; /* the result is among what was lost */
-    state->sasl_step = is_unknown ? 0 : !goes_on ? 1 : step ? step + 1 : 0;
-    state->may_be_sealed |= may_protect && (is_unknown || call->code == LDAP_SUCCESS);
-}
-
-static void response_done(struct dissect_conn *conn, struct ldap_state *state,
-                          struct ldap_call *call)
-{
-    struct ldap_side *side = &state->side[DIR_SERVER];
-    call->has_gap |= side->has_gap;
-    call->is_cut |= side->bytes.cut;
-    call->is_body_over |=
-        call->entries + call->references > 0 && lost_since(state, call, DIR_SERVER);
-    ldap_fill_response(call, gather_slice(&side->bytes));
-    call->is_body_over |= side->has_gap || side->bytes.cut;
-    if (call->is_unasked) {
-        release(conn, state, call, side->has_gap ? "incomplete" : NULL,
-                side->has_gap ? "capture_gap" : NULL);
-        return;
-    }
-    if (call->op == LDAP_BIND && ldap_is_final(side->head.op))
-        bind_answered(state, call);
-    bool is_over = ldap_is_final(side->head.op) || (!call->is_waiting && !call->has_request);
-    if (!is_over)
-        return;
-    bool is_secured = call->is_start_tls && call->code == LDAP_SUCCESS;
-    bool is_many = call->op == LDAP_SEARCH || call->intermediates;
-    bool has_loss = call->has_gap || (is_many && lost_since(state, call, DIR_SERVER));
-    if (!call->has_request || call->code < 0)
-        give_up(conn, state, call, "error", NULL);
-    else
-        release(conn, state, call, NULL, has_loss ? "capture_gap" : NULL);
-    if (is_secured)
-        dissect_switch(conn, "tlsx");
-}
 
 /* ── messages ── */
 
@@ -300,11 +33,11 @@ static void message_done(struct dissect_conn *conn, struct ldap_state *state, en
     if (!call)
         return;
     if (dir == DIR_SERVER) {
-        response_done(conn, state, call);
+        ldap_response_done(conn, state, call);
         return;
     }
     call->has_gap |= side->has_gap;
-    request_done(conn, state, call);
+    ldap_request_done(conn, state, call);
 }
 
 static void begin_message(struct ldap_side *side, uint64_t bytes)
@@ -356,7 +89,8 @@ static enum dissect_result begin_operation(struct dissect_conn *conn, struct lda
     }
     begin_message(side, head->bytes);
     side->head = *head;
-    side->call = is_request ? begin_call(conn, state, head) : call_of_response(conn, state, head);
+    side->call =
+        is_request ? ldap_begin_call(conn, state, head) : ldap_call_of_response(conn, state, head);
     if (side->call && is_request)
         side->call->has_request = true;
     return read_message(conn, state, stream);
@@ -383,7 +117,7 @@ static enum ldap_judgement is_hello(struct slice s, bool ended)
 static enum dissect_result on_tls(struct dissect_conn *conn, struct ldap_state *state,
                                   const struct dissect_stream *stream)
 {
-    bool may_come = state->start_tls && !lost_since(state, state->start_tls, DIR_SERVER) &&
+    bool may_come = state->start_tls && !ldap_lost_since(state, state->start_tls, DIR_SERVER) &&
                     !stream->ended && stream->dir == DIR_CLIENT;
     if (may_come)
         return DISSECT_MORE;
@@ -453,7 +187,7 @@ static enum dissect_result read_datagram(struct dissect_conn *conn, struct ldap_
         dissect_take(conn, stream, NULL, NULL, stream->len);
         return DISSECT_OK;
     }
-    struct ldap_call *before = stream->dir == DIR_CLIENT ? find_waiting(state, head.id) : NULL;
+    struct ldap_call *before = stream->dir == DIR_CLIENT ? ldap_find_waiting(state, head.id) : NULL;
     if (is_repeated(before, stream)) {
         before->retries++;
         dissect_take(conn, stream, dissect_entry_arena(before->entry),
@@ -483,7 +217,7 @@ static enum dissect_result read_begin(struct dissect_conn *conn, struct ldap_sta
         if (!state->any_entry)
             return DISSECT_NOT_MINE;
         state->side[stream->dir].lost = true;
-        note_loss(state, stream->dir); /* what stands between here and there */
+        ldap_note_loss(state, stream->dir); /* what stands between here and there */
         return find_message(conn, state, stream);
     case BER_OK:
         break;
@@ -516,7 +250,7 @@ static void ldap_gap(struct dissect_conn *conn, void *opaque, enum dissect_dir d
     struct ldap_side *side = &state->side[dir];
     bool is_inside = side->in_message && bytes <= side->left;
     if (!(is_inside && side->is_sealed))
-        note_loss(state, dir);
+        ldap_note_loss(state, dir);
     state->sasl_step = 0;
     if (!side->in_message) {
         side->lost = true;
@@ -555,17 +289,17 @@ static void ldap_close(struct dissect_conn *conn, void *opaque, enum dissect_end
         else
             ldap_fill_response(call, gather_slice(&state->side[dir].bytes));
         if (call->is_unasked || !call->has_request)
-            release(conn, state, call, "incomplete", is_open ? "window_end" : "capture_gap");
+            ldap_release(conn, state, call, "incomplete", is_open ? "window_end" : "capture_gap");
         else if (dir == DIR_CLIENT)
-            give_up(conn, state, call, is_open ? "open" : "no_response",
-                    is_open ? "window_end" : dissect_end_reason(end));
+            ldap_give_up(conn, state, call, is_open ? "open" : "no_response",
+                         is_open ? "window_end" : dissect_end_reason(end));
         else
-            give_up(conn, state, call, is_open ? "open" : "error",
-                    is_open ? "window_end" : dissect_end_reason(end));
+            ldap_give_up(conn, state, call, is_open ? "open" : "error",
+                         is_open ? "window_end" : dissect_end_reason(end));
     }
     while (state->oldest)
-        give_up(conn, state, state->oldest, is_open ? "open" : "no_response",
-                dissect_end_reason(end));
+        ldap_give_up(conn, state, state->oldest, is_open ? "open" : "no_response",
+                     dissect_end_reason(end));
 }
 
 /* ── detection ── */
