@@ -20,7 +20,8 @@ bool pg_server_begins(struct dissect_conn *conn, struct pg_state *state, uint8_t
     bool knows_all = !dissect_is_late_join(conn) && !state->side[DIR_CLIENT].lost_some &&
                      !state->side[DIR_SERVER].lost_some && !state->unsure;
     *ret_call = state->unsure ? NULL : state->oldest;
-    state->is_ready = type == 'Z';
+    if (type != 'A' && type != 'N' && type != 'S') /* those may come at any time */
+        state->is_ready = type == 'Z';
     state->side[DIR_SERVER].lost_some = false;
     if (type == 'A') {
         struct pg_call *push = pg_begin_call(conn, state, "Notification");

@@ -125,8 +125,10 @@ static struct pg_call *new_call(struct dissect_conn *conn, struct pg_state *stat
         return NULL;
     bool lost_answer = state->oldest && state->oldest->damaged;
     state->batches |= state->building && state->oldest != state->newest;
-    /* What was lost is not answered yet, and more is asked: answers to it will come. */
-    if (client->lost_some && (state->silent_since_gap || (state->batches && !state->is_ready)))
+    /* What was lost is not answered yet, or not to its end, and more is asked: answers to it will
+     * come. */
+    bool may_be_ready = state->is_ready || (!state->batches && state->side[DIR_SERVER].lost);
+    if (client->lost_some && (state->silent_since_gap || !may_be_ready))
         state->unsure = true;
     if (state->alone) { /* it asks before it has the answer to what was not seen */
         state->unsure = true;

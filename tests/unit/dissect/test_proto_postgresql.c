@@ -423,6 +423,19 @@ static void gap_of_what_is_not_answered_yet(void **state)
     for (size_t i = 3; i < run->count; i++)
         proto_has(run, i, "\"incomplete\":true");
     proto_run_free(run);
+    /* Nobody knew that it batches: the server has not come to the end of what was lost. */
+    run = RUN(LOGIN, WELCOME, CGAP(200), S(PARSED BOUND ROW_1 DONE_1 PARSED BOUND ROW_1),
+              C(EXECUTE PARSE_S1 BIND_S1_TEXT EXECUTE SYNC),
+              S(DONE_1 PARSED BOUND ROW_1 DONE_1 PARSED BOUND ROW_1 DONE_1 READY));
+    for (size_t i = 1; i < run->count; i++)
+        proto_has(run, i, "\"incomplete\":true");
+    proto_run_free(run);
+    /* It has: what is asked now is answered next. */
+    run = RUN(LOGIN, WELCOME, CGAP(200), S(PARSED BOUND ROW_1 DONE_1 READY),
+              C(PARSE_S1 BIND_S1_TEXT EXECUTE SYNC), S(PARSED BOUND ROW_1 DONE_1 READY));
+    proto_count(run, 3);
+    proto_has(run, 2, "\"incomplete\":false");
+    proto_run_free(run);
 }
 
 /* The password of a login, or the first messages of an answer. */
