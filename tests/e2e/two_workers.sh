@@ -39,6 +39,18 @@ equal "$(count "$work/one.pcapng")" 20 "echo requests seen by one node"
 tshark -r "$work/all.pcapng" -T fields -e frame.interface_name 2>/dev/null | sort -u >"$work/names"
 grep -q '^node-a:eth0$' "$work/names" && grep -q '^node-b:eth0$' "$work/names" || fail "interfaces: $(tr '\n' ' ' <"$work/names")"
 [ -z "$(find "$work/hub" -samefile "$(find "$work/node-a" -name '*.pcapng' | head -1)" 2>/dev/null)" ] || fail "the hub linked a file of a worker"
+# live: what both saw is one entry, seen at both; one that is gone holds nobody up
+t live on >/dev/null || fail "live on"
+live() { t entries --source live --filter "$1" --count 2>/dev/null; }
+live_is() { [ "$(live "$1")" = "$2" ]; }
+on_cli ping -q -c 10 -i 0.05 -W 2 $srv_ip >/dev/null || fail "ping"
+wait_until 20 "ten echoes live" live_is 'icmp' 10
+equal "$(live 'icmp && seen_at.size() == 2')" 10 "seen at both nodes"
+kill -STOP "${started[-1]}"
+on_cli ping -q -c 5 -i 0.05 -W 2 $srv_ip >/dev/null || fail "ping"
+wait_until 40 "five more while a node is silent" live_is 'icmp' 15
+kill -CONT "${started[-1]}"
+t live off >/dev/null || fail "live off"
 # a worker that is gone: the snapshot says what it lacks
 kill "${started[-1]}" && wait "${started[-1]}" 2>/dev/null
 sleep 1
