@@ -114,10 +114,10 @@ enum {
 };
 
 enum dissect_end {
-    END_CLOSED, /* FIN of both sides, or idle UDP */
+    END_CLOSED, /* FIN of both sides */
     END_RESET_BY_CLIENT,
     END_RESET_BY_SERVER,
-    END_TIMEOUT, /* idle too long */
+    END_TIMEOUT, /* idle too long: datagrams know no other end */
     END_OF_DATA  /* the capture ends: what is open is `open` or window_end */
 };
 

@@ -128,7 +128,7 @@ static enum dissect_end end_of(const struct flow *flow, const struct dissect_con
         return flow->reset_side == conn->client_side ? END_RESET_BY_CLIENT : END_RESET_BY_SERVER;
     case FLOW_END_TIMEOUT:
     case FLOW_END_REUSED:
-        return flow->key.ip_protocol == FLOW_TCP ? END_TIMEOUT : END_CLOSED;
+        return END_TIMEOUT;
     case FLOW_END_EVICTED: /* nothing happened on the wire */
     case FLOW_END_OF_DATA:
         break;

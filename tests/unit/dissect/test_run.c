@@ -400,6 +400,51 @@ static void only_the_protocols_that_were_asked_for(void **state)
     free(c.packets);
 }
 
+static void add_query(struct capture *c, unsigned client, int64_t ts_ns)
+{
+    static const uint8_t query[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+                                   "\x04test\x07"
+                                   "example\x00\x00\x01\x00\x01";
+    unsigned len = sizeof query - 1;
+    add_tcp(c, (struct end_points){client, true}, ts_ns, 0, 0, 0, NULL);
+    struct held *held = &c->packets[c->count - 1];
+    uint8_t *p = held->data;
+    put_be16(p + 2, 28 + len);
+    p[9] = 17;
+    put_be16(p + 22, 53);
+    put_be16(p + 24, 8 + len);
+    put_be16(p + 26, 0);
+    memcpy(p + 28, query, len);
+    held->len = 28 + len;
+}
+
+/* Nothing closes a conversation of datagrams: who is not answered has waited in vain. Until then
+ * the call is open. */
+static void a_datagram_that_nobody_answers_timed_out(void **state)
+{
+    (void)state;
+    struct capture c = {0};
+    int64_t start = 1700000000 * NS_PER_S;
+    add_query(&c, 1, start);
+    add_query(&c, 2, start + 600 * NS_PER_S); /* the first one's conversation is long over: two */
+    add_query(&c, 3, start + 601 * NS_PER_S); /* packets agree on the time */
+    int fd = write_file(&c, (struct choice){0});
+    struct result r = dissect(&fd, 1, 1, NULL);
+    buf_append_u8(&r.json, 0);
+    assert_int_equal(count_of(&r, "dns"), 3);
+    const char *first = strstr((char *)r.json.data, "\"protocol\":\"dns\"");
+    assert_non_null(first);
+    const char *second = strstr(first + 1, "\"protocol\":\"dns\"");
+    const char *status = strstr(first, "\"status\":\"no_response\""),
+               *why = strstr(first, "\"status_reason\":\"timeout\"");
+    assert_true(second && status && status < second && why && why < second);
+    assert_non_null(strstr(second, "\"status\":\"open\""));
+    assert_null(strstr(first, "\"closed\""));
+    buf_done(&r.json);
+    close(fd);
+    free(c.packets);
+}
+
 static void damage_costs_only_what_is_damaged(void **state)
 {
     (void)state;
@@ -659,6 +704,7 @@ int main(void)
         cmocka_unit_test(same_bytes_for_any_number_of_threads),
         cmocka_unit_test(disorder_copies_and_several_files_give_the_same_calls),
         cmocka_unit_test(only_the_protocols_that_were_asked_for),
+        cmocka_unit_test(a_datagram_that_nobody_answers_timed_out),
         cmocka_unit_test(damage_costs_only_what_is_damaged),
         cmocka_unit_test(the_sink_may_end_it),
         cmocka_unit_test(segments_that_grow_give_the_same_calls),
