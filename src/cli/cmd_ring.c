@@ -75,6 +75,16 @@ static bool is_short(const struct ring_status *status)
     return ns > 0 && ns < SHORT_RETENTION_NS;
 }
 
+/* What only the state file tells is 0 when that is damaged or missing. */
+static void member_known(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_key(w, key);
+    if (v)
+        json_uint(w, v);
+    else
+        json_none(w);
+}
+
 static int status_json(const struct ring_status *status, const struct ring_list *list)
 {
     struct buf out;
@@ -96,8 +106,8 @@ static int status_json(const struct ring_status *status, const struct ring_list 
         json_none(&w);
     json_member_bool(&w, "recycling", status->recycling);
     json_member_uint(&w, "bytes", status->used_bytes);
-    json_member_uint(&w, "budget_bytes", status->budget_bytes);
-    json_member_uint(&w, "segment_bytes", status->segment_bytes);
+    member_known(&w, "budget_bytes", status->budget_bytes);
+    member_known(&w, "segment_bytes", status->segment_bytes);
     json_member_uint(&w, "hour_budget_bytes", status->hour_budget_bytes);
     json_member_uint(&w, "segments", status->segment_count);
     ring_json_capture(&w, RING_JSON_TEXT, status);
@@ -155,18 +165,24 @@ static void status_text(const struct ring_status *status, const struct ring_list
     for (char *c = state; *c; c++)
         *c = *c == '_' ? ' ' : *c;
     printf("%s%s%s\n", state, status->detail[0] ? ": " : "", status->detail);
+    bool known = status->budget_bytes > 0; /* what the state file tells */
     printf("ring        %s of %s in %u segments\n", text_format_size(status->used_bytes, used),
-           text_format_size(status->budget_bytes, budget), status->segment_count);
+           known ? text_format_size(status->budget_bytes, budget) : "an unknown budget",
+           status->segment_count);
     if (status->oldest_ns)
         printf("oldest      %s\n", clock_format(status->oldest_ns, text));
     print_retention(status);
     if (status->alive)
         printf("traffic     %.0f packets/s, %s/s\n", status->packets_per_s,
                text_format_size((uint64_t)status->bytes_per_s, rate));
-    printf("packets     %" PRIu64 " since the start, %" PRIu64 " of our own left out\n",
-           status->packets, status->excluded_packets);
-    print_drops("dropped", &status->drops);
-    print_drops("  in 5 min", &status->drops_5min);
+    if (known) {
+        printf("packets     %" PRIu64 " since the start, %" PRIu64 " of our own left out\n",
+               status->packets, status->excluded_packets);
+        print_drops("dropped", &status->drops);
+        print_drops("  in 5 min", &status->drops_5min);
+    } else { /* the last start's figures are lost; what the segments declare is not */
+        print_drops("dropped", &list->drops);
+    }
     for (uint32_t i = 0; i < status->interface_count; i++) {
         char name[4 * RING_INTERFACE_NAME_SIZE];
         printf("%-12s%-16s %12" PRIu64 " packets%s\n", i == 0 ? "interfaces" : "",

@@ -138,6 +138,14 @@ status=$("$TRAWL" ring status --data "$data" --json)
 equal "$(jq -c '[.gaps, .drops.kernel]' <<<"$status")" "[[],0]" "gaps and drops of a stop that lost nothing"
 stop_recording
 
+# ── a damaged state file: what only it tells is not shown as nothing ──
+printf 'no state at all, only some text' | dd of="$data/ring/state" conv=notrunc status=none
+"$TRAWL" ring status --data "$data" >"$work/shown" || fail "status of a ring with a damaged state"
+grep -q 'is damaged' "$work/shown" || fail "the damage is not said: $(cat "$work/shown")"
+grep -qE '^ring +[0-9.]+ [KM]iB of an unknown budget in [0-9]+ segments$' "$work/shown" || fail "the budget: $(cat "$work/shown")"
+grep -qE '^packets|of 0 B' "$work/shown" && fail "made-up figures: $(cat "$work/shown")"
+equal "$("$TRAWL" ring status --data "$data" --json | jq -c '[.budget_bytes, .segment_bytes]')" "[null,null]" "an unknown budget"
+
 # ── no capability, bad filter ──
 on_srv capsh --drop=cap_net_raw -- -c "exec $TRAWL capturer --data $work/noraw" 2>"$work/refused" && fail "captures without CAP_NET_RAW"
 grep -q 'CAP_NET_RAW' "$work/refused" || fail "says: $(cat "$work/refused")"
