@@ -14,7 +14,7 @@ static const char usage[] =
     "  show ID           one snapshot with its nodes, gaps and files\n"
     "  wait ID           until it is taken (and dissected, when that was asked for)\n"
     "  rename ID NAME    another name\n"
-    "  verify ID         read every byte and compare the checksums\n"
+    "  verify ID | FILE  read every byte and compare the checksums\n"
     "  delete ID         delete it and say what that freed\n"
     "  lock ID, unlock ID   protect it from deletion\n"
     "  cancel ID, retry ID  stop taking it; take a failed one again\n"
@@ -323,14 +323,15 @@ static void show_verified(const json_t *snapshot)
     show_member("verified", text);
 }
 
-static void signature_text(const json_t *owner, char out[160])
+void snapshot_signature_text(const json_t *owner, char out[160])
 {
     const json_t *s = json_object_get(owner, "signature");
-    bool own = strcmp(client_text(s, "by"), "own") == 0;
+    const char *by = client_text(s, "by");
+    const char *whose = strcmp(by, "own") == 0 ? "of this hub"
+                        : by[0] ? "foreign: of another hub that this one does not know"
+                                : "good, whose key it is only a hub can say";
     if (json_is_object(s))
-        snprintf(out, 160, "%s, key %.16s",
-                 own ? "of this hub" : "foreign: of another hub that this one does not know",
-                 client_text(s, "fingerprint"));
+        snprintf(out, 160, "%s, key %.16s", whose, client_text(s, "fingerprint"));
     else
         snprintf(out, 160, "none");
 }
@@ -371,7 +372,7 @@ static int show(struct verb_context *v)
         print_warnings(s, "warning      ");
         show_member("manifest", client_text(s, "manifest_sha256"));
         char signature[160];
-        signature_text(s, signature);
+        snapshot_signature_text(s, signature);
         if (json_is_string(json_object_get(s, "manifest_sha256")))
             show_member("signature", signature);
     }
@@ -443,38 +444,6 @@ static int retry(struct verb_context *v)
     return finish(v, client_json(v->client, "POST", path_of(v, "/retry"), NULL), "Taken again.");
 }
 
-static int verify(struct verb_context *v)
-{
-    json_t *answer = client_json(v->client, "POST", path_of(v, "/verify"), NULL);
-    if (!answer)
-        return 1;
-    bool ok = json_is_true(json_object_get(answer, "ok"));
-    size_t i;
-    const json_t *error;
-    if (v->flags->client.json) {
-        client_print_json(answer);
-    } else {
-        json_array_foreach(json_object_get(answer, "errors"), i, error)
-        {
-            client_print_text(client_text(error, "file"), 0);
-            if (json_is_integer(json_object_get(error, "offset")))
-                printf(" at byte %lld", (long long)client_int(error, "offset"));
-            printf(": ");
-            client_print_text(client_text(error, "text"), 0);
-            (void)putchar('\n');
-        }
-        char size[24];
-        if (ok)
-            printf("Intact: %lld files, %s.\n", (long long)client_int(answer, "files"),
-                   text_format_size((uint64_t)client_int(answer, "bytes"), size));
-        char signature[160];
-        signature_text(answer, signature);
-        printf("Signature: %s.\n", signature);
-    }
-    json_decref(answer);
-    return ok ? 0 : cli_fail(v->command, 1, "The snapshot is damaged.");
-}
-
 /* ── dispatch ── */
 
 static const struct verb {
@@ -499,17 +468,15 @@ static const struct verb {
      cancel, plain_defs},
     {"retry", "trawl snapshot retry ID", "Takes a failed one again.",
      "trawl snapshot retry @latest", 1, retry, plain_defs},
-    {"verify", "trawl snapshot verify ID", "Reads every byte and compares the checksums.",
-     "trawl snapshot verify @latest", 1, verify, plain_defs},
 };
 
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } large_verbs[] = {
-    {"create", snapshot_create}, {"wait", snapshot_wait},         {"dissect", snapshot_dissect},
-    {"pcap", snapshot_pcap},     {"estimate", snapshot_estimate}, {"download", snapshot_download},
-    {"import", snapshot_import},
+    {"create", snapshot_create}, {"wait", snapshot_wait},          {"dissect", snapshot_dissect},
+    {"pcap", snapshot_pcap},     {"estimate", snapshot_estimate},  {"download", snapshot_download},
+    {"import", snapshot_import}, {"verify", snapshot_verify_verb},
 };
 
 static int run_verb_with(void *given, const struct option_operands *operands)

@@ -4,6 +4,7 @@
 
 #include "entries/query.h"
 #include "job/self_test.h"
+#include "snapshot/archive_verify.h"
 #include "snapshot/import.h"
 #include "snapshot/snapshot_body.h"
 #include "snapshot/snapshot_extract.h"
@@ -23,6 +24,7 @@ const struct job_kind *const job_kinds[] = {
     &job_kind_query,
     &job_kind_self_test,
     &job_kind_stream,
+    &job_kind_verify,
     NULL,
 };
 // clang-format on

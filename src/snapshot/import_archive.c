@@ -131,7 +131,7 @@ static int take_manifest(struct intake *in, struct archive_entry *entry, struct 
         if (r < 0)
             error_set(reterr, r, "The import was stopped.");
     }
-    if (r == 0) {
+    if (r == 0 && !in->work->check_only) {
         r = io_replace_file(SNAPSHOT_PHASE_IMPORT, in->work->dir, "manifest.json", buf_slice(&json),
                             0400);
         if (r < 0)
@@ -185,7 +185,7 @@ static int copy_file(struct intake *in, int fd, const struct snapshot_file *file
             r = error_set(reterr, -ECANCELED, "It was cancelled.");
         } else {
             snapshot_hash_add(hash, piece, (size_t)n);
-            r = io_write(SNAPSHOT_PHASE_IMPORT, fd, piece, (size_t)n);
+            r = fd < 0 ? 0 : io_write(SNAPSHOT_PHASE_IMPORT, fd, piece, (size_t)n);
             if (r < 0)
                 error_set(reterr, r, "Writing the import failed: %s.", strerrordesc_np(-r));
             left -= (uint64_t)n;
@@ -196,8 +196,34 @@ static int copy_file(struct intake *in, int fd, const struct snapshot_file *file
     return r;
 }
 
+/* Into fd (−1: nowhere), and compares. */
+static int take_data(struct intake *in, int fd, const struct snapshot_file *file,
+                     struct error *reterr)
+{
+    static const char wrong[] = "does not match its SHA-256";
+    struct snapshot_hash hash = {0};
+    char got[SNAPSHOT_SHA256_SIZE];
+    int r = snapshot_hash_begin(&hash);
+    if (r < 0)
+        error_set(reterr, r, "There is no memory to import with.");
+    else
+        r = copy_file(in, fd, file, &hash, reterr);
+    if (r == 0 && (snapshot_hash_end(&hash, got) < 0 || strcmp(got, file->sha256) != 0)) {
+        r = in->work->check_only ? in->work->on_damage(in->work->ctx, file->name, wrong) : -EBADMSG;
+        if (r < 0 && in->work->check_only)
+            error_set(reterr, r, "The result of the check cannot be told.");
+        else if (r < 0)
+            r = refuse(reterr, file->name, wrong);
+    }
+    snapshot_hash_done(&hash);
+    in->work->files += r == 0;
+    return r;
+}
+
 static int take_file(struct intake *in, const struct snapshot_file *file, struct error *reterr)
 {
+    if (in->work->check_only)
+        return take_data(in, -1, file, reterr);
     /* the manifest's parser has made sure of nodes/<folder>/<file> without dots in front */
     const char *folder_end = strrchr(file->name, '/');
     char folder[1024];
@@ -210,14 +236,8 @@ static int take_file(struct intake *in, const struct snapshot_file *file, struct
     int r = fd < 0 ? error_set(reterr, fd, "A file of the import cannot be made: %s.",
                                strerrordesc_np(-fd))
                    : 0;
-    struct snapshot_hash hash = {0};
-    char got[SNAPSHOT_SHA256_SIZE];
-    if (r == 0 && (r = snapshot_hash_begin(&hash)) < 0)
-        error_set(reterr, r, "There is no memory to import with.");
     if (r == 0)
-        r = copy_file(in, fd, file, &hash, reterr);
-    if (r == 0 && (snapshot_hash_end(&hash, got) < 0 || strcmp(got, file->sha256) != 0))
-        r = refuse(reterr, file->name, "does not match its SHA-256");
+        r = take_data(in, fd, file, reterr);
     if (r == 0) {
         r = io_fsync(SNAPSHOT_PHASE_IMPORT, fd);
         if (r == 0)
@@ -225,7 +245,6 @@ static int take_file(struct intake *in, const struct snapshot_file *file, struct
         if (r < 0)
             error_set(reterr, r, "The import cannot be synced: %s.", strerrordesc_np(-r));
     }
-    snapshot_hash_done(&hash);
     if (fd >= 0)
         close(fd);
     close(dir);
@@ -304,9 +323,11 @@ int import_archive(struct import_work *work, int in_fd, struct error *reterr)
         r = tar_error(&in, reterr);
     if (r == 0)
         r = take_members(&in, reterr);
-    if (r == 0)
+    if (r == 0 && !work->check_only)
         r = sync_nodes(&in, reterr);
     work->is_archive = true;
+    work->bytes = in.written;
+    work->files += in.manifest != NULL;
     archive_read_free(in.tar);
     snapshot_manifest_unref(in.manifest);
     string_map_done(&in.files, NULL);

@@ -17,9 +17,14 @@ struct import_work {
     int (*on_manifest)(void *ctx, const char *id, const char *sha256, const char *signer);
     void *ctx;
     const bool *cancel;
+    /* An archive is read and hashed only: nothing is written, dir is −1, and a file that does not
+     * match its SHA-256 is told (non-zero stops) instead of ending it. */
+    bool check_only;
+    int (*on_damage)(void *ctx, const char *file, const char *text);
     int pipe[2]; /* import_work_prepare */
     /* results */
     bool is_archive;
+    uint64_t files, bytes;              /* of an archive, with its manifest */
     struct snapshot_manifest *manifest; /* of a capture: to be signed by the parent. Owned. */
 };
 

@@ -76,5 +76,31 @@ t snapshot verify "$id" | grep -q "^Signature: foreign.*key ${own:4:16}" || fail
 api POST "/api/v1/snapshots/$id/verify" -H 'Content-Type: application/json' -d '{}' | jq -e '.ok and .signature.by == "foreign"' >/dev/null || fail "the API's verify does not say it"
 new=$(t snapshot import "$work/archive" --new-id) || fail "import --new-id"
 equal "$(signed "$new")" "foreign ${own#own }" "the same archive under another id"
+
+# ── verify of the archive file itself, without a hub ──
+offline() { env TRAWL_HUB=http://127.0.0.1:1 TRAWL_TOKEN=none "$TRAWL" snapshot verify "$@" >"$work/out" 2>"$work/err"; }
+cp "$work/archive" "$work/a.tar"
+offline "$work/a.tar" || fail "a good archive: $(cat "$work/out" "$work/err")"
+grep -qE "^Intact: $(($(tar tf "$work/a.tar" | grep -c '^nodes/') + 1)) files, " "$work/out" || fail "what was verified: $(cat "$work/out")"
+offline "$work/archive" --json || fail "a name with a slash is a file"
+jq -e '.ok and .errors == [] and (.signature.key | length) == 44 and .signature.by == null and .files > 0 and .bytes > 0' "$work/out" >/dev/null || fail "as JSON: $(cat "$work/out")"
+equal "$(jq -r .id "$work/out")" "$(tar xOf "$work/a.tar" manifest.json | jq -r .id)" "the id in the archive"
+# one flipped bit in a data file names the file, and the others are looked at all the same
+data=$(tar tRf "$work/a.tar" | sed -n 's/^block \([0-9]*\): nodes\/.*pcapng.*/\1/p' | head -1)
+name=$(tar tf "$work/a.tar" | grep '^nodes/.*pcapng' | head -1)
+at=$((data * 512 + 512 + 40))
+cp "$work/a.tar" "$work/flipped.tar"
+printf "\\x$(printf %02x $(($(od -An -tu1 -j $at -N 1 "$work/a.tar") ^ 1)))" | dd of="$work/flipped.tar" bs=1 seek=$at conv=notrunc status=none
+offline "$work/flipped.tar" && fail "a flipped bit is not seen"
+equal "$(head -1 "$work/out")" "$name: does not match its SHA-256" "the damaged file"
+grep -q 'The archive is damaged' "$work/err" || fail "no sentence: $(cat "$work/err")"
+# a manifest that is not what was signed, an archive cut off, no archive, no file
+sed 's/"packets":/"packetz":/' "$work/a.tar" >"$work/forged.tar"
+for bad in forged.tar cut.tar junk.tar nothing.tar; do
+  [ $bad = cut.tar ] && head -c 3000 "$work/a.tar" >"$work/cut.tar"
+  [ $bad = junk.tar ] && head -c 5000 /dev/urandom >"$work/junk.tar"
+  offline "$work/$bad" && fail "$bad is called good: $(cat "$work/out")"
+  equal "$(grep -c '' "$work/err")" 1 "sentences for $bad: $(cat "$work/err")"
+done
 stop_trawl
 echo "nothing of it is silent"

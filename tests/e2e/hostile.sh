@@ -87,6 +87,9 @@ outside=$(find "$work/data" /tmp -maxdepth 1 -newer "$work/good.tar" -name '*evi
 for file in "$work"/archives/*; do
   timeout 30 ip netns exec "$srv" env TRAWL_HUB="http://127.0.0.1:$port" TRAWL_TOKEN="$(cat "$work/data/token")" "$TRAWL" snapshot import "$file" >"$work/out" 2>"$work/err"
   code=$?
+  timeout 30 env TRAWL_HUB=http://127.0.0.1:1 "$TRAWL" snapshot verify "$file" >"$work/verified" 2>&1
+  verdict=$?
+  [ $verdict = 1 ] && [ -s "$work/verified" ] || fail "verify of the archive $(basename "$file") ends with $verdict: $(cat "$work/verified")"
   [ $code = 1 ] || { accepted="${accepted:-} $(basename "$file")"; t snapshot delete "$(head -n 1 "$work/out")" >/dev/null; continue; }
   [ $code = 1 ] || fail "the archive $(basename "$file") is answered with $code: $(cat "$work/out" "$work/err")"
   equal "$(grep -c '' "$work/err")" 1 "sentences for $(basename "$file"): $(cat "$work/err")"
