@@ -17,7 +17,9 @@
 #include "net/http_client.h"
 
 enum {
-    MAX_ANSWER_BYTES = 256 * 1024 * 1024
+    MAX_ANSWER_BYTES = 256 * 1024 * 1024,
+    AWAY_SECONDS = 20,
+    AWAY_POLL_US = 300 * 1000
 };
 
 struct client {
@@ -120,19 +122,6 @@ static bool exchange(struct client *c, struct http_exchange *x)
     return false;
 }
 
-bool client_call(struct client *client, const char *method, const char *path, const char *body,
-                 struct buf *out)
-{
-    struct http_exchange x = {.method = method,
-                              .path_and_query = path,
-                              .content_type = body ? "application/json" : NULL,
-                              .body = slice_str(body)};
-    if (!exchange(client, &x))
-        return false;
-    buf_reset(out);
-    return buf_append_slice(out, buf_slice(&client->answer)) == 0;
-}
-
 int client_try(struct client *client, const char *method, const char *path, struct buf *out)
 {
     struct http_exchange x = {.method = method, .path_and_query = path, .response = out};
@@ -180,6 +169,32 @@ json_t *client_json(struct client *client, const char *method, const char *path,
     }
     free(text);
     return answer;
+}
+
+json_t *client_poll(struct client *client, const char *path, const char *again)
+{
+    int64_t until = clock_mono_ns() + AWAY_SECONDS * NS_PER_S;
+    struct buf answer;
+    buf_init(&answer, MAX_ANSWER_BYTES);
+    int status;
+    while ((status = client_try(client, "GET", path, &answer)) < 0 && clock_mono_ns() < until) {
+        client_progress("The hub does not answer; asking again");
+        usleep(AWAY_POLL_US);
+    }
+    json_t *found = status == 200 && answer.len
+                        ? json_loadb((const char *)answer.data, answer.len, 0, NULL)
+                        : NULL;
+    buf_done(&answer);
+    if (found)
+        return found;
+    client_progress(NULL);
+    if (status >= 0)
+        return client_json(client, "GET", path, NULL); /* says why not */
+    cli_fail(client->command, 1,
+             "The hub has not answered for %d s, so it is not known what became of it. It goes on, "
+             "or says why not, once the hub runs again; then `%s` tells.",
+             AWAY_SECONDS, again);
+    return NULL;
 }
 
 /* ── files ── */

@@ -46,12 +46,11 @@ struct client;
 struct client *client_open(const char *command, const struct client_flags *flags);
 void client_close(struct client *client);
 
-/* One exchange. body: JSON text or NULL. The answer's text into `out`, which is emptied first.
- * False when it failed; the sentence was printed. */
-bool client_call(struct client *client, const char *method, const char *path, const char *body,
-                 struct buf *out);
-/* The same, parsed: json_decref. NULL when it failed. */
+/* One exchange, parsed: json_decref. NULL when it failed; the sentence was printed. */
 json_t *client_json(struct client *client, const char *method, const char *path, json_t *body);
+/* GET for one who waits: a hub that went away is asked again for 20 s (under `trawl up` it is back
+ * sooner). NULL after a message, which names the command to ask with later. */
+json_t *client_poll(struct client *client, const char *path, const char *again);
 /* Without a message: the status, or a negative errno. */
 int client_try(struct client *client, const char *method, const char *path, struct buf *out);
 

@@ -199,9 +199,12 @@ int snapshot_wait_for(struct client *client, const char *command, const char *id
     struct buf path;
     buf_init(&path, 4096);
     snapshot_path(&path, id, "");
+    char shown[100], again[140];
+    snprintf(again, sizeof again, "trawl snapshot wait %s",
+             text_escape(slice_str(id), shown, sizeof shown));
     enum wait_result result = WAIT_MORE;
     while (result == WAIT_MORE) {
-        json_t *s = client_json(client, "GET", (const char *)path.data, NULL);
+        json_t *s = client_poll(client, (const char *)path.data, again);
         if (!s) {
             result = WAIT_FAILED;
             break;

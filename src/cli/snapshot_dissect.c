@@ -55,10 +55,11 @@ static const struct option_spec spec = {
     .wanted = "Say which snapshot: trawl snapshot dissect ID",
 };
 
-static int wait_for(struct client *client, const struct dissect_flags *flags, const char *path)
+static int wait_for(struct client *client, const struct dissect_flags *flags, const char *path,
+                    const char *again)
 {
     for (;;) {
-        json_t *d = client_json(client, "GET", path, NULL);
+        json_t *d = client_poll(client, path, again);
         if (!d)
             return 1;
         /* beside an earlier result it is the other run that is waited for */
@@ -161,7 +162,10 @@ static int dissect(void *given, const struct option_operands *operands)
         buf_append_str(&path, "/");
         client_escape(&path, flags->name);
         buf_append_u8(&path, 0);
-        code = buf_failed(&path) ? 1 : wait_for(client, flags, (const char *)path.data);
+        char shown[100], again[140];
+        snprintf(again, sizeof again, "trawl snapshot show %s",
+                 text_escape(slice_str(ref), shown, sizeof shown));
+        code = buf_failed(&path) ? 1 : wait_for(client, flags, (const char *)path.data, again);
     } else if (answer && flags->client.json) {
         client_print_json(answer);
     }

@@ -455,8 +455,12 @@ int capturer_run(const struct capturer_options *options, struct error *reterr)
             (void)io_unlink("ring-problem", c->ring_fd, RING_PROBLEM_FILE, 0);
     }
     if (r == 0) {
-        log_info(AREA, capture_is_waiting(c->capture) ? "started" : "recording", "recovered=\"%s\"",
-                 ring_writer_recovery(c->writer));
+        const char *began = capture_is_waiting(c->capture) ? "started" : "recording",
+                   *recovered = ring_writer_recovery(c->writer);
+        if (recovered[0])
+            log_info(AREA, began, "recovered=\"%s\"", recovered);
+        else
+            log_info(AREA, began, NULL);
         while (!c->ending)
             turn(c);
         finish(c);
