@@ -30,6 +30,12 @@ static inline struct slice slice_str(const char *text)
     return slice_of(text, text ? strlen(text) : 0);
 }
 
+/* strchr() finds the NUL at the end of every set; this does not. */
+static inline bool byte_is_in(uint8_t c, const char *set)
+{
+    return c && strchr(set, c);
+}
+
 static inline bool slice_eq(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -326,7 +326,7 @@ void client_escape(struct buf *out, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         bool plain = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') ||
-                     (*p >= 'a' && *p <= 'z') || strchr("-._~@", *p);
+                     (*p >= 'a' && *p <= 'z') || byte_is_in((uint8_t)*p, "-._~@");
         if (plain)
             buf_append_u8(out, *p);
         else

@@ -200,7 +200,7 @@ static const json_t *member(const json_t *entry, const char *name)
 static bool is_formula(const char *text)
 {
     static const char *const wide[] = {"\uff1d", "\uff0b", "\uff0d", "\uff20"};
-    bool formula = text[0] && strchr("=+-@\t\r\n", text[0]);
+    bool formula = byte_is_in((uint8_t)text[0], "=+-@\t\r\n");
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
         formula |= strncmp(text, wide[i], strlen(wide[i])) == 0;
     return formula;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/slice.h"
 #include "cli/command.h"
 #include "cli/record_flags.h"
 #include "config/options.h"
@@ -68,7 +69,7 @@ static void default_name(char out[WORKER_NAME_MAX + 1])
         snprintf(out, WORKER_NAME_MAX, "node");
     out[WORKER_NAME_MAX] = '\0';
     for (char *c = out; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+        if (!isalnum((unsigned char)*c) && !byte_is_in((uint8_t)*c, "._-"))
             *c = '-';
     if (!worker_name_valid(out))
         snprintf(out, WORKER_NAME_MAX, "node");

@@ -93,7 +93,7 @@ static size_t escape_len(struct slice text)
     if (text.len == 0 || text.data[0] == 0)
         return 0;
     if (text.data[0] != 'u')
-        return strchr("\"\\/bfnrt", text.data[0]) ? 1 : 0;
+        return byte_is_in(text.data[0], "\"\\/bfnrt") ? 1 : 0;
     size_t n = unicode_len(text, &code);
     if (n == 0 || text.data[1] == '{' || (code & ~0x7ffU) != 0xd800)
         return n;
@@ -200,7 +200,7 @@ static void next(struct reader *r)
     } else if (slice_starts_with(r->rest, SLICE_LITERAL("..."))) {
         t.kind = TOKEN_SPREAD;
         n = 3;
-    } else if (c && strchr("!$&():=@[]{|}", c)) {
+    } else if (byte_is_in(c, "!$&():=@[]{|}")) {
         t.kind = TOKEN_PUNCTUATOR;
         t.punctuator = c;
         n = 1;

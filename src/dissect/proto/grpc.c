@@ -16,7 +16,7 @@ bool grpc_is_content_type(struct slice type)
     struct slice name = SLICE_LITERAL("application/grpc");
     if (!slice_eq_nocase(slice_sub(type, 0, name.len), name))
         return false;
-    return type.len == name.len || strchr("+;- ", type.data[name.len]);
+    return type.len == name.len || byte_is_in(type.data[name.len], "+;- ");
 }
 
 bool grpc_is_web_content_type(struct slice type)
@@ -24,7 +24,7 @@ bool grpc_is_web_content_type(struct slice type)
     struct slice name = SLICE_LITERAL("application/grpc-web");
     if (!slice_eq_nocase(slice_sub(type, 0, name.len), name))
         return false;
-    return type.len == name.len || strchr("+;- ", type.data[name.len]);
+    return type.len == name.len || byte_is_in(type.data[name.len], "+;- ");
 }
 
 bool grpc_fills_frame(struct slice begin, uint32_t frame_len)

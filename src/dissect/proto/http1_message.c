@@ -19,7 +19,7 @@ bool http1_is_token_char(uint8_t c)
 {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
         return true;
-    return c && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+    return byte_is_in(c, "!#$%&'*+-.^_`|~");
 }
 
 static bool is_digit(uint8_t c)

@@ -172,7 +172,7 @@ static struct target split_target(const struct http_message *request)
         rest = slice_sub(rest, (size_t)(scheme_end - rest.data) + 3, SIZE_MAX);
         t.is_absolute = true;
         size_t len = 0;
-        while (len < rest.len && !strchr("/?#", rest.data[len]))
+        while (len < rest.len && !byte_is_in(rest.data[len], "/?#"))
             len++;
         t.authority = slice_of(rest.data, len);
         rest = slice_sub(rest, len, SIZE_MAX);

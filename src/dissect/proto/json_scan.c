@@ -191,8 +191,8 @@ bool json_scan_string(struct json_scan *scan, struct arena *arena, struct slice 
 static bool skip_scalar(struct json_scan *scan)
 {
     size_t n = 0;
-    while (n < scan->rest.len && !is_space(scan->rest.data[n]) &&
-           !strchr(",]}", scan->rest.data[n] ? scan->rest.data[n] : ','))
+    while (n < scan->rest.len && !is_space(scan->rest.data[n]) && scan->rest.data[n] &&
+           !byte_is_in(scan->rest.data[n], ",]}"))
         n++;
     move(scan, n);
     return n > 0 || fail(scan);

@@ -39,7 +39,8 @@ static void put_value(struct ldap_text *text, struct slice value)
         uint8_t c = value.data[at];
         uint32_t cp = text_next_code_point(value, &at);
         bool is_broken = at - from == 1 && c >= 0x80;
-        if (cp >= 0x20 && cp != 0x7f && !is_broken && !(cp < 0x80 && strchr("()*\\", (int)cp))) {
+        if (cp >= 0x20 && cp != 0x7f && !is_broken &&
+            !(cp < 0x80 && byte_is_in((uint8_t)cp, "()*\\"))) {
             put(text, slice_sub(value, from, at - from));
             continue;
         }

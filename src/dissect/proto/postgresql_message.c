@@ -234,7 +234,7 @@ static bool is_server_body(uint8_t type, struct slice body, unsigned *ret_weight
         return is_row_description(body);
     case 'Z':
         *ret_weight = 1;
-        return body.len == 1 && strchr("ITE", body.data[0]) && body.data[0];
+        return body.len == 1 && byte_is_in(body.data[0], "ITE");
     case 'D':
         *ret_weight = 1;
         return is_data_row(body);

@@ -428,7 +428,7 @@ static enum probe_result is_other_side(const struct redis_state *state,
     if (state->any_entry)
         return PROBE_NO;
     if (stream->dir == DIR_CLIENT)
-        return strchr("+-:", s.data[0]) && s.data[0] ? PROBE_YES : PROBE_NO;
+        return byte_is_in(s.data[0], "+-:") ? PROBE_YES : PROBE_NO;
     enum probe_result result = redis_command_head(s, stream->ended);
     return result == PROBE_YES && !redis_names_command(s) ? PROBE_NO : result;
 }

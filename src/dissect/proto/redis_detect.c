@@ -33,7 +33,7 @@ enum probe_result redis_command_head(struct slice s, bool ended)
     for (size_t i = 0; i < lines[2].len; i++) {
         uint8_t c = lines[2].data[i];
         bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        bool other = (c >= '0' && c <= '9') || (c && strchr("._-|", c));
+        bool other = (c >= '0' && c <= '9') || byte_is_in(c, "._-|");
         if (!letter && !other)
             return PROBE_NO;
     }
@@ -54,7 +54,7 @@ enum probe_result redis_reply_head(struct slice s)
     if (len < 2 || s.data[len - 1] != '\r')
         return PROBE_NO;
     struct slice text = slice_of(s.data + 1, len - 2);
-    if (strchr("$*:%~>", s.data[0]) && !resp_parse_number(text, &n))
+    if (byte_is_in(s.data[0], "$*:%~>") && !resp_parse_number(text, &n))
         return PROBE_NO;
     return PROBE_YES;
 }
@@ -124,7 +124,7 @@ static enum probe_result is_strong_reply(struct slice s)
 {
     if (slice_starts_with(s, SLICE_LITERAL("-ERR unknown command")))
         return PROBE_YES;
-    if (s.len && !strchr("*%~", s.data[0]))
+    if (s.len && !byte_is_in(s.data[0], "*%~"))
         return PROBE_NO;
     enum probe_result first = redis_reply_head(s);
     if (first != PROBE_YES)

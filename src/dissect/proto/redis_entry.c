@@ -143,7 +143,7 @@ static struct slice outcome(struct arena *arena, const struct redis_call *call)
         return SLICE_NONE;
     if (reply->is_nil)
         return SLICE_LITERAL("nil");
-    if (strchr("*%~>", reply->type))
+    if (byte_is_in(reply->type, "*%~>"))
         return arena_printf(arena, "%s (%llu)", resp_type_name(reply->type),
                             (unsigned long long)reply->elements);
     return one_line(arena, gather_slice(&reply->text), SUMMARY_REPLY_MAX);

@@ -106,7 +106,7 @@ static bool needs_quotes(struct slice s)
 static void put_scalar(struct resp_parser *p, const struct resp_target *t, uint8_t type,
                        struct slice s)
 {
-    bool is_bare = p->depth == 0 || strchr(":,(", type);
+    bool is_bare = p->depth == 0 || byte_is_in(type, ":,(");
     keep(t, s);
     put_separator(p, t);
     if (t->value->is_command && !needs_quotes(s))

@@ -83,7 +83,7 @@ static enum probe_result probe_late(const struct probe_input *in)
             if (is_whole && (smtp_is_own_command(line) || is_own_reply(line)))
                 return PROBE_YES;
             if (is_first && !is_whole)
-                may_be |= line.len < 64 && strchr("2345EHLMRBeh", line.data[0]);
+                may_be |= line.len < 64 && byte_is_in(line.data[0], "2345EHLMRBeh");
             if (is_first)
                 may_be |= smtp_reply_parse(line, &reply) || (is_whole && smtp_is_command(line));
             is_first = false;

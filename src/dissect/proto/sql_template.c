@@ -198,7 +198,7 @@ static void fold_word(struct folder *f)
         f->at++;
     struct slice word = slice_of(f->in.data + from, f->at - from);
     uint8_t next = peek(f, 0);
-    bool prefix = word.len == 1 && next == '\'' && strchr("eEbBxXnNuU", word.data[0]);
+    bool prefix = word.len == 1 && next == '\'' && byte_is_in(word.data[0], "eEbBxXnNuU");
     if (prefix && f->dialect != SQL_CQL) { /* E'…' X'…' B'…' N'…' */
         f->at++;
         skip_quoted(f, '\'', (word.data[0] | 0x20) == 'e' || f->dialect == SQL_MYSQL);

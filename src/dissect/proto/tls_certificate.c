@@ -98,13 +98,18 @@ static void put_value(char *out, size_t size, unsigned tag, struct slice value)
         uint32_t cp = wide ? (uint32_t)value.data[i] << 8 | value.data[i + 1] : value.data[i];
         uint8_t bytes[4] = {(uint8_t)cp};
         size_t n = wide ? text_put_code_point(cp, bytes) : 1;
-        bool escape = n == 1 && cp < 0x80 && strchr(",+\"\\<>;", (int)cp);
-        if (at + n + 2 > size)
+        bool escape = n == 1 && cp < 0x80 && byte_is_in((uint8_t)cp, ",+\"\\<>;");
+        if (at + n + 3 > size)
             break;
-        if (escape)
+        if (escape || cp == 0)
             out[at++] = '\\';
-        memcpy(out + at, bytes, n);
-        at += n;
+        if (cp == 0) { /* RFC 4514 section 2.4: a name does not end before what follows it */
+            memcpy(out + at, "00", 2);
+            at += 2;
+        } else {
+            memcpy(out + at, bytes, n);
+            at += n;
+        }
     }
     out[at] = 0;
 }

@@ -241,6 +241,16 @@ static void test_suggestions(void **state)
     assert_null(text_suggest(slice_str("zebra"), names));
 }
 
+static void test_byte_is_in(void **state)
+{
+    (void)state;
+    assert_true(byte_is_in('a', "cba"));
+    assert_false(byte_is_in('d', "cba"));
+    assert_false(byte_is_in(0, "cba"));
+    assert_false(byte_is_in(0, ""));
+    assert_true(byte_is_in(0xff, "\xff"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_cursor_never_leaves_its_bytes),
         cmocka_unit_test(test_map_survives_removals_and_growth),
         cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_byte_is_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

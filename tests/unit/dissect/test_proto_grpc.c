@@ -1,5 +1,6 @@
 /* gRPC over HTTP/2: messages cut anywhere, statuses, deadlines, compression, streaming, gRPC-Web,
  * and the view of protobuf. */
+#include "dissect/proto/grpc.h"
 #include "dissect/proto/protobuf_view.h"
 #include "support_http2.h"
 #include "unit/unit_test.h"
@@ -374,9 +375,22 @@ static void view_is_bounded(void **state)
     arena_done(&arena);
 }
 
+static void a_type_ends_where_it_ends(void **state)
+{
+    (void)state;
+    assert_true(grpc_is_content_type(SLICE_LITERAL("application/grpc")));
+    assert_true(grpc_is_content_type(SLICE_LITERAL("Application/gRPC+proto")));
+    assert_true(grpc_is_content_type(SLICE_LITERAL("application/grpc; v=1")));
+    assert_false(grpc_is_content_type(SLICE_LITERAL("application/grpc\0")));
+    assert_false(grpc_is_content_type(SLICE_LITERAL("application/grpcx")));
+    assert_true(grpc_is_web_content_type(SLICE_LITERAL("application/grpc-web+proto")));
+    assert_false(grpc_is_web_content_type(SLICE_LITERAL("application/grpc-web\0")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_type_ends_where_it_ends),
         cmocka_unit_test(a_unary_call),
         cmocka_unit_test(statuses),
         cmocka_unit_test(streaming),

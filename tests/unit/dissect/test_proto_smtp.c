@@ -325,6 +325,19 @@ static void hostile(void **state)
     free(line);
 }
 
+extern const struct dissector dissector_smtp;
+
+/* Of a talk joined late a beginning of a line may be a reply or a command; a NUL begins neither. */
+static void a_nul_begins_nothing(void **state)
+{
+    (void)state;
+    struct probe_input in = {
+        .server = SLICE_LITERAL("2"), .is_late_join = true, .transport = DISSECT_TCP};
+    assert_int_equal(dissector_smtp.probe(&in), PROBE_MAYBE);
+    in.server = SLICE_LITERAL("\0");
+    assert_int_equal(dissector_smtp.probe(&in), PROBE_NO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +354,7 @@ int main(void)
         cmocka_unit_test(not_of_neighbours),
         cmocka_unit_test(a_short_talk_on_any_port),
         cmocka_unit_test(hostile),
+        cmocka_unit_test(a_nul_begins_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

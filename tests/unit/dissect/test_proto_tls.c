@@ -161,9 +161,9 @@ static void put_certificate(struct bytes *b)
     static const uint8_t name_c[] = {0x30, 0x19, 0x31, 0x17, 0x30, 0x15, 6,   3,   0x55,
                                      4,    3,    0x0c, 0x0e, 'a',  '.',  'e', 'x', 'a',
                                      'm',  'p',  'l',  'e',  ',',  'x',  'y', 'z', '!'};
-    static const uint8_t name_i[] = {0x30, 0x1b, 0x31, 0x0b, 0x30, 9,    6,    3,    0x55, 4,
-                                     6,    0x13, 2,    'D',  'E',  0x31, 0x0c, 0x30, 0x0a, 6,
-                                     3,    0x55, 4,    10,   0x0c, 3,    'O',  'r',  'g'};
+    static const uint8_t name_i[] = {
+        0x30, 0x1b, 0x31, 0x0b, 0x30, 9, 6,    3, 0x55, 4,    6, 0x13, 2, 'D', 'E',
+        0x31, 0x0c, 0x30, 0x0a, 6,    3, 0x55, 4, 10,   0x0c, 3, 'O',  0, 'g'}; /* no end of it */
     put_be(b, 11, 1);
     size_t message = b->len;
     put_be(b, 0, 3);
@@ -215,7 +215,7 @@ static void tls12_in_fragments(void **state)
     proto_count(run, 1);
     proto_has(run, 0, "\"tlsx_version\":\"TLS 1.2\"");
     proto_has(run, 0, "\"tlsx_alpn\":[\"h2\"]");
-    proto_has(run, 0, "\"tlsx_issuer\":\"O=Org,C=DE\"");
+    proto_has(run, 0, "\"tlsx_issuer\":\"O=O\\\\00g,C=DE\"");
     proto_has(run, 0, "\"tlsx_subject\":\"CN=a.example\\\\,xyz!\"");
     proto_has(run, 0, "\"tlsx_not_after\":\"2033-12-31T23:59:59.000000000Z\"");
     proto_has(run, 0, "\"tlsx_resumed\":false");
