@@ -350,6 +350,53 @@ static void losses(void **state)
     proto_run_free(run);
 }
 
+/* However little of a request is there: half a value is left out, and what is shown was sent. */
+static void cut_at_every_byte(void **state)
+{
+    (void)state;
+    struct built a = beat(100);
+    struct proto_run *whole = RUN(BUILT(DIR_CLIENT, a));
+    proto_count(whole, 1);
+    const char *shown = strstr(whole->lines[0], "\"body\":\"{");
+    assert_non_null(shown);
+    size_t bodies = 0;
+    for (size_t n = 16; n < a.len; n++) {
+        struct drive_step head = {.dir = DIR_CLIENT, .bytes = {a.bytes, n}};
+        struct proto_run *run = PROTO_RUN_WITH(OPTIONS(.dissector = "kafka", .skip_probe = true),
+                                               head, CGAP(a.len - n));
+        const char *body = run->count ? strstr(run->lines[0], "\"body\":\"{") : NULL;
+        for (size_t i = 0; i < run->count; i++)
+            proto_lacks(run, i, "\"status\":\"ok\"");
+        if (body) {
+            size_t same = 0;
+            bodies++;
+            while (body[same] == shown[same])
+                same++;
+            assert_int_equal(strspn(body + same, "}]"), strcspn(body + same, "\","));
+        }
+        proto_run_free(run);
+    }
+    assert_true(bodies > 4);
+    proto_run_free(whole);
+}
+
+/* In the middle of a connection an answer is not taken for a request, and zeros behind a loss name
+ * no call. */
+static void answers_in_the_middle(void **state)
+{
+    (void)state;
+    struct built first = beat(0), ra = beaten(5);
+    struct proto_run *run = PROTO_RUN_WITH(OPTIONS(.dissector = "kafka", .late_join = true),
+                                           BUILT(DIR_CLIENT, ra), BUILT(DIR_CLIENT, ra));
+    for (size_t i = 0; i < run->count; i++)
+        proto_has(run, i, "\"incomplete\":true");
+    proto_run_free(run);
+    run = RUN(BUILT(DIR_CLIENT, first), SGAP(20), S("\0\0\0\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+              CFIN, SFIN);
+    proto_has(run, 0, "\"status\":\"incomplete\"");
+    proto_run_free(run);
+}
+
 static void late_joins(void **state)
 {
     (void)state;
@@ -409,10 +456,16 @@ static void bad_peers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(produces),     cmocka_unit_test(codecs),
-        cmocka_unit_test(message_sets), cmocka_unit_test(flexible_versions),
-        cmocka_unit_test(names),        cmocka_unit_test(sasl),
-        cmocka_unit_test(losses),       cmocka_unit_test(late_joins),
+        cmocka_unit_test(produces),
+        cmocka_unit_test(codecs),
+        cmocka_unit_test(message_sets),
+        cmocka_unit_test(flexible_versions),
+        cmocka_unit_test(names),
+        cmocka_unit_test(sasl),
+        cmocka_unit_test(losses),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(answers_in_the_middle),
+        cmocka_unit_test(late_joins),
         cmocka_unit_test(bad_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,33 @@ static void sasl_bind_in_steps(void **state)
     proto_run_free(run);
 }
 
+/* Whether the bind went on or sealed the connection was not seen: no step is named, and what does
+ * not read as a message is passed over. */
+static void sasl_bind_without_its_result(void **state)
+{
+    (void)state;
+    static struct message q1, a1, q2, a2, q3, a3;
+    MAKE(&q1, 1, 0x60, "\x02\x01\x03\x04\x00\xa3\x0f\x04\x06GSSAPI\x04\x05hush1");
+    MAKE(&a1, 1, 0x61, RESULT("\x0e") "\x87\x05hush2");
+    MAKE(&q2, 2, 0x60, "\x02\x01\x03\x04\x00\xa3\x0f\x04\x06GSSAPI\x04\x05hush3");
+    bound(&a2, 2);
+    request(&q3, 3);
+    done(&a3, 3);
+    struct proto_run *run = TCP(CM(q1), SGAP(a1.len), CM(q2), SM(a2));
+    proto_count(run, 2);
+    proto_lacks(run, 0, "ldap_sasl_step");
+    proto_has(run, 0, "\"ldap_result_code\":0");
+    proto_has(run, 1, "\"status\":\"incomplete\"");
+    proto_run_free(run);
+    run = TCP(CM(q1), SM(a1), CM(q2), SGAP(a2.len), C("\0\0\0\x05seals"),
+              S("\0\0\0\x03\x30\x02\x02"), CM(q3), SM(a3));
+    for (size_t i = 0; i < run->count; i++)
+        proto_lacks(run, i, "seals");
+    proto_count(run, 3);
+    proto_has(run, 1, "→ 0 entries");
+    proto_run_free(run);
+}
+
 static void search_counts_entries_and_references(void **state)
 {
     (void)state;
@@ -659,6 +686,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simple_bind_hides_the_password),
         cmocka_unit_test(sasl_bind_in_steps),
+        cmocka_unit_test(sasl_bind_without_its_result),
         cmocka_unit_test(search_counts_entries_and_references),
         cmocka_unit_test(writes),
         cmocka_unit_test(unanswered_operations),
