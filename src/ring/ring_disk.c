@@ -407,14 +407,6 @@ void ring_disk_push(struct ring_disk *disk, const struct ring_job *job)
     pthread_mutex_unlock(&disk->lock);
 }
 
-bool ring_disk_idle(struct ring_disk *disk)
-{
-    pthread_mutex_lock(&disk->lock);
-    bool idle = disk->job_count == 0;
-    pthread_mutex_unlock(&disk->lock);
-    return idle;
-}
-
 void ring_disk_wait_idle(struct ring_disk *disk)
 {
     pthread_mutex_lock(&disk->lock);

@@ -79,8 +79,7 @@ struct ring_buffer *ring_disk_take_buffer(struct ring_disk *disk);
 struct ring_segment *ring_disk_take_segment(struct ring_disk *disk);
 /* Moves job->buffer (may be NULL with seal) and, with seal, job->segment to the disk thread. */
 void ring_disk_push(struct ring_disk *disk, const struct ring_job *job);
-/* Nothing is queued or being done. */
-bool ring_disk_idle(struct ring_disk *disk);
+/* Until nothing is queued or being done. */
 void ring_disk_wait_idle(struct ring_disk *disk);
 /* Takes what was lost since the last call. */
 struct ring_lost ring_disk_take_lost(struct ring_disk *disk);

@@ -114,16 +114,6 @@ int snapshot_pcap_estimate(const struct snapshot *s, const struct snapshot_pcap_
     return 0;
 }
 
-void snapshot_pcap_estimate_write_json(const struct snapshot_pcap_estimate *e,
-                                       struct json_writer *w)
-{
-    json_begin_object(w);
-    json_member_uint(w, "packets", e->packets);
-    json_member_uint(w, "bytes", e->bytes);
-    json_member_bool(w, "exact", e->exact);
-    json_end_object(w);
-}
-
 /* ── the job ── */
 
 enum {

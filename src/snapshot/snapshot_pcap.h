@@ -34,10 +34,6 @@ struct snapshot_pcap_estimate {
 int snapshot_pcap_estimate(const struct snapshot *snapshot,
                            const struct snapshot_pcap_request *request,
                            struct snapshot_pcap_estimate *ret_estimate, struct error *reterr);
-/* {packets, bytes, exact} of types.ts. */
-void snapshot_pcap_estimate_write_json(const struct snapshot_pcap_estimate *estimate,
-                                       struct json_writer *w);
-
 /* Starts the job; the capture goes to out_fd (a pipe or a file; borrowed) as it is made.
  * Afterwards: job_receive gives {"bytes_read":…} lines now and then and at the end
  * {"packets":…,"bytes":…,"damage":…,"unordered":…}; job_wait the outcome. */
