@@ -91,6 +91,24 @@ void part_list_done(struct part_list *list)
 
 /* ── parts.json ── */
 
+/* A part that came twice would be read twice. The order is that of the entries, not of the names.
+ */
+static int check_once(const struct part_list *list)
+{
+    if (list->count < 2)
+        return 0;
+    char(*sorted)[PART_NAME_SIZE] = malloc(list->count * sizeof *sorted);
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, list->names, list->count * sizeof *sorted);
+    qsort(sorted, list->count, sizeof *sorted, compare_names);
+    int r = 0;
+    for (size_t i = 1; r == 0 && i < list->count; i++)
+        r = strcmp(sorted[i], sorted[i - 1]) == 0 ? -EBADMSG : 0;
+    free(sorted);
+    return r;
+}
+
 static int take_names(const json_t *root, struct part_list *list, struct error *reterr)
 {
     json_int_t format = json_integer_value(json_object_get(root, "format"));
@@ -105,6 +123,8 @@ static int take_names(const json_t *root, struct part_list *list, struct error *
         const char *name = json_string_value(json_array_get(names, i));
         r = name && is_part_name(name, false) ? part_list_add(list, name) : -EBADMSG;
     }
+    if (r == 0)
+        r = check_once(list);
     return r < 0 ? error_set(reterr, r, "parts.json is damaged: dissect again.") : 0;
 }
 
