@@ -352,8 +352,10 @@ int api_reload_token(struct api *api, struct error *reterr)
     char token[AUTH_TOKEN_SIZE];
     atomic_store(&api->token_time, token_time(api));
     int e = auth_load_token(api->data_dir, "token", token, NULL, reterr);
-    if (!e)
+    if (!e) {
         auth_set_token(api->auth, token);
+        api_audit(api, "token.change", "token", "read again from the data folder");
+    }
     return e;
 }
 

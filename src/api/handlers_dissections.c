@@ -140,10 +140,12 @@ void handle_cancel_dissection(struct api_call *call)
     struct error err = {.offset = ERROR_NO_OFFSET};
     if (d) {
         if (call->api->backend.cancel_dissection(call->api->backend.ctx, snapshot->id, d->name,
-                                                 &err) < 0)
+                                                 &err) < 0) {
             call_error(call, &err);
-        else
+        } else {
+            call_audit(call, "dissection.cancel", snapshot->id, "name=%s", d->name);
             send_dissection(call, 200, snapshot->id, d->name);
+        }
     }
     snapshot_unref(snapshot);
 }

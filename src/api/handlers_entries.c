@@ -380,12 +380,20 @@ static bool ask_entry(struct api_call *call, const char *op, const char *more,
     return answered;
 }
 
+/* Who looks at what was said on the wire is kept, as for bodies and captures. */
+static void audit_view(struct api_call *call, const char *action)
+{
+    call_audit(call, action, call->params[0], "entry=%s", call->params[1]);
+}
+
 void handle_entry(struct api_call *call)
 {
     struct buf result;
     buf_init(&result, API_MAX_ANSWER_BYTES);
-    if (ask_entry(call, "entry", "", &result))
+    if (ask_entry(call, "entry", "", &result)) {
+        audit_view(call, "entry.view");
         call_send_json(call, 200, &result);
+    }
     buf_done(&result);
 }
 
@@ -474,7 +482,7 @@ void handle_entry_body(struct api_call *call)
 typedef int (*entry_question)(void *ctx, const char *id, const char *name, const char *entry,
                               struct buf *ret_result, struct api_problem *ret_problem);
 
-static void answer_entry(struct api_call *call, entry_question question)
+static void answer_entry(struct api_call *call, entry_question question, const char *action)
 {
     struct api_source source;
     if (!check_entry_id(call, call->params[1]) ||
@@ -484,21 +492,23 @@ static void answer_entry(struct api_call *call, entry_question question)
     struct api_problem problem;
     buf_init(&result, API_MAX_ANSWER_BYTES);
     if (question(call->api->backend.ctx, source.id, source.name, call->params[1], &result,
-                 &problem) < 0)
+                 &problem) < 0) {
         call_send_problem(call, &problem);
-    else
+    } else {
+        audit_view(call, action);
         call_send_json(call, 200, &result);
+    }
     buf_done(&result);
 }
 
 void handle_entry_packets(struct api_call *call)
 {
-    answer_entry(call, call->api->backend.entry_packets);
+    answer_entry(call, call->api->backend.entry_packets, "entry.packets");
 }
 
 void handle_entry_stream(struct api_call *call)
 {
-    answer_entry(call, call->api->backend.entry_stream);
+    answer_entry(call, call->api->backend.entry_stream, "entry.stream");
 }
 
 void handle_entry_pcap(struct api_call *call)

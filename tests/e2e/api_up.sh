@@ -74,6 +74,7 @@ entry=$(api -G --data-urlencode "source=$id" --data-urlencode "filter=$mine && s
 equal "$(api "$url/api/v1/entries/$id/$entry/body/response")" '{"answer":42}' "body of the response"
 api -D "$work/head" -o /dev/null "$url/api/v1/entries/$id/$entry/body/response"
 grep -qi '^content-disposition: attachment' "$work/head" || fail "a body is no attachment"
+equal "$(api "$url/api/v1/entries/$id/$entry" | jq -r .id)" "$entry" "one entry"
 [ "$(api "$url/api/v1/entries/$id/$entry/packets" | jq '.packets | length')" -ge 2 ] || fail "packets of the entry"
 stream=$(api "$url/api/v1/entries/$id/$entry/stream")
 equal "$(jq -r '[.chunks[] | select(.direction == "client") | .base64] | .[0]' <<<"$stream" | base64 -d | head -1 | tr -d '\r')" 'GET /a.json HTTP/1.1' "what the client sent"
@@ -146,7 +147,7 @@ t token rotate >"$work/new" && sleep 2.5
 equal "$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" "$url/api/v1/nodes")" 401 "the old token"
 equal "$(api -o /dev/null -w '%{http_code}' "$url/api/v1/nodes")" 200 "the new token"
 equal "$(api "$url/api/v1/audit?limit=1000" | jq .intact)" true "audit chain"
-for action in snapshot.create snapshot.pcap snapshot.download snapshot.import snapshot.delete login.failed; do
+for action in snapshot.create snapshot.pcap snapshot.download snapshot.import snapshot.delete login.failed entry.view entry.packets entry.stream entry.body token.change; do
   api "$url/api/v1/audit?limit=1000" | jq -e --arg a $action '[.lines[] | select(.action == $a)] | length > 0' >/dev/null || fail "$action is not in the audit log"
 done
 
