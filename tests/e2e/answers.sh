@@ -103,7 +103,8 @@ equal "$(jq -c '[.endpoints[] | [.state, .keys[3], (.a.calls // 0), (.b.calls //
 t compare "$id" "$id" --filter http | grep -q 'GET /none' || fail "trawl compare: $(t compare "$id" "$id" --filter http)"
 t compare "$id" "$id" | grep -E '^(new|vanished)' && fail "a snapshot differs from itself"
 equal "$(t trace 4bf92f3577b34da6a3ce929d0e0e4736 --source "$id" | grep -c '/traced/')" 2 "calls of a trace"
-t trace 'x" || true || "' --source "$id" | grep -q none && fail "a trace id is no filter"
+t trace 'x" || true || "' --source "$id" >"$work/out" 2>"$work/err" || fail "a trace that nothing has: $(cat "$work/err")"
+grep -q '/none' "$work/out" && fail "a trace id is no filter: $(head -3 "$work/out")"
 entry=$(t entries --source "$id" --filter 'path == "/traced/1"' --json | jq -r '.entries[0].id')
 t entry "$entry" --source "$id" --neighbours 5 | grep -q '^> .*/traced/1' || fail "neighbours: $(t entry "$entry" --source "$id" --neighbours 5)"
 note "calls in groups, edges, comparison, trace"
