@@ -4,11 +4,14 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 struct column {
+    const char *name;
     field_id field;
     enum field_type type;
+    bool hashed; /* of the field's text */
     void *data;
     uint64_t *validity;
 };
@@ -54,8 +57,11 @@ static void choose_columns(struct columns_writer *w)
         const struct field_def *def = field_at((field_id)i);
         if (def->flags & FIELD_COLUMN)
             w->columns[w->column_count++] =
-                (struct column){.field = (field_id)i, .type = def->type};
+                (struct column){.name = def->name, .field = (field_id)i, .type = def->type};
     }
+    if (w->column_count < COLUMNS_MAX)
+        w->columns[w->column_count++] = (struct column){
+            .name = "hop_call", .field = FIELD_HOP_OF_ID, .type = FIELD_INT, .hashed = true};
 }
 
 static int create_table(struct columns_writer *w, struct error *reterr)
@@ -64,7 +70,7 @@ static int create_table(struct columns_writer *w, struct error *reterr)
     buf_init(&sql, 16384);
     buf_append_str(&sql, "CREATE TABLE entries(");
     for (size_t i = 0; i < w->column_count; i++)
-        buf_printf(&sql, "%s\"%s\" %s", i ? ", " : "", field_at(w->columns[i].field)->name,
+        buf_printf(&sql, "%s\"%s\" %s", i ? ", " : "", w->columns[i].name,
                    sql_type_of(w->columns[i].type));
     buf_append(&sql, ")", 2);
     int r = buf_failed(&sql) ? buf_failed(&sql)
@@ -157,6 +163,9 @@ int columns_writer_append(struct columns_writer *w, const struct entry *entry, s
         struct entry_value value;
         if (!entry_get(entry, column->field, scratch, &value))
             duckdb_api.validity_set_row_invalid(w->columns[i].validity, w->row);
+        else if (column->hashed)
+            ((int64_t *)column->data)[w->row] =
+                (int64_t)hash_bytes(hash_fixed_key, value.text.data, value.text.len);
         else if (column->type == FIELD_BOOL)
             ((bool *)column->data)[w->row] = value.boolean;
         else if (duckdb_type_of(column->type) == DUCKDB_TYPE_BIGINT)

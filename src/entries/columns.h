@@ -1,5 +1,7 @@
 /* The columns of a part: one DuckDB table `entries` with the FIELD_COLUMN rows of the field table
- * under their own names, NULL where absent, times as BIGINT nanoseconds. Thread: owner. */
+ * under their own names, NULL where absent, times as BIGINT nanoseconds; and `hop_call`, a number
+ * that the hops of one call have in common (NULL: it was seen at one), by which aggregates count it
+ * once. Thread: owner. */
 #ifndef TRAWL_ENTRIES_COLUMNS_H
 #define TRAWL_ENTRIES_COLUMNS_H
 

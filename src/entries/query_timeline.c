@@ -42,6 +42,7 @@ static int write_bucket(void *ctx, const struct slice *texts, const int64_t *v)
 
 static int select_buckets(struct question *q, struct timeline *t)
 {
+    bool hops = entries_reader_has_hops(q->session->reader);
     const char *key = t->by_protocol ? "protocol" : "''";
     struct buf sql;
     buf_init(&sql, QUERY_MAX_SQL);
@@ -59,6 +60,9 @@ static int select_buckets(struct question *q, struct timeline *t)
                " coalesce(r.status_code BETWEEN 400 AND 499, false) AS client FROM ",
                key, t->from_ns, t->bucket_ns);
     question_put_from(q, &sql);
+    if (hops) /* a call counts where the first of its hops is */
+        buf_append_str(&sql, " QUALIFY r.hop_call IS NULL OR row_number() OVER (PARTITION BY"
+                             " r.hop_call ORDER BY r.\"timestamp\", r.row) = 1");
     buf_append_str(&sql, ") r GROUP BY series, b) ORDER BY b, series");
     buf_append_u8(&sql, 0);
     int r = buf_failed(&sql)

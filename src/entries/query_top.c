@@ -130,11 +130,24 @@ static int bind_prefix(struct question *q, struct top *t)
     return 0;
 }
 
-/* e: an entry's keys and numbers, narrow: it is kept for both uses. s: 0 ok, 1 error, 2 neither. */
+/* Of the hops of a call the first of each group stays: the outermost one began first. */
+static void put_calls(const struct top *t, struct buf *sql)
+{
+    buf_append_str(sql, ", e AS (SELECT * FROM f WHERE hop IS NULL UNION ALL SELECT * FROM f WHERE"
+                        " hop IS NOT NULL QUALIFY row_number() OVER (PARTITION BY hop, ");
+    put_keys(t, "", sql);
+    buf_append_str(sql, " ORDER BY began, place) = 1)");
+}
+
+/* e: a call's keys and numbers, narrow: it is kept for both uses. s: 0 ok, 1 error, 2 neither. */
 static void put_entries(const struct question *q, const struct top *t, struct buf *sql)
 {
     size_t read = 0;
-    buf_append_str(sql, "WITH e AS (SELECT ");
+    bool hops = entries_reader_has_hops(q->session->reader);
+    buf_append_str(
+        sql, hops
+                 ? "WITH f AS (SELECT r.hop_call AS hop, r.\"timestamp\" AS began, r.row AS place, "
+                 : "WITH e AS (SELECT ");
     for (size_t i = 0; i < t->count; i++)
         if (t->sql[i])
             buf_printf(sql, "%s AS k%zu, ", t->sql[i], i);
@@ -154,6 +167,8 @@ static void put_entries(const struct question *q, const struct top *t, struct bu
         buf_printf(sql, " WHERE starts_with(lower(%s), lower($%zu))", t->sql[0],
                    t->prefix_parameter);
     buf_append_str(sql, ")");
+    if (hops)
+        put_calls(t, sql);
 }
 
 /* The groups that are shown are found first: percentiles of all would take three times as long. */

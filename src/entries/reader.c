@@ -130,6 +130,11 @@ size_t entries_reader_folder(const struct entries_reader *r, uint64_t row)
     return part ? part->folder : 0;
 }
 
+bool entries_reader_has_hops(const struct entries_reader *r)
+{
+    return r->has_hops;
+}
+
 bool entries_reader_has_doubles(const struct entries_reader *r)
 {
     return r->has_doubles;

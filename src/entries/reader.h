@@ -43,6 +43,8 @@ bool entries_reader_has_doubles(const struct entries_reader *reader);
 /* Rows are at least *ret_first and below *ret_end; 0 and 0 without any so far. */
 void entries_reader_span(const struct entries_reader *reader, uint64_t *ret_first,
                          uint64_t *ret_end);
+/* Some calls were seen at several hops: their rows have a hop_call. */
+bool entries_reader_has_hops(const struct entries_reader *reader);
 duckdb_connection entries_reader_connection(struct entries_reader *reader);
 
 /* The entry of a row with the wanted payload (FIELD_HEADERS | FIELD_REQUEST_BODY |

@@ -27,7 +27,7 @@ struct entries_reader {
     char **dirs;
     size_t dir_count;
     unsigned next_number; /* of the part that is attached next; no part has 0 */
-    bool has_view, has_doubles;
+    bool has_view, has_doubles, has_hops;
     struct part *parts;
     size_t part_count;
     uint64_t rows;

@@ -180,6 +180,21 @@ static int create_view(struct entries_reader *r, struct error *reterr)
     return result;
 }
 
+/* Parts of older versions have no such column: each hop counts there. */
+static void look_for_hops(struct entries_reader *r)
+{
+    duckdb_result result;
+    r->has_hops = false;
+    if (duckdb_api.query(r->connection, "SELECT 1 FROM rows WHERE hop_call IS NOT NULL LIMIT 1",
+                         &result) == DuckDBSuccess) {
+        duckdb_data_chunk chunk = duckdb_api.fetch_chunk(result);
+        r->has_hops = chunk && duckdb_api.data_chunk_get_size(chunk) > 0;
+        if (chunk)
+            duckdb_api.destroy_data_chunk(&chunk);
+    }
+    duckdb_api.destroy_result(&result);
+}
+
 static void detach_columns(struct entries_reader *r, unsigned number)
 {
     char sql[40];
@@ -231,6 +246,8 @@ static int open_wanted(struct entries_reader *r, const struct wanted *wanted, st
     count_rows(r);
     result = create_view(r, reterr);
     r->has_view = result == 0;
+    if (result == 0)
+        look_for_hops(r);
     close_others(r, old, old_count, parts, n);
     return result;
 }

@@ -53,7 +53,16 @@ def same(what, have, want, names):
             sys.exit(f"{what}: {name} is {have.get(name)}, counted {want[name]}")
 
 
+def once(calls):
+    """A call at several hops is one: the first of them."""
+    first = {}
+    for call in sorted(calls, key=lambda call: (nanoseconds(call["timestamp"]), call["index"])):
+        first.setdefault(call.get("hop_of", call["id"]), call)
+    return list(first.values())
+
+
 def timeline(calls, answer):
+    calls = once(calls)
     first, last, step = nanoseconds(answer["from"]), nanoseconds(answer["to"]), answer["bucket_ns"]
     series = answer["by"] == "protocol"
     buckets = defaultdict(list)
@@ -77,6 +86,8 @@ def top(calls, answer):
     groups = defaultdict(list)
     for call in calls:
         groups[tuple(key(call, field) for field in answer["by"])].append(call)
+    groups = {where: once(of) for where, of in groups.items()}
+    total = sum(map(len, groups.values()))
     told = {tuple(group["keys"]): group for group in answer["groups"]}
     if len(groups) != answer["groups_total"] or not set(told) <= set(groups):
         sys.exit(f"{answer['groups_total']} groups {sorted(map(str, told))}, counted {sorted(map(str, groups))}")
@@ -84,8 +95,8 @@ def top(calls, answer):
         same(f"group {where}", group, count(groups[where]),
              ("calls", "errors", "no_response", "p50_us", "p95_us", "p99_us", "elapsed_us", "request_bytes", "response_bytes"))
     shown = sum(group["calls"] for group in answer["groups"])
-    if answer["calls"] != len(calls) or answer["other_calls"] != len(calls) - shown:
-        sys.exit(f"{answer['calls']} calls and {answer['other_calls']} in other groups, counted {len(calls)} and {len(calls) - shown}")
+    if answer["calls"] != total or answer["other_calls"] != total - shown:
+        sys.exit(f"{answer['calls']} calls and {answer['other_calls']} in other groups, counted {total} and {total - shown}")
 
 
 def page(calls, answer):

@@ -17,9 +17,10 @@ traffic() { # rounds
   done
   on_cli curl -s -o /dev/null "$url/slow"
 }
+zero=$(date -u +%FT%T.%NZ)
 traffic 12
 sleep 1.5
-id=$(t snapshot create aggregates --last 1m --wait) && t snapshot dissect "$id" --wait || fail "snapshot"
+id=$(t snapshot create aggregates --from "$zero" --wait) && t snapshot dissect "$id" --wait || fail "snapshot"
 
 checked=0
 agree() { # kind, what, entries options…; the answer stands in $work/answer
@@ -70,7 +71,7 @@ note "$checked answers agree with the entries"
 second=$(date -u +%FT%T.%NZ)
 traffic 5
 sleep 1.5
-both=$(t snapshot create both --last 2m --wait) && t snapshot dissect "$both" --wait || fail "snapshot"
+both=$(t snapshot create both --from "$zero" --wait) && t snapshot dissect "$both" --wait || fail "snapshot"
 part=$(t snapshot create part --from "$from" --to "$second" --wait) && t snapshot dissect "$part" --wait || fail "snapshot"
 third=$(date -u +%FT%T.%NZ)
 traffic 2
@@ -112,16 +113,50 @@ t entries --source "$sources" --count 2>"$work/err" && fail "a source that is de
 equal "$(t entries --source "$id,$both,$part" --filter 'path == "/err"' --count)" 17 "the others of it"
 note "$checked answers of four sources as one agree with the entries"
 
+# ── calls that a proxy passed on: each counts once in a group, as its first hop there ──
+cat >"$work/proxy.conf" <<N
+worker_processes 1; daemon off; pid $work/proxy.pid; error_log $work/proxy.err; user root;
+events { worker_connections 64; }
+http { access_log off; client_body_temp_path $work/b2; proxy_temp_path $work/p2; fastcgi_temp_path $work/f2; uwsgi_temp_path $work/u2; scgi_temp_path $work/s2;
+  server { listen $srv_ip:8090; location / { proxy_pass http://$srv_ip:8080; proxy_http_version 1.1; } } }
+N
+ip netns exec "$srv" nginx -c "$work/proxy.conf" 2>>"$work/proxy.err" &
+started+=($!)
+wait_until 10 "the proxy answers" on_cli curl -sf -o /dev/null "http://$srv_ip:8090/api/ready"
+fourth=$(date -u +%FT%T.%NZ)
+for i in $(seq 10); do
+  on_cli curl -s -o /dev/null -H "X-Request-Id: 7f3c$i-aggregates-hop-$i" "http://$srv_ip:8090/api/hop/$i"
+  on_cli curl -s -o /dev/null -H "X-Request-Id: 9b1d$i-aggregates-err-$i" "http://$srv_ip:8090/err"
+done
+sleep 1.5
+hops=$(t snapshot create hops --from "$fourth" --to "$(date -u +%FT%T.%NZ)" --wait) && t snapshot dissect "$hops" --wait || fail "snapshot"
+equal "$(t entries --source "$hops" --filter 'hop == 2' --count)" 20 "calls at a second hop"
+equal "$(t entries --source "$hops" --filter http --count)" 40 "entries"
+id=$hops checked=0
+for filter in http '' 'dst.port == 8080' 'hop > 1 || udp' 'response.body.contains("a")'; do
+  for by in status protocol; do
+    t timeline --source "$id" --by $by --buckets 40 --filter "$filter" --json >"$work/answer" && agree timeline "hops by $by, $filter" --filter "$filter"
+  done
+  for by in path_template,status dst.port src,dst,dst.port,protocol; do
+    t top --source "$id" --by $by --filter "$filter" --json >"$work/answer" && agree top "hops by $by, $filter" --filter "$filter"
+  done
+done
+equal "$(t top --source "$id" --by method --filter http --json | jq -c '[.calls, .groups[0].calls, .groups[0].errors]')" '[20,20,10]' "calls with two hops each"
+equal "$(t top --source "$id" --by dst.port --filter http --json | jq -c '[.groups[] | [.keys[0], .calls]] | sort')" '[["8080",20],["8090",20]]' "both ends of the proxy"
+equal "$(t timeline --source "$id" --filter http --json | jq .calls)" 20 "calls over time"
+equal "$checked" 25 "answers that were compared"
+note "a call at several hops counts once"
+
 # ── what is recorded now beside a snapshot of the same time ──
 t live on >/dev/null || fail "live on"
 live_has() { [ "$(t entries --source live --filter "$1" --count 2>/dev/null)" = "$2" ]; }
 traffic 3
 wait_until 20 "live has the calls" live_has 'path == "/err"' 3
 sleep 1.5
-after=$(t snapshot create after --last 5m --wait) && t snapshot dissect "$after" --wait || fail "snapshot"
-t entries --source "live,$after" --filter http --count >/dev/null || fail "live and a snapshot"
+after=$(t snapshot create after --from "$zero" --wait) && t snapshot dissect "$after" --wait || fail "snapshot"
+errors=$(t entries --source "live,$after" --filter 'path == "/err"' --count) || fail "live and a snapshot"
 traffic 2
-wait_until 20 "a process that has live and a snapshot follows" eval 'live_has "path == \"/err\"" 5 && [ "$(t entries --source "live,$after" --filter "path == \"/err\"" --count)" = 24 ]'
+wait_until 20 "a process that has live and a snapshot follows" eval 'live_has "path == \"/err\"" 5 && [ "$(t entries --source "live,$after" --filter "path == \"/err\"" --count)" = $((errors + 2)) ]'
 t live off >/dev/null || fail "live off"
 sources=$after,live
 t entries --source "live,$after" --filter http --jsonl >"$work/answer" || fail "live and a snapshot"
