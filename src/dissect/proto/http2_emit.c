@@ -5,8 +5,9 @@ static void set_reset_status(struct http2_stream *s)
 {
     const struct http_message *response = &s->message[DIR_SERVER];
     const char *by_code = http2_status(s);
-    if (s->message[DIR_CLIENT].has_gap || response->has_gap || s->after_loss || s->window_start ||
-        s->unknown_fields)
+    const struct http_message *request = &s->message[DIR_CLIENT];
+    if (!request->begun || request->has_gap || response->has_gap || s->after_loss ||
+        s->window_start || s->unknown_fields)
         dissect_set_bool(s->entry, FIELD_INCOMPLETE_ID, true);
     bool refused = s->reset_code == HTTP2_REFUSED_STREAM;
     if (response->done)

@@ -266,6 +266,16 @@ static void h2c_upgrade(void **state)
     proto_has(run, 2, "\"summary\":\"GET /b → 204\"");
     assert_true(strncmp(run->lines[0], run->lines[1], 30) != 0); /* ids */
     proto_run_free(run);
+    /* The request is lost; that the client takes its answer back does not make it whole. */
+    run = PROTO_RUN_WITH(
+        OPTIONS(.end = END_CLOSED), CGAP(60),
+        S("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"), SSET,
+        SH(WHOLE, 1, ":status: 206"), PREFACE, CSET, SD(END, 1, "up"),
+        FR(DIR_CLIENT, T_RST, 0, 1, "\0\0\0\x08"));
+    proto_count(run, 2);
+    proto_has(run, 1, "206");
+    proto_has(run, 1, "\"incomplete\":true");
+    proto_run_free(run);
 }
 
 /* :method GET, :path by an index from before, :scheme, x-new inserted now and used again. */
