@@ -6,6 +6,7 @@ need jq curl python3 capsh
 make_hosts
 tried=0 bad=()
 
+equal "$("$TRAWL" --version)" "$("$TRAWL" version)" "the version, asked for in two ways"
 # refused WANTED_EXIT PATTERN COMMAND…: one line on stderr that matches, nothing but it.
 refused() {
   local want=$1 pattern=$2 code lines kept

@@ -369,6 +369,7 @@ static void add_headers(struct http2_stream *s, enum dissect_dir dir,
     s->unknown_fields |= fields->unknown;
     s->after_loss |= fields->unknown && after_loss;
     m->truncated |= fields->truncated;
+    m->lacks_fields |= fields->unknown;
     size_t count = make_pairs(s, m, fields, &pairs);
     if (m->head_done) {
         http_add_trailers(m, dissect_entry_arena(s->entry), pairs, count);

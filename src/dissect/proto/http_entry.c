@@ -216,6 +216,8 @@ static void set_target(struct filler *f, const struct http_message *request)
         set_text(f, FIELD_URL_ID, request->target);
         return;
     }
+    if (host.len == 0 && (request->has_gap || request->truncated || request->lacks_fields))
+        return; /* it may be among what was lost */
     if (host.len == 0)
         host = server_address(f);
     struct slice target = slice_eq_str(request->target, "*") ? SLICE_NONE : request->target;

@@ -27,6 +27,7 @@ struct http_message {
     unsigned framing; /* HTTP/1: enum http1_framing */
     bool begun, head_done, done;
     bool truncated;    /* a cap was hit */
+    bool lacks_fields; /* HTTP/2: of some only the index is known */
     bool has_gap;      /* bytes inside are missing: the body is kept up to there */
     bool cut_short;    /* so many are missing that its end was not seen */
     bool has_errors;   /* response: it says so itself, whatever its status code (GraphQL) */
