@@ -73,6 +73,7 @@ struct amqp_channel *amqp_channel_at(struct dissect_conn *conn, struct amqp_stat
 
 /* ── leaving ── */
 
+/* Without an answer: whoever may have had one that was lost says that instead. */
 static void emit_waiting(struct dissect_conn *conn, struct amqp_state *state,
                          struct amqp_queue *queue, const char *status, const char *reason)
 {
@@ -80,7 +81,10 @@ static void emit_waiting(struct dissect_conn *conn, struct amqp_state *state,
         struct amqp_call *call = queue->oldest;
         amqp_unlink(queue, NULL, call);
         state->waiting--;
-        amqp_emit(conn, call, status, reason);
+        if (call->unsure)
+            amqp_emit(conn, call, "incomplete", "capture_gap");
+        else
+            amqp_emit(conn, call, status, reason);
     }
 }
 

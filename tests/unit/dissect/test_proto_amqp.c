@@ -298,6 +298,26 @@ static void losses(void **state)
     proto_has(run, 3, "\"amqp_response_method\":\"queue.declare-ok\"");
     proto_has(run, 3, "\"incomplete\":true");
     proto_run_free(run);
+    /* What was lost may be the answer, whatever ends the wait: the connection, its channel, or the
+     * recording. */
+    run = RUN(C(HEADER), S(START), C(DECLARE), SGAP(23), CFIN, SFIN);
+    proto_count(run, 2);
+    proto_has(run, 1, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+    run = RUN(C(HEADER), S(START), C(DECLARE), SGAP(21), C(CLOSE_OK));
+    proto_count(run, 3);
+    for (size_t i = 0; i < 2; i++)
+        proto_has(run, i, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+    run = RUN(C(HEADER), S(START), C(DECLARE), SGAP(23));
+    proto_count(run, 2);
+    proto_has(run, 1, "\"status\":\"incomplete\",\"status_reason\":\"capture_gap\"");
+    proto_run_free(run);
+    /* What was lost before the question cannot be its answer. */
+    run = RUN(C(HEADER), S(START), SGAP(23), C(DECLARE), CFIN, SFIN);
+    proto_count(run, 2);
+    proto_has(run, 1, "\"status\":\"no_response\",\"status_reason\":\"closed\"");
+    proto_run_free(run);
 }
 
 static void bad_peers(void **state)
