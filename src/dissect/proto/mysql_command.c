@@ -112,6 +112,10 @@ void my_lost(struct dissect_conn *conn, struct my_state *state, enum dissect_dir
         return;
     }
     my_forget_session(state);
+    /* The server was not found again since its own loss: whether that held the answer, and the next
+     * one is that of what is missing here, nobody knows. */
+    if (state->side[DIR_SERVER].lost_some)
+        my_damage_waiting(state);
     if (state->newest && (state->newest->expect == MY_AUTH || state->newest->expect == MY_INFILE))
         state->newest->has_gap = true;
 }

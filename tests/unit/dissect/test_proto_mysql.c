@@ -337,6 +337,21 @@ static void gaps(void **state)
     for (size_t i = 1; i < run->count; i++)
         proto_has(run, i, "\"status\":\"incomplete\"");
     proto_run_free(run);
+    /* The answer and the next command, where nobody knows in what order: rows of another query. */
+    run = RUN(OLD, SGAP(96), C(SELECT_1), CGAP(22), S(RESULT_OLD("b", "2") "@@@\005" EOF_),
+              C(SELECT_1), OK_1);
+    proto_count(run, 3);
+    proto_has(run, 1, "\"summary\":\"SELECT 1\",\"status\":\"incomplete\"");
+    proto_lacks(run, 1, "mysql_rows");
+    proto_has(run, 2, "\"status\":\"ok\"");
+    proto_has(run, 2, "\"incomplete\":false");
+    proto_run_free(run);
+    /* The server was found again since: what waits is answered first. */
+    run = RUN(OLD, SGAP(11), C(SELECT_1), OK_1, C(SELECT_1), CGAP(5), OK_1);
+    proto_count(run, 3);
+    proto_has(run, 1, "\"incomplete\":false");
+    proto_has(run, 2, "\"summary\":\"SELECT 1 → 0 rows\",\"status\":\"ok\"");
+    proto_run_free(run);
 }
 
 /* A packet that is lost among rows may have been the end: numbers and forms tell. */
