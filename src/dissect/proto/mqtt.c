@@ -31,6 +31,7 @@ struct mqtt_side {
     struct mqtt_call *at; /* PHASE_PAYLOAD; NULL: there was no room for it */
     uint32_t left;
     bool lost_some;
+    int64_t lone_ns; /* when this side last gave an answer to nothing that was read */
     struct mqtt_call *waiting[BUCKETS]; /* what this side asked, by packet identifier */
     struct mqtt_alias *aliases;         /* MAX_ALIASES of them, once there is one */
 };
@@ -96,7 +97,7 @@ static void wait_for_answer(struct dissect_conn *conn, struct mqtt_state *state,
     struct mqtt_call *same = find_waiting(state, call->from, call->header.type, call->packet_id);
     if (same) { /* the identifier is used again: nothing is awaited for the first any more */
         stop_waiting(state, same);
-        bool lost = same->has_gap || state->side[!call->from].lost_some;
+        bool lost = same->has_gap || same->is_unsure || state->side[!call->from].lost_some;
         mqtt_emit(conn, &state->session, same, lost ? "incomplete" : "no_response",
                   lost ? "capture_gap" : NULL);
     }
@@ -104,6 +105,9 @@ static void wait_for_answer(struct dissect_conn *conn, struct mqtt_state *state,
         mqtt_emit(conn, &state->session, call, "incomplete", "capture_gap");
         return;
     }
+    /* Found again late, behind a loss: its answer may have been read before it. */
+    if (dissect_entry_request(call->entry)->first_ns <= state->side[!call->from].lone_ns)
+        call->is_unsure = true;
     struct mqtt_call **bucket = bucket_of(state, call->from, call->packet_id);
     call->next = *bucket;
     *bucket = call;
@@ -313,6 +317,15 @@ static bool lacks_a_step(const struct mqtt_call *call, uint8_t answer)
     return answer == MQTT_PUBCOMP && !(call->is_received && call->is_released);
 }
 
+/* What is found again behind a loss may be older than the question that waits by now: identifiers
+ * are used again, and pings have none. */
+static bool is_older(struct dissect_conn *conn, const struct mqtt_state *state,
+                     const struct dissect_stream *stream, const struct mqtt_call *call)
+{
+    return state->side[stream->dir].lost_some && call->from != stream->dir &&
+           dissect_bytes_before(conn, stream, dissect_entry_request(call->entry)->first_ns) > 0;
+}
+
 static void read_answer(struct dissect_conn *conn, struct mqtt_state *state,
                         struct dissect_stream *stream, const struct mqtt_header *header)
 {
@@ -324,7 +337,7 @@ static void read_answer(struct dissect_conn *conn, struct mqtt_state *state,
     if (header->type == MQTT_CONNACK && packet.properties.assigned_client_id.len)
         state->session.client_id = keep_text(conn, packet.properties.assigned_client_id);
     struct mqtt_call *call = find_waiting(state, from, request_of(header->type), packet.packet_id);
-    bool is_lone = !call || !answers(call, header->type);
+    bool is_lone = !call || !answers(call, header->type) || is_older(conn, state, stream, call);
     if (is_lone)
         call = begin_call(conn, state, header, from);
     if (!call) {
@@ -340,6 +353,8 @@ static void read_answer(struct dissect_conn *conn, struct mqtt_state *state,
                  is_release ? dissect_entry_request(call->entry)
                             : dissect_entry_response(call->entry),
                  size);
+    if (is_lone && !is_release)
+        state->side[stream->dir].lone_ns = dissect_entry_response(call->entry)->first_ns;
     bool goes_on = header->type == MQTT_PUBREC || is_release;
     if (!is_lone && goes_on && !call->is_failed)
         return;
@@ -534,11 +549,12 @@ static void mqtt_close(struct dissect_conn *conn, void *opaque, enum dissect_end
         for (int i = 0; i < BUCKETS; i++)
             for (struct mqtt_call *call = side->waiting[i], *next; call; call = next) {
                 next = call->next;
+                bool doubt = lost || call->is_unsure;
                 mqtt_emit(conn, &state->session, call,
-                          lost      ? "incomplete"
+                          doubt     ? "incomplete"
                           : is_open ? "open"
                                     : "no_response",
-                          lost ? "capture_gap" : dissect_end_reason(end));
+                          doubt ? "capture_gap" : dissect_end_reason(end));
             }
     }
 }
