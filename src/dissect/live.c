@@ -14,6 +14,7 @@ struct run_live {
 struct dissect_live {
     struct run *run;
     struct run_live state;
+    int64_t begin_ns, latest_ns;
     struct dissect_run_options options;
     struct dissect_sink sink;
 };
@@ -58,6 +59,7 @@ int dissect_live_new(const struct dissect_run_options *options, const struct dis
     live->options.tap = NULL;
     live->sink = *sink;
     live->state.next_index = first_index;
+    live->begin_ns = live->latest_ns = INT64_MIN;
     run->options = &live->options;
     run->sink = &live->sink;
     run->live = &live->state;
@@ -102,15 +104,28 @@ static int renew_owners(struct run *run)
     return 0;
 }
 
-static int take_until(struct run *run, int64_t until_ns)
+void dissect_live_begin_at(struct dissect_live *live, int64_t begin_ns)
 {
+    live->begin_ns = begin_ns;
+}
+
+int64_t dissect_live_latest_ns(const struct dissect_live *live)
+{
+    return live->latest_ns;
+}
+
+static int take_until(struct dissect_live *live, int64_t until_ns)
+{
+    struct run *run = live->run;
     int64_t head_ns;
     int r;
     while ((r = input_merge_head(run->merge, &head_ns)) > 0 && head_ns < until_ns) {
         struct merged_packet in;
         r = input_merge_next(run->merge, &in);
-        if (r > 0)
+        if (r > 0 && head_ns >= live->begin_ns) {
+            live->latest_ns = head_ns > live->latest_ns ? head_ns : live->latest_ns;
             r = run_take(run, &in);
+        }
         if (r >= 0)
             r = renew_owners(run);
         if (r < 0)
@@ -124,7 +139,7 @@ int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error
     struct run *run = live->run;
     *reterr = (struct error){.offset = ERROR_NO_OFFSET};
     run->reterr = reterr;
-    int r = take_until(run, until_ns);
+    int r = take_until(live, until_ns);
     if (r == 0 && until_ns != INT64_MAX)
         r = run_move_clock(run, until_ns + run->live->slowest_ns);
     if (r == 0)
@@ -147,7 +162,7 @@ int dissect_live_finish(struct dissect_live *live, struct error *reterr)
     struct run *run = live->run;
     *reterr = (struct error){.offset = ERROR_NO_OFFSET};
     run->reterr = reterr;
-    int r = take_until(run, INT64_MAX);
+    int r = take_until(live, INT64_MAX);
     int ended = run_workers_finish(run->workers, r < 0);
     r = r < 0 ? r : ended;
     return told(live, r < 0 ? r : atomic_load(&run->error));

@@ -18,6 +18,9 @@ struct dissect_live;
  * progress has no meaning. Both are borrowed until the end. first_index: of the first entry. */
 int dissect_live_new(const struct dissect_run_options *options, const struct dissect_sink *sink,
                      uint64_t first_index, struct dissect_live **ret_live, struct error *reterr);
+/* Packets captured before this (ns, the clock of dissect_live_until) are passed by: an earlier
+ * dissection had them. Before the first packet. */
+void dissect_live_begin_at(struct dissect_live *live, int64_t begin_ns);
 /* Segment `input` can be read up to `length` bytes, where a block ends (end_offset of the input
  * before the first call); `last`: it is complete. */
 int dissect_live_grow(struct dissect_live *live, size_t input, uint64_t length, bool last,
@@ -26,6 +29,8 @@ int dissect_live_grow(struct dissect_live *live, size_t input, uint64_t length, 
  * moved to it (calls without an answer), by the clock that is furthest behind. INT64_MAX: all
  * packets there are, and the clock stays. 0, or what the sink returned, or -ENOMEM. */
 int dissect_live_until(struct dissect_live *live, int64_t until_ns, struct error *reterr);
+/* The latest time of a packet that was taken; INT64_MIN: none was. */
+int64_t dissect_live_latest_ns(const struct dissect_live *live);
 /* Nothing before this offset of the segment is read again; UINT64_MAX: none of it is. */
 uint64_t dissect_live_behind(const struct dissect_live *live, size_t input);
 /* What was read, entries given out, counts by protocol. Borrowed. */

@@ -44,6 +44,7 @@ struct live_job {
     size_t segment_count;
     uint64_t stored; /* indexes below it are sealed */
     int64_t sealed_mono_ns, until_ns;
+    int64_t sealed_ns; /* the entries of all packets before it are sealed */
     bool has_news;
     uint64_t damages;
     uint8_t *bytes;
@@ -168,6 +169,7 @@ static int report(struct live_job *job, const char *what)
     json_member_uint(&w, "evictions", s->evictions);
     json_member_uint(&w, "damages", job->damages);
     json_member_int(&w, "until_ns", job->until_ns);
+    json_member_int(&w, "sealed_ns", job->sealed_ns);
     json_end_object(&w);
     json_end_object(&w);
     int r = job_report(job->ctx, buf_slice(&line));
@@ -209,6 +211,8 @@ static int go_on_until(struct live_job *job, int64_t until_ns, struct error *ret
     job->until_ns = until_ns;
     if (r == 0 && job->has_news && clock_mono_ns() - job->sealed_mono_ns >= SEAL_EVERY_NS)
         r = seal(job, reterr);
+    if (r == 0 && !job->has_news && until_ns > job->sealed_ns)
+        job->sealed_ns = until_ns;
     if (r == 0)
         r = report(job, "live");
     return r;
@@ -307,6 +311,10 @@ static int follow(struct live_job *job, struct error *reterr)
     if (r < 0)
         return error_set(reterr, r, "there is not enough memory");
     r = dissect_live_new(&options, &sink, job->stored, &job->live, reterr);
+    if (r == 0) {
+        job->sealed_ns = json_integer_value(json_object_get(job->request, "begin_ns"));
+        dissect_live_begin_at(job->live, job->sealed_ns);
+    }
     if (r == 0)
         r = seal(job, reterr); /* of a new folder: an empty part, which can be asked */
     if (r == 0)
@@ -317,6 +325,8 @@ static int follow(struct live_job *job, struct error *reterr)
         r = dissect_live_finish(job->live, reterr);
     if (r == 0)
         r = seal(job, reterr);
+    if (r == 0 && dissect_live_latest_ns(job->live) >= job->sealed_ns)
+        job->sealed_ns = dissect_live_latest_ns(job->live) + 1;
     if (r == 0)
         r = report(job, "done");
     dissect_live_free(job->live);

@@ -47,6 +47,7 @@ struct live {
     bool running; /* the job can be asked */
     unsigned attempts, in_a_row;
     int64_t touched_mono_ns, since_ns, until_ns, missed_ns;
+    int64_t sealed_ns; /* the entries of what was captured before it are stored */
     uint64_t stored, packets, bytes, missed_bytes, damages, failures;
     char reason[400]; /* why it is off, or what went wrong last */
 };
@@ -58,6 +59,7 @@ struct session {
     struct live_feed feed;
     struct live_node **nodes;
     size_t node_count;
+    int64_t begin_ns;                       /* what was captured before it is not for this job */
     uint64_t missed_before, damages_before; /* by earlier jobs */
     bool heard, done, closed;               /* what the job said; its end of the channel */
 };
@@ -88,6 +90,7 @@ static void take_message(struct session *s, struct slice line)
         live->damages =
             s->damages_before + (uint64_t)json_integer_value(json_object_get(body, "damages"));
         live->until_ns = json_integer_value(json_object_get(body, "until_ns"));
+        live->sealed_ns = json_integer_value(json_object_get(body, "sealed_ns"));
         live->running = !done;
         pthread_cond_broadcast(&live->changed);
         pthread_mutex_unlock(&live->lock);
@@ -135,7 +138,7 @@ static void add_nodes(struct session *s)
     for (size_t i = 0; i < count; i++) {
         if (s->node_count == FLEET_MAX_NODES || find_node(s, fleet_node_name(nodes[i])))
             continue;
-        if (live_node_new(nodes[i], &s->nodes[s->node_count]) == 0)
+        if (live_node_new(nodes[i], s->begin_ns, &s->nodes[s->node_count]) == 0)
             s->node_count++;
     }
     fleet_nodes_done(nodes, count);
@@ -194,6 +197,7 @@ static int start_job(struct session *s, struct error *reterr)
     json_member_str(&w, "dir", live->dir);
     json_member_int(&w, "keep_rows", LIVE_KEEP_ROWS);
     json_member_uint(&w, "keep_bytes", LIVE_KEEP_BYTES);
+    json_member_int(&w, "begin_ns", s->begin_ns);
     json_end_object(&w);
     const char *const dirs[] = {live->dir, NULL};
     struct job_spec spec = {.kind = "live",
@@ -288,10 +292,22 @@ static int run_job(struct session *s, struct error *reterr)
     return alive || full ? 0 : e ? e : error_set(reterr, -EIO, "The live job ended by itself.");
 }
 
+/* Behind what an earlier job sealed, and nothing that was made while live was off. */
+static int64_t begin_of(struct live *live)
+{
+    pthread_mutex_lock(&live->lock);
+    int64_t begin_ns = live->sealed_ns > live->since_ns ? live->sealed_ns : live->since_ns;
+    pthread_mutex_unlock(&live->lock);
+    int64_t now_ns = clock_now_ns(); /* packets may be stamped later than that */
+    return begin_ns < now_ns ? begin_ns : now_ns;
+}
+
 static int follow_once(struct live *live, struct error *reterr)
 {
-    struct session s = {
-        .live = live, .missed_before = live->missed_bytes, .damages_before = live->damages};
+    struct session s = {.live = live,
+                        .begin_ns = begin_of(live),
+                        .missed_before = live->missed_bytes,
+                        .damages_before = live->damages};
     s.nodes = calloc(FLEET_MAX_NODES, sizeof *s.nodes);
     int e = s.nodes ? start_job(&s, reterr)
                     : error_set(reterr, -ENOMEM, "There is no memory to follow the nodes.");

@@ -31,6 +31,7 @@ struct live_node {
     struct worker_client *client; /* NULL: not connected */
     unsigned generation;          /* of the address it speaks to */
     int64_t ahead_ns;             /* its clock before ours */
+    int64_t begin_ns;             /* ours: what came before is not wanted */
     struct followed followed[MAX_FOLLOWED];
     size_t count;
     uint64_t last_sequence;
@@ -96,12 +97,13 @@ static int on_piece(void *ctx, const uint8_t *data, size_t n)
 
 /* ── its segments ── */
 
-int live_node_new(struct fleet_node *node, struct live_node **ret_node)
+int live_node_new(struct fleet_node *node, int64_t begin_ns, struct live_node **ret_node)
 {
     struct live_node *n = calloc(1, sizeof *n);
     if (!n)
         return -ENOMEM;
     n->node = fleet_node_ref(node);
+    n->begin_ns = begin_ns;
     *ret_node = n;
     return 0;
 }
@@ -178,8 +180,14 @@ static int reach(struct live_node *n, struct error *reterr)
     return fleet_node_connect(n->node, &n->client, reterr);
 }
 
-/* What the ring holds now. The first look takes up what is being written; later ones every segment
- * that came since. */
+/* Has packets of after the beginning. */
+static bool is_wanted(const struct live_node *n, const struct ring_segment_info *s)
+{
+    return !s->sealed || (s->packets && s->last_ns - n->ahead_ns >= n->begin_ns);
+}
+
+/* What the ring holds now. The first look takes up what has packets of after the beginning; later
+ * ones every segment that came since. */
 static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr)
 {
     struct ring_list list;
@@ -198,7 +206,7 @@ static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr
         n->followed[i].seen = false;
     for (size_t i = 0; i < list.segment_count; i++) {
         const struct ring_segment_info *s = &list.segments[i];
-        if (s->sequence > n->last_sequence && (n->began || !s->sealed))
+        if (s->sequence > n->last_sequence && (n->began || is_wanted(n, s)))
             follow_new(n, s);
         if (s->sequence > n->last_sequence)
             n->last_sequence = s->sequence;

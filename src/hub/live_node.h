@@ -24,8 +24,8 @@ int live_feed_put(struct live_feed *feed, const struct feed_header *header, cons
 
 struct live_node;
 
-/* Takes its own reference. */
-int live_node_new(struct fleet_node *node, struct live_node **ret_node);
+/* Takes its own reference. begin_ns: what was captured before it (our clock) is not wanted. */
+int live_node_new(struct fleet_node *node, int64_t begin_ns, struct live_node **ret_node);
 void live_node_free(struct live_node *node);
 const char *live_node_name(const struct live_node *node);
 /* Feeds what is new. *ret_until_ns: everything captured before it was fed (our clock). An
