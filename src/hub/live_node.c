@@ -36,6 +36,7 @@ struct live_node {
     size_t count;
     uint64_t last_sequence;
     bool began;
+    uint64_t usual_bytes; /* of a sealed segment: how much one held that is gone unseen */
     uint64_t missed_bytes;
     int64_t missed_ns;
 };
@@ -138,8 +139,10 @@ static void miss(struct live_node *n, uint64_t bytes)
 static void drop(struct live_node *n, struct live_feed *feed, size_t i)
 {
     struct followed *f = &n->followed[i];
-    if (f->ready < f->size)
-        miss(n, f->size - f->ready);
+    /* One that was open when it was last seen, and is gone, had grown meanwhile. */
+    uint64_t size = !f->seen && !f->sealed && f->size < n->usual_bytes ? n->usual_bytes : f->size;
+    if (f->ready < size)
+        miss(n, size - f->ready);
     if (f->begun) {
         struct feed_header h = {.kind = FEED_LAST, .segment = f->number};
         (void)live_feed_put(feed, &h, NULL);
@@ -180,6 +183,26 @@ static int reach(struct live_node *n, struct error *reterr)
     return fleet_node_connect(n->node, &n->client, reterr);
 }
 
+/* Segments are numbered without gaps: what is missing between the last one that was known and the
+ * oldest of those that came since was recycled before anybody saw it. How large those were is not
+ * known any more; others of this ring say how large they are. */
+static void count_unseen(struct live_node *n, const struct ring_list *list)
+{
+    uint64_t bytes = 0, sealed = 0, come = 0;
+    for (size_t i = 0; i < list->segment_count; i++) {
+        const struct ring_segment_info *s = &list->segments[i];
+        bytes += s->sealed ? s->size_bytes : 0;
+        sealed += s->sealed;
+        come += s->sequence > n->last_sequence;
+    }
+    n->usual_bytes = sealed ? bytes / sealed : n->usual_bytes;
+    if (!n->began || !come || !n->last_sequence)
+        return;
+    uint64_t newest = list->segments[list->segment_count - 1].sequence;
+    if (newest > n->last_sequence && newest - n->last_sequence > come)
+        miss(n, (newest - n->last_sequence - come) * (n->usual_bytes ? n->usual_bytes : 1));
+}
+
 /* Has packets of after the beginning. */
 static bool is_wanted(const struct live_node *n, const struct ring_segment_info *s)
 {
@@ -201,6 +224,7 @@ static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr
         return e;
     if (list.segment_count && list.segments[list.segment_count - 1].sequence < n->last_sequence)
         n->last_sequence = 0; /* another ring: it was emptied */
+    count_unseen(n, &list);
     *ret_until_ns = INT64_MIN;
     for (size_t i = 0; i < n->count; i++)
         n->followed[i].seen = false;
