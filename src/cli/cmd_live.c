@@ -24,12 +24,19 @@ static void print_status(const json_t *answer)
 {
     const char *state = client_text(answer, "state"), *reason = client_text(answer, "reason");
     char missed[24], text[400];
-    printf("Live dissection is %.20s", strcmp(state, "on") == 0 ? "on" : state);
+    bool is_on = strcmp(state, "on") == 0;
+    printf("Live dissection is %.20s", is_on ? "on" : state);
     if (reason[0])
         printf(" (%s)", text_escape(slice_str(reason), text, sizeof text));
-    printf(". %lld calls are kept or were; packets read: %lld.\n",
-           (long long)client_int(answer, "entries"), (long long)client_int(answer, "packets"));
-    if (strcmp(state, "on") == 0)
+    if (is_on || client_int(answer, "entries")) /* a hub that has only begun has not counted yet */
+        printf(". %lld calls so far, of which the newest are kept; packets read: %lld.\n",
+               (long long)client_int(answer, "entries"), (long long)client_int(answer, "packets"));
+    else
+        printf(". What was dissected before is there: trawl entries --source live\n");
+    if (client_int(answer, "damages"))
+        printf("%lld places in what was read were damaged.\n",
+               (long long)client_int(answer, "damages"));
+    if (is_on)
         printf("It goes off when nobody looks for %lld seconds.\n",
                (long long)client_int(answer, "idle_off_s"));
     if (client_int(answer, "missed_bytes"))

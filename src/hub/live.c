@@ -92,6 +92,8 @@ static void take_message(struct session *s, struct slice line)
         live->until_ns = json_integer_value(json_object_get(body, "until_ns"));
         live->sealed_ns = json_integer_value(json_object_get(body, "sealed_ns"));
         live->running = !done;
+        if (!s->heard)
+            live->reason[0] = 0; /* whatever ended the one before is in the log */
         pthread_cond_broadcast(&live->changed);
         pthread_mutex_unlock(&live->lock);
         s->done = s->done || done;
@@ -226,8 +228,9 @@ static int end_job(struct session *s, bool broken, struct error *reterr)
     while (!broken && !s->done && clock_mono_ns() < until)
         if (!listen_to(s, NS_PER_S))
             break;
-    if (!s->done && !s->closed)
-        job_cancel(s->job); /* one that died says of what */
+    bool is_gone = s->closed || s->feed.error == -EPIPE; /* it says itself of what it died */
+    if (!s->done && !is_gone)
+        job_cancel(s->job);
     (void)job_wait(s->job, &result);
     job_free(s->job);
     if (result.ok && s->done)

@@ -127,6 +127,8 @@ job=$(live_job)
 [ -n "$job" ] || fail "there is no live job: $(ip netns pids "$srv" | xargs -r ps -o pid=,args= -p)"
 kill -9 "$job"
 wait_until 20 "the job is started again" eval '[ "$(state)" = on ] && [ "$(t live status --json | jq .failures)" = 1 ]'
+wait_until 20 "what ended the job before is over, now that another runs" eval '[ "$(t live status --json | jq -r .reason)" = "" ]'
+grep 'the live job ended' "$work/up.err" | grep -q 'killed' || fail "the log does not say that it was killed: $(grep 'live job' "$work/up.err")"
 calls 301 320
 wait_until 20 "calls after the kill" has 'path == "/call/320"' 1
 equal "$(count 'http && path.startsWith("/after/")')" 25 "calls that were sealed just before the kill, once"
@@ -151,6 +153,7 @@ kill -9 "$up_pid"; wait "$up_pid" 2>/dev/null
 wait_until 10 "all processes end" eval '[ -z "$(ip netns pids "$srv" | xargs -r ps -o args= -p | grep trawl | grep -v -e entries -e server.py)" ]'
 start_trawl --ring-size 64MiB
 [ "$(state)" = off ] || fail "it is on after a restart"
+t live status | grep -q 'trawl entries --source live' || fail "nothing says what is kept: $(t live status)"
 has 'path == "/call/320"' 1 || fail "kill -9 took what was shown"
 wait_until 20 "a follower says that it waits" grep -q "Live dissection is off" "$work/all.err"
 grep -q "The hub is gone" "$work/all.err" || fail "a follower says nothing of the hub: $(cat "$work/all.err")"
