@@ -13,6 +13,9 @@ enum {
     LOOK_BACK_SECONDS = 130, /* longer than a segment stays open */
     WRITE_MS = 500,
     STUCK_SECONDS = 30, /* a job that reads nothing for so long is ended */
+    LOOK_MS = 2000,
+    DOUBTED_LOOK_MS = 1000,
+    DOUBTED_SECONDS = 10, /* between two looks at a node that took long and did not answer */
     MAX_FOLLOWED = 256
 };
 
@@ -36,7 +39,8 @@ struct live_node {
     size_t count;
     uint64_t last_sequence;
     bool began;
-    uint64_t usual_bytes; /* of a sealed segment: how much one held that is gone unseen */
+    int64_t doubted_mono_ns; /* it took long and did not answer then; 0: it answers */
+    uint64_t usual_bytes;    /* of a sealed segment: how much one held that is gone unseen */
     uint64_t missed_bytes;
     int64_t missed_ns;
 };
@@ -217,9 +221,13 @@ static int look(struct live_node *n, int64_t *ret_until_ns, struct error *reterr
     n->ahead_ns = fleet_node_clock(n->node).offset_ns;
     int64_t now_ns = clock_now_ns() + n->ahead_ns;
     int e = reach(n, reterr);
-    if (!e)
+    if (!e) {
+        int64_t patience_ms = n->doubted_mono_ns ? DOUBTED_LOOK_MS : LOOK_MS;
+        worker_client_set_deadline(n->client, clock_mono_ns() + patience_ms * NS_PER_MS);
         e = worker_client_list(n->client, now_ns - LOOK_BACK_SECONDS * NS_PER_S, INT64_MAX, &list,
                                reterr);
+        worker_client_set_deadline(n->client, 0);
+    }
     if (e)
         return e;
     if (list.segment_count && list.segments[list.segment_count - 1].sequence < n->last_sequence)
@@ -307,7 +315,12 @@ static int feed_segment(struct live_node *n, struct live_feed *feed, struct foll
 int live_node_round(struct live_node *n, struct live_feed *feed, int64_t *ret_until_ns,
                     struct error *reterr)
 {
+    int64_t began_ns = clock_mono_ns();
+    if (n->doubted_mono_ns && began_ns - n->doubted_mono_ns < DOUBTED_SECONDS * NS_PER_S)
+        return -ETIMEDOUT; /* the others do not wait for it each time */
     int e = look(n, ret_until_ns, reterr);
+    int64_t ended_ns = clock_mono_ns();
+    n->doubted_mono_ns = e && ended_ns - began_ns >= DOUBTED_LOOK_MS * NS_PER_MS ? ended_ns : 0;
     if (e) {
         worker_client_free(n->client); /* it may have come back at another address */
         n->client = NULL;

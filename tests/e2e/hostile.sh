@@ -139,6 +139,12 @@ done
 honest=$(hostname | tr -c 'A-Za-z0-9._\n-' '-')
 id=$(limited snapshot create "honest" --last 1m --nodes "$(t nodes --json | jq -r '[.nodes[].name] | map(select(. as $n | ["endless","redirect","huge","silent","slow","liar","badjson","names"] | index($n) | not))[0]')" --wait) || fail "the honest node ($honest) cannot be taken beside hostile ones"
 t snapshot verify "$id" >/dev/null || fail "verify"
+# Live dissection follows the honest node; the others do not hold it up.
+t live on >/dev/null || fail "live on beside hostile workers"
+on_cli ping -q -c 5 -i 0.05 -W 2 "$srv_ip" >/dev/null || fail "ping"
+pings() { [ "$(t entries --source live --filter icmp --count 2>/dev/null)" -ge 5 ]; }
+wait_until 30 "live calls beside hostile workers" pings
+t live off >/dev/null || fail "live off beside hostile workers"
 kill $hostile_worker 2>/dev/null
 grep -q REFUSED-ODD-NAMES "$work/worker.out" || fail "odd names of workers: $(cat "$work/worker.out")"
 grep -q '^FOLLOWED' "$work/worker.out" && fail "the hub followed a redirect or sent a token where it should not: $(cat "$work/worker.out")"
