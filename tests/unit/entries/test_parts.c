@@ -397,8 +397,8 @@ static void test_a_list_that_is_wrong_is_refused(void **state)
                                         "{\"format\":1,\"parts\":[7]}",
                                         "{\"format\":2,\"parts\":[]}",
                                         "{\"format\":1,\"parts\":[\"part-000077\"]}",
-                                        "{\"format\":1,\"parts\":[\"part-000002\","
-                                        "\"part-000001\",\"part-000002\"]}"};
+                                        ("{\"format\":1,\"parts\":[\"part-000002\","
+                                         "\"part-000001\",\"part-000002\"]}")};
     close_writer(open_writer(*state, false, 0));
     int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
